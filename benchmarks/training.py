@@ -1,0 +1,224 @@
+"""How long one training step takes, beside PyTorch in the same process, in turns.
+
+    python benchmarks/training.py
+
+A step is what a run does: gather 32 CIFAR-shaped images out of a uint8 pool in memory, normalise
+them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use,
+`jax_al.training.train_epoch`; beside it the same program with JAX's own convolution gradient, and
+PyTorch in both of its memory formats, its tensors in memory and no data loader in between. Then the
+forward pass alone over 10,000 images, 1,000 at a time. The pixels are random: time does not depend
+on them. Contestants take turns, so that a disturbance meets them all; the figures are medians.
+"""
+
+import argparse
+import functools
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
+
+from jax_al import models, training
+from jax_al.base import empty_pool, label_points
+from jax_al.inference import fit_normalizer
+
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    sys.exit("benchmarks/training.py compares with PyTorch: pip install 'jax_al[bench]'")
+
+BATCH = 32
+FORWARD_CHUNK = 1000
+NUM_FORWARD = 10_000
+Contestant = Callable[[int], None]  # does that many steps, or looks at that many chunks
+
+
+def jax_contestants(images: np.ndarray, labels: np.ndarray) -> tuple[Contestant, Contestant]:
+    """Returns jax_al's training and its forward pass, both compiled by their first call."""
+    model = models.make_model(
+        "cnn", (32, 32, 3), 10, widths=(32, 64), embedding_size=128, dropout_rates=(0.25, 0.5)
+    )
+    normalizer = fit_normalizer(images)
+    pixels, classes = jnp.asarray(images), jnp.asarray(labels)
+    key = jax.random.key(0)
+    step = functools.partial(training.train_epoch, model=model, batch_size=BATCH, augment=False)
+    train_epoch = jax.jit(step, donate_argnums=1)
+    forward = jax.jit(functools.partial(training.evaluate, model=model, chunk_size=FORWARD_CHUNK))
+    state = training.init_state(key, model)
+    capacity = 10_000
+
+    def train(num_steps: int) -> None:
+        nonlocal state
+        rows = jnp.arange(num_steps * BATCH, dtype=jnp.int32)
+        pool = label_points(empty_pool(len(images), capacity), rows, classes[rows])
+        state, score = train_epoch(key, state, jnp.float32(1e-3), pool, pixels, normalizer)
+        jax.block_until_ready(score)
+
+    def look(num_chunks: int) -> None:
+        size = num_chunks * FORWARD_CHUNK
+        score = forward(state.params, pixels[:size], classes[:size], normalizer)
+        jax.block_until_ready(score)
+
+    return train, look
+
+
+def torch_contestants(
+    images: np.ndarray, labels: np.ndarray, memory_format: torch.memory_format
+) -> tuple[Contestant, Contestant]:
+    """Returns training and forward pass of the same network in PyTorch."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.25),
+        nn.Flatten(),
+        nn.Linear(64 * 14 * 14, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 10),
+        nn.LogSoftmax(1),
+    ).to(memory_format=memory_format)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+    classes = torch.from_numpy(labels).long()
+    mean = pixels.float().mean((0, 2, 3), keepdim=True)
+    std = pixels.float().std((0, 2, 3), keepdim=True)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    loss_function = nn.NLLLoss()
+
+    def train(num_steps: int) -> None:
+        network.train()
+        order = torch.randperm(num_steps * BATCH)
+        for rows in order.split(BATCH):
+            optimizer.zero_grad()
+            log_probs = network((pixels[rows].float() - mean) / std)
+            loss_function(log_probs, classes[rows]).backward()
+            optimizer.step()
+
+    @torch.inference_mode()
+    def look(num_chunks: int) -> None:
+        network.eval()
+        for chunk in pixels[: num_chunks * FORWARD_CHUNK].split(FORWARD_CHUNK):
+            network((chunk.float() - mean) / std).argmax(1)
+
+    return train, look
+
+
+def milliseconds(contestant: Contestant, count: int) -> float:
+    """Returns the time of one of `count` units of work."""
+    start = time.perf_counter()
+    contestant(count)
+    return (time.perf_counter() - start) / count * 1e3
+
+
+def in_turns(
+    contestants: dict[str, tuple[Contestant, int]], repeats: int
+) -> dict[str, list[float]]:
+    """Measures everyone `repeats` times in turns, after one call each that warms it up."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for contestant, count in contestants.values():
+        contestant(count)
+    for _ in range(repeats):
+        for name, (contestant, count) in contestants.items():
+            times[name].append(milliseconds(contestant, count))
+    return times
+
+
+def machine() -> dict[str, str | int | None]:
+    """Says what the figures were measured on."""
+    cpu = platform.processor() or "unknown"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
+    return {
+        "device": jax.devices()[0].device_kind,
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "torch threads": torch.get_num_threads(),
+        "jax": jax.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def table(title: str, unit: str, times: dict[str, list[float]], scale: float) -> list[str]:
+    """Returns the lines of a markdown table."""
+    lines = [f"| {title} | median, {unit} | lowest | highest |", "|---|---|---|---|"]
+    for name, values in times.items():
+        figures = (f(values) * scale for f in (statistics.median, min, max))
+        lines.append(f"| {name} | " + " | ".join(f"{figure:.3g}" for figure in figures) + " |")
+    return lines
+
+
+def main() -> None:
+    """Measures, prints the tables and writes them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--steps", type=int, default=30, help="training steps per repeat")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50_000, 32, 32, 3), dtype=np.uint8)
+    labels = rng.integers(0, 10, 50_000, dtype=np.int32)
+
+    train, look = jax_contestants(images, labels)
+    torch_train, torch_look = torch_contestants(images, labels, torch.contiguous_format)
+    last_train, last_look = torch_contestants(images, labels, torch.channels_last)
+    # The convolution is looked up when the network is built and traced, that is in the first call.
+    with mock.patch.object(models, "convolve", jax.lax.conv_general_dilated):
+        native_train, _ = jax_contestants(images, labels)
+        native_train(1)
+
+    steps = in_turns(
+        {
+            "jax_al": (train, args.steps),
+            "PyTorch, channels_last": (last_train, args.steps),
+            "PyTorch, default format": (torch_train, args.steps),
+            "jax_al with JAX's own convolution gradient": (native_train, 2),
+        },
+        args.repeats,
+    )
+    chunks = NUM_FORWARD // FORWARD_CHUNK
+    forward = in_turns(
+        {
+            "jax_al": (look, chunks),
+            "PyTorch, channels_last": (last_look, chunks),
+            "PyTorch, default format": (torch_look, chunks),
+        },
+        args.repeats,
+    )
+    facts = machine()
+    lines = [
+        "# Training and forward pass of the small CNN, 32x32x3 images",
+        "",
+        "`python benchmarks/training.py`: " + ", ".join(f"{k} {v}" for k, v in facts.items()),
+        "",
+        *table(f"step of {BATCH} images", "ms", steps, 1),
+        "",
+        *table(f"forward pass, {NUM_FORWARD:,} images", "s", forward, chunks / 1e3),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "training.md").write_text(text)
+    record = {"machine": facts, "ms_per_step": steps, "ms_per_1000_images_forward": forward}
+    (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Every field of a run, with its unit and the reason for its value; the recipes start from it.
+
+The values are those of the report this project reproduces, except where a comment says so.
+`python launch.py --config=configs/default.py` is the digits data with them.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def get_config() -> ConfigDict:
+    """Returns the defaults; a field that is not here does not exist."""
+    config = ConfigDict()
+
+    # What is repeated. Replicates are the seeds seed .. seed + num_seeds - 1; a seed decides the
+    # initial labels, the parameters, the batches, the dropout and the chance in a strategy.
+    config.seed = 0
+    config.num_seeds = 1
+
+    # What is bought. The first episode trains on the initial labels, the last one buys nothing,
+    # so a run ends with initial_size + budget * (max_episodes - 1) labels.
+    config.strategy = "coreset"  # a name of jax_al.strategies.STRATEGIES
+    config.strategy_args = ConfigDict()  # keyword options of that strategy; these two have none
+    config.initial = "random"  # or "class_balanced", which only a simulation can do
+    config.initial_size = 100  # labels
+    config.budget = 100  # labels per episode
+    config.max_episodes = 10
+
+    # How a network is trained, anew each episode.
+    config.epochs = 10  # passes over the labeled set per episode
+    config.lr = 1e-3  # Adam's step size
+    config.gamma = 0.1  # factor of the step decay
+    # Epochs between decays. The report does not tell its own. 10 is no decay within 10 epochs:
+    # at these label counts training is short of steps, and an earlier decay costs accuracy.
+    config.lr_step_epochs = 10
+    config.batch_size = 32  # images per gradient step
+    config.test_batch_size = 1000  # images looked at together; memory grows with it
+    config.warm_start = False  # True: go on from the last episode's network
+    config.num_samples = 20  # stochastic passes T, for strategies that ask for them
+
+    # What is kept: the newest so many checkpoints of each seed, None = all. Resuming needs one.
+    config.keep_checkpoints = placeholder(int)
+
+    config.model = ConfigDict()
+    config.model.name = "cnn"  # a name of jax_al.models.MODELS; the rest are its own options
+    config.model.widths = (32, 64)  # channels of the two 3x3 convolutions
+    config.model.embedding_size = 128  # units of the hidden layer, whose values are the embedding
+    config.model.dropout_rates = (0.25, 0.5)  # after the pooling, after the hidden layer
+
+    config.data = ConfigDict()
+    config.data.name = "digits"  # or any image classification data set of TFDS
+    config.data.data_dir = placeholder(str)  # of TFDS; None = $TFDS_DATA_DIR, then TFDS's default
+    config.data.cache_dir = placeholder(str)  # decoded images; None = the user's cache, jax_al
+    config.data.pool_splits = ("train",)  # put together in this order
+    config.data.pool_size = placeholder(int)  # a fixed random subset of the pool; None = all
+    config.data.test_split = "test"
+    config.data.test_size = placeholder(int)  # a fixed random subset of the test set; None = all
+    config.data.image_size = placeholder(int)  # pixels a side after resizing; None = as they are
+    config.data.augment = False  # random shifts and mirrors in training; the report had none
+
+    config.wandb = ConfigDict()
+    config.wandb.mode = "offline"  # "online", "offline" or "disabled"; offline needs no account
+    config.wandb.project = "jax_al"
+    return config

@@ -1,0 +1,14 @@
+"""Oxford Flowers-102, random."""
+
+from configs import default
+
+
+def get_config():
+    """Returns the recipe."""
+    config = default.get_config()
+    config.strategy = "random"
+    config.data.name = "oxford_flowers102"
+    config.data.pool_splits = ("train", "validation")
+    config.data.image_size = 64
+    config.keep_checkpoints = 1  # 88 MB each
+    return config

@@ -1,0 +1,1 @@
+"""Deep active learning in JAX/Flax."""

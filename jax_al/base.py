@@ -1,0 +1,96 @@
+"""The words of the project as types: each shape is stated once, here.
+
+Axis letters: S seed, N pool, L labeled capacity, Q budget, B batch, T stochastic pass,
+C class, D embedding, K centers.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+UNKNOWN = -1  # the label of a point nobody has labeled yet
+NOTHING = -1  # the index in place of a point where no point is left
+
+
+class UsageError(Exception):
+    """Something the user can mend; the message is one sentence that says what and how.
+
+    The command line prints the message alone and exits with status 2.
+    """
+
+
+class PoolState(NamedTuple):
+    """What is known about the pool; `label_points` alone makes a new one from an old one."""
+
+    labeled: jax.Array  # bool [N]
+    labels: jax.Array  # int32 [N], UNKNOWN until told
+    order: jax.Array  # int32 [L], pool indices in the order bought, NOTHING beyond num_labeled
+    num_labeled: jax.Array  # int32 []
+
+
+class Outputs(NamedTuple):
+    """What a model says of a batch."""
+
+    log_probs: jax.Array  # float32 [B, C]
+    embedding: jax.Array  # float32 [B, D], the penultimate activations
+
+
+class Signals(NamedTuple):
+    """What a strategy may look at; only what it `needs` is computed, the rest is None."""
+
+    embedding: jax.Array | None = None  # float32 [N, D]
+    log_probs: jax.Array | None = None  # float32 [N, C]
+    sampled_probs: jax.Array | None = None  # float32 [T, N, C], dropout on
+
+
+class Query(NamedTuple):
+    """The answer of a strategy: which points to label next."""
+
+    indices: jax.Array  # int32 [Q], distinct, unlabeled, in pick order; NOTHING at the end
+    info: dict[str, jax.Array]  # float32 [] each; logged, never fed back
+
+
+class Strategy(NamedTuple):
+    """Answers "which points next" from numbers alone; it never sees a model or a truth."""
+
+    needs: frozenset[str]  # names of the fields of Signals to compute
+    select: Callable[[jax.Array, Signals, PoolState, int], Query]  # (key, signals, pool, budget)
+
+
+def empty_pool(num_points: int, capacity: int) -> PoolState:
+    """Returns the state of a pool of N = `num_points` with no label and room for L = `capacity`."""
+    return PoolState(
+        labeled=jnp.zeros(num_points, bool),
+        labels=jnp.full(num_points, UNKNOWN, jnp.int32),
+        order=jnp.full(capacity, NOTHING, jnp.int32),
+        num_labeled=jnp.zeros((), jnp.int32),
+    )
+
+
+def label_points(pool: PoolState, indices: jax.Array, labels: jax.Array) -> PoolState:
+    """Returns `pool` with `labels` int32 [Q] told for `indices` int32 [Q].
+
+    Entries whose index is NOTHING are passed over; they may only stand at the end. Indices must
+    be distinct and unlabeled, and fit into the capacity: the caller holds that, as a traced
+    function cannot raise.
+    """
+    real = indices != NOTHING
+    # Out-of-range positions are dropped by the scatter, so a padded entry writes nowhere.
+    target = jnp.where(real, indices, pool.labels.size)
+    slot = jnp.where(real, pool.num_labeled + jnp.arange(indices.size), pool.order.size)
+    return PoolState(
+        labeled=pool.labeled.at[target].set(True, mode="drop"),
+        labels=pool.labels.at[target].set(labels, mode="drop"),
+        order=pool.order.at[slot].set(indices, mode="drop"),
+        num_labeled=pool.num_labeled + real.sum(dtype=jnp.int32),
+    )
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Returns a clause that names the entry of `names` nearest to `name`, or all of them."""
+    names = sorted(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."

@@ -1,0 +1,72 @@
+"""Networks on disk: one Orbax checkpoint per seed and episode."""
+
+import pathlib
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+
+class Checkpoints:
+    """The checkpoints of one seed, `DIRECTORY/episode_001` and so on.
+
+    Orbax writes to a temporary name and renames when all is on disk, so a checkpoint is whole or
+    not there.
+
+    Args:
+      directory: made if missing.
+      keep: how many of the newest to keep, or None for all.
+    """
+
+    def __init__(self, directory: pathlib.Path, keep: int | None):
+        self._manager = ocp.CheckpointManager(
+            directory.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep,
+                step_prefix="episode",
+                step_format_fixed_length=3,
+                cleanup_tmp_directories=True,
+                # The next phase needs the checkpoint to be there, so there is nothing to overlap.
+                enable_async_checkpointing=False,
+            ),
+        )
+
+    def episodes(self) -> list[int]:
+        """Returns the episodes that have a checkpoint."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, episode: int, state: Any, metrics: dict[str, float]) -> None:
+        """Writes `state` (a pytree of arrays) and `metrics`; returns when they are on disk."""
+        if episode in self.episodes():
+            self._manager.delete(episode)  # one that could not be read
+        self._manager.save(
+            episode,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), metrics=ocp.args.JsonSave(metrics)
+            ),
+        )
+
+    def restore(self, episode: int, like: Any) -> tuple[Any, dict[str, float]]:
+        """Returns what `save` was given for `episode`.
+
+        Args:
+          episode: one of `episodes()`.
+          like: a pytree of the shapes, dtypes and places the arrays shall have.
+
+        Raises:
+          Exception: of Orbax, of many kinds, if the files cannot be read.
+        """
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        found = self._manager.restore(
+            episode,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(abstract), metrics=ocp.args.JsonRestore()
+            ),
+        )
+        return found["state"], found["metrics"]
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._manager.close()

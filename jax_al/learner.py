@@ -1,0 +1,189 @@
+"""Ask and tell: the one file that compiles. Every program is compiled once, before the first step.
+
+`Learner` serves the experiment and anyone with a loop of their own::
+
+    state = learner.init(init_key)
+    state, score = learner.fit(train_key, state, pool)
+    query = learner.ask(query_key, state, pool)
+    pool = label_points(pool, query.indices, labels)
+"""
+
+import collections
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax_al.base import PoolState, Query, Signals, Strategy, empty_pool
+from jax_al.inference import fit_normalizer
+from jax_al.models import Model
+from jax_al.signals import pool_signals
+from jax_al.training import Score, TrainState, evaluate, init_state, learning_rate, train_epoch
+
+
+class Options(NamedTuple):
+    """How to train and look; the fields of the config of the same names."""
+
+    budget: int  # Q
+    capacity: int  # L, the most labels there will ever be
+    epochs: int
+    lr: float
+    gamma: float
+    lr_step_epochs: int
+    batch_size: int
+    test_batch_size: int
+    num_samples: int
+    augment: bool
+
+
+class Timed(NamedTuple):
+    """A query and the seconds it took."""
+
+    query: Query
+    seconds_embed: float
+    seconds_select: float
+
+
+class Learner:
+    """A model, a strategy and the images they work on, compiled for one fixed set of shapes.
+
+    The labeled set is a padded index vector with a traced count, so no program depends on how
+    many labels there are. Programs are compiled ahead of time and then called as they are: a
+    shape that changed would be an error, never a silent second compile.
+
+    Args:
+      model: what is trained.
+      strategy: what picks.
+      images: uint8 [N, H, W, channels], the pool.
+      test_images: uint8 [M, H, W, channels].
+      test_labels: int32 [M].
+      options: see `Options`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        strategy: Strategy,
+        images: np.ndarray,
+        test_images: np.ndarray,
+        test_labels: np.ndarray,
+        options: Options,
+    ):
+        self.traces: collections.Counter[str] = collections.Counter()
+        self.options = options
+        self.needs = strategy.needs
+        self._images = jax.device_put(images)
+        self._test = jax.device_put(test_images), jax.device_put(test_labels)
+        self._normalizer = fit_normalizer(images)
+
+        start = time.perf_counter()
+        key = jax.random.key(0)
+        pool = empty_pool(len(images), options.capacity)
+        init = functools.partial(init_state, model=model)
+        self._init = self._compile("init", init, key)
+        self.state_shape: TrainState = jax.eval_shape(init, key)
+        rate = jnp.float32(options.lr)
+        self._train_epoch = self._compile(
+            "train_epoch",
+            functools.partial(
+                train_epoch, model=model, batch_size=options.batch_size, augment=options.augment
+            ),
+            *(key, self.state_shape, rate, pool, self._images, self._normalizer),
+            donate=(1,),
+        )
+        params = self.state_shape.params
+        self._evaluate = self._compile(
+            "evaluate",
+            functools.partial(evaluate, model=model, chunk_size=options.test_batch_size),
+            *(params, *self._test, self._normalizer),
+        )
+        self._signals = None
+        signals = Signals()
+        if strategy.needs:
+            look = functools.partial(
+                pool_signals,
+                model=model,
+                needs=strategy.needs,
+                chunk_size=options.test_batch_size,
+                num_samples=options.num_samples,
+            )
+            looked_at = (key, params, self._images, self._normalizer)
+            self._signals = self._compile("signals", look, *looked_at)
+            signals = jax.eval_shape(look, *looked_at)
+        self._select = self._compile(
+            "select",
+            lambda key, signals, pool: strategy.select(key, signals, pool, options.budget),
+            *(key, signals, pool),
+        )
+        self.seconds_compile = time.perf_counter() - start
+
+    @property
+    def compiles(self) -> int:
+        """How many programs have been compiled so far: constant after the constructor."""
+        return self.traces.total()
+
+    def init(self, init_key: jax.Array) -> TrainState:
+        """Returns a fresh network and optimizer."""
+        return self._init(init_key)
+
+    def fit(
+        self,
+        train_key: jax.Array,
+        state: TrainState,
+        pool: PoolState,
+        on_epoch: Callable[[], None] = lambda: None,
+    ) -> tuple[TrainState, Score]:
+        """Trains on the labeled points; `state` is used up.
+
+        Args:
+          train_key: decides the order of the batches, the dropout and the augmentation.
+          state: where to start from; its buffers are reused and must not be read again.
+          pool: with at least one labeled point.
+          on_epoch: called when an epoch is over.
+
+        Returns:
+          The state at the end, and loss and accuracy met during the last epoch, dropout on.
+        """
+        options = self.options
+        score = None
+        for epoch in range(options.epochs):
+            rate = learning_rate(options.lr, options.gamma, options.lr_step_epochs, epoch)
+            state, score = self._train_epoch(
+                jax.random.fold_in(train_key, epoch),
+                state,
+                jnp.float32(rate),
+                pool,
+                self._images,
+                self._normalizer,
+            )
+            # One epoch at a time, so that Ctrl-C and the progress bar need not wait for a fit.
+            jax.block_until_ready(score)
+            on_epoch()
+        return state, score
+
+    def evaluate(self, state: TrainState) -> Score:
+        """Returns loss and accuracy on the test images."""
+        return self._evaluate(state.params, *self._test, self._normalizer)
+
+    def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Timed:
+        """Returns what the strategy wants labeled next, with the times of its two halves."""
+        sample_key, select_key = jax.random.split(query_key)
+        start = time.perf_counter()
+        signals = Signals()
+        if self._signals is not None:
+            signals = self._signals(sample_key, state.params, self._images, self._normalizer)
+            jax.block_until_ready(signals)
+        embedded = time.perf_counter()
+        query = jax.block_until_ready(self._select(select_key, signals, pool))
+        return Timed(query, embedded - start, time.perf_counter() - embedded)
+
+    def _compile(self, name: str, function: Callable, *args: Any, donate: tuple = ()) -> Callable:
+        def counted(*args):
+            self.traces[name] += 1
+            return function(*args)
+
+        return jax.jit(counted, donate_argnums=donate).lower(*args).compile()

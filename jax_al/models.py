@@ -1,0 +1,151 @@
+"""Networks, each behind two pure functions.
+
+Flax NNX holds the layers; `nnx.split` and `nnx.merge` stay inside this file, so the rest of the
+package sees nested dictionaries of arrays, which JAX transforms and Orbax stores as they are.
+No module keeps a random state: dropout draws from the key of the call.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from flax import nnx
+
+from jax_al.base import Outputs, UsageError
+from jax_al.convolution import convolve, max_pool
+
+Params = dict[str, Any]  # nested, of float32 arrays
+
+
+class Model(NamedTuple):
+    """A network as pure functions.
+
+    `init(key)` returns new parameters. `apply(params, images, key=None)` takes normalised images
+    float32 [B, H, W, Cin]; dropout is on exactly when it is given a key.
+    """
+
+    init: Callable[[jax.Array], Params]
+    apply: Callable[..., Outputs]
+
+
+class CNN(nnx.Module):
+    """Two convolutions and one hidden layer, whose values before the ReLU are the embedding.
+
+    There is no ReLU between the second convolution and the pooling: so it is in the experiment
+    that this network reproduces.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        widths: tuple[int, int],
+        embedding_size: int,
+        dropout_rates: tuple[float, float],
+        rngs: nnx.Rngs,
+    ):
+        H, W, C = image_shape
+        features = ((H - 4) // 2) * ((W - 4) // 2) * widths[1]
+
+        def conv(inputs: int, outputs: int) -> nnx.Conv:
+            return nnx.Conv(
+                inputs,
+                outputs,
+                kernel_size=(3, 3),
+                padding="VALID",
+                conv_general_dilated=convolve,
+                rngs=rngs,
+            )
+
+        self.conv1 = conv(C, widths[0])
+        self.conv2 = conv(widths[0], widths[1])
+        self.dropout1 = nnx.Dropout(dropout_rates[0])
+        self.hidden = nnx.Linear(features, embedding_size, rngs=rngs)
+        self.dropout2 = nnx.Dropout(dropout_rates[1])
+        self.head = nnx.Linear(embedding_size, num_classes, rngs=rngs)
+
+    def __call__(self, images: jax.Array, key: jax.Array | None) -> Outputs:
+        plain = key is None
+        key1, key2 = (None, None) if key is None else jax.random.split(key)
+        x = nnx.relu(self.conv1(images))
+        x = max_pool(self.conv2(x))
+        x = self.dropout1(x, deterministic=plain, rngs=key1)
+        embedding = self.hidden(x.reshape(x.shape[0], -1))
+        x = self.dropout2(nnx.relu(embedding), deterministic=plain, rngs=key2)
+        return Outputs(log_probs=nnx.log_softmax(self.head(x)), embedding=embedding)
+
+
+def cnn(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    widths: tuple[int, int],
+    embedding_size: int,
+    dropout_rates: tuple[float, float],
+) -> Model:
+    """Returns the small convolutional network for images of `image_shape` (H, W, Cin).
+
+    Args:
+      image_shape: height, width and channels; height and width at least 6.
+      num_classes: C.
+      widths: output channels of the two convolutions.
+      embedding_size: D, the width of the hidden layer.
+      dropout_rates: after the pooling and after the hidden layer.
+    """
+    if min(image_shape[:2]) < 6:
+        raise UsageError(
+            f"the model 'cnn' needs images of at least 6x6 pixels, and these are "
+            f"{image_shape[0]}x{image_shape[1]}: set config.data.image_size to 6 or more"
+        )
+
+    return _model(
+        lambda rngs: CNN(
+            image_shape=image_shape,
+            num_classes=num_classes,
+            widths=widths,
+            embedding_size=embedding_size,
+            dropout_rates=dropout_rates,
+            rngs=rngs,
+        )
+    )
+
+
+MODELS: dict[str, Callable[..., Model]] = {"cnn": cnn}
+
+
+def make_model(
+    name: str, image_shape: tuple[int, int, int], num_classes: int, **options: Any
+) -> Model:
+    """Returns the model called `name`, `options` being the arguments of its function in MODELS."""
+    if name not in MODELS:
+        raise UsageError(f"there is no model {name!r}{_nearest(name, MODELS)}")
+    known = inspect.signature(MODELS[name]).parameters.keys() - {"image_shape", "num_classes"}
+    for option in sorted(options.keys() - known):
+        raise UsageError(f"the model {name!r} has no option {option!r}{_nearest(option, known)}")
+    for option in sorted(known - options.keys()):
+        raise UsageError(
+            f"the model {name!r} needs the option {option!r}: set config.model.{option}"
+        )
+    return MODELS[name](image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def _model(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
+    """Makes the pure functions of the module that `build` returns."""
+    graph, _ = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
+
+    def init(key: jax.Array) -> Params:
+        return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
+
+    def apply(params: Params, images: jax.Array, key: jax.Array | None = None) -> Outputs:
+        return nnx.merge(graph, params)(images, key)
+
+    return Model(init, apply)
+
+
+def _nearest(word: str, words: Any) -> str:
+    """Names the word that was probably meant, or all there are."""
+    near = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(sorted(words))}"

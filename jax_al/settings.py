@@ -1,0 +1,71 @@
+"""Is a config sensible? Asked before any work, so that a mistake costs a second and not a night."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jax_al.base import UsageError, did_you_mean
+from jax_al.learner import Options
+from jax_al.oracle import INITIAL
+from jax_al.wandb_writer import MODES
+
+_AT_LEAST = {
+    "seed": 0,
+    "num_seeds": 1,
+    "initial_size": 1,
+    "budget": 1,
+    "max_episodes": 1,
+    "epochs": 1,
+    "lr_step_epochs": 1,
+    "batch_size": 1,
+    "test_batch_size": 1,
+    "num_samples": 1,
+    "keep_checkpoints": 1,
+    "data.pool_size": 1,
+    "data.test_size": 1,
+    "data.image_size": 1,
+}
+_POSITIVE = ("lr", "gamma")
+
+
+def check(fields: Mapping[str, Any]) -> None:
+    """Holds every field that has a range against it.
+
+    Args:
+      fields: the config, flat: {"data.name": ...}.
+
+    Raises:
+      UsageError: names the first field that is out of range, its value and the range.
+    """
+    for name, least in _AT_LEAST.items():
+        if fields[name] is not None and fields[name] < least:
+            raise UsageError(f"config.{name} is {fields[name]}, but must be at least {least}.")
+    for name in _POSITIVE:
+        if not (fields[name] > 0 and math.isfinite(fields[name])):
+            raise UsageError(f"config.{name} is {fields[name]}, but must be a positive number.")
+    for name, choices in (("initial", INITIAL), ("wandb.mode", MODES)):
+        if fields[name] not in choices:
+            raise UsageError(
+                f"config.{name} is {fields[name]!r}: {did_you_mean(fields[name], choices)}"
+            )
+    if not fields["data.pool_splits"]:
+        raise UsageError("config.data.pool_splits is empty, but must name a split.")
+
+
+def capacity(fields: Mapping[str, Any], num_points: int) -> int:
+    """Returns L, the most labels a run over a pool of `num_points` can come to own."""
+    wanted = fields["initial_size"] + fields["budget"] * (fields["max_episodes"] - 1)
+    return min(wanted, num_points)
+
+
+def learner_options(fields: Mapping[str, Any], num_points: int) -> Options:
+    """Returns what the learner wants to know of the config."""
+    same = {name: fields[name] for name in Options._fields if name in fields}
+    return Options(
+        **same
+        | {
+            "budget": min(fields["budget"], num_points),
+            "capacity": capacity(fields, num_points),
+            "augment": fields["data.augment"],
+        }
+    )

@@ -1,0 +1,30 @@
+"""The strategies: pure functions on numbers, one a file, and the table that names them."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.strategies.coreset import coreset
+from jax_al.strategies.random import random
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "coreset": coreset,
+    "random": random,
+}
+
+
+def make_strategy(name: str, **options: Any) -> Strategy:
+    """Returns the strategy of that name.
+
+    Raises:
+      UsageError: there is no such strategy, or it has no such option.
+    """
+    if name not in STRATEGIES:
+        raise UsageError(f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)}")
+    known = inspect.signature(STRATEGIES[name]).parameters
+    for option in options:
+        if option not in known:
+            has = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise UsageError(f"The strategy {name!r} has no option {option!r}: {has}.")
+    return STRATEGIES[name](**options)

@@ -1,0 +1,165 @@
+"""Fit and evaluate one network of one seed; nothing here is jitted (see `learner.py`)."""
+
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jax_al.base import NOTHING, PoolState
+from jax_al.inference import Normalizer, map_chunks, normalize
+from jax_al.models import Model
+
+
+class TrainState(NamedTuple):
+    """What training changes and a checkpoint keeps."""
+
+    params: Any
+    opt_state: Any
+
+
+class Score(NamedTuple):
+    """How good a network is on some labeled images."""
+
+    loss: jax.Array  # float32 [], mean negative log-likelihood in nats
+    accuracy: jax.Array  # float32 [], share of right answers
+
+
+OPTIMIZER = optax.scale_by_adam()  # the learning rate is traced and applied in `train_epoch`
+
+
+def learning_rate(lr: float, gamma: float, lr_step_epochs: int, epoch: int) -> float:
+    """Returns the rate of `epoch` (from 0): step decay by `gamma` every `lr_step_epochs`."""
+    return lr * gamma ** (epoch // lr_step_epochs)
+
+
+def init_state(init_key: jax.Array, model: Model) -> TrainState:
+    """Returns a fresh network and optimizer."""
+    params = model.init(init_key)
+    return TrainState(params, OPTIMIZER.init(params))
+
+
+def train_epoch(
+    epoch_key: jax.Array,
+    state: TrainState,
+    rate: jax.Array,
+    pool: PoolState,
+    images: jax.Array,
+    normalizer: Normalizer,
+    *,
+    model: Model,
+    batch_size: int,
+    augment: bool,
+) -> tuple[TrainState, Score]:
+    """Takes one pass over the labeled points in a new order, in batches of B = `batch_size`.
+
+    The trip count is traced, so one compiled program serves every labeled count. The last batch
+    may be smaller: its padding has weight zero.
+
+    Args:
+      epoch_key: decides the order, the dropout and the augmentation.
+      state: the network and the optimizer.
+      rate: float32 [], the learning rate of this epoch.
+      pool: whose labeled points are trained on.
+      images: uint8 [N, H, W, channels], the whole pool.
+      normalizer: statistics of the pool.
+      model: what is trained.
+      batch_size: B.
+      augment: whether to crop and flip at random (see `augmented`).
+
+    Returns:
+      The state after the epoch, and the loss and accuracy met on the way, dropout on.
+    """
+    order_key, dropout_key, augment_key = jax.random.split(epoch_key, 3)
+    order = _shuffled(order_key, pool.order, pool.num_labeled)
+    order = jnp.pad(order, (0, -order.size % batch_size), constant_values=NOTHING)
+
+    def step(i, carry):
+        state, totals = carry
+        rows = lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
+        weight = (rows != NOTHING).astype(jnp.float32)
+        rows = jnp.maximum(rows, 0)
+        batch = images[rows]
+        if augment:
+            batch = augmented(jax.random.fold_in(augment_key, i), batch)
+        batch = normalize(batch, normalizer)
+
+        def loss_function(params):
+            log_probs = model.apply(params, batch, jax.random.fold_in(dropout_key, i)).log_probs
+            losses, hits = _losses_and_hits(log_probs, pool.labels[rows])
+            loss_sum = (weight * losses).sum()
+            return loss_sum / weight.sum(), (loss_sum, (weight * hits).sum())
+
+        grads, sums = jax.grad(loss_function, has_aux=True)(state.params)
+        updates, opt_state = OPTIMIZER.update(grads, state.opt_state, state.params)
+        params = jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, state.params, updates)
+        totals = (totals[0] + sums[0], totals[1] + sums[1])
+        return TrainState(params, opt_state), totals
+
+    zero = jnp.zeros((), jnp.float32)
+    num_batches = (pool.num_labeled + batch_size - 1) // batch_size
+    state, (loss, hits) = lax.fori_loop(0, num_batches, step, (state, (zero, zero)))
+    count = pool.num_labeled.astype(jnp.float32)
+    return state, Score(loss / count, hits / count)
+
+
+def evaluate(
+    params: Any,
+    images: jax.Array,
+    labels: jax.Array,
+    normalizer: Normalizer,
+    *,
+    model: Model,
+    chunk_size: int,
+) -> Score:
+    """Returns loss and accuracy on all of `images` uint8 [M, ...], dropout off."""
+
+    def one_chunk(_, chunk):
+        return model.apply(params, normalize(chunk, normalizer)).log_probs
+
+    losses, hits = _losses_and_hits(map_chunks(one_chunk, images, chunk_size), labels)
+    return Score(losses.mean(), hits.mean())
+
+
+def augmented(augment_key: jax.Array, batch: jax.Array) -> jax.Array:
+    """Shifts every image by up to an eighth of its side and mirrors half of them.
+
+    Args:
+      augment_key: decides the shifts and the mirrors.
+      batch: [B, H, W, channels]; the border is filled by reflection.
+
+    Returns:
+      The changed images, same shape and dtype.
+    """
+    shift_key, mirror_key = jax.random.split(augment_key)
+    size, height, width, channels = batch.shape
+    pad = max(1, height // 8)
+    padded = jnp.pad(batch, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    shifts = jax.random.randint(shift_key, (size, 2), 0, 2 * pad + 1)
+    mirrored = jax.random.bernoulli(mirror_key, 0.5, (size,))
+
+    def one_image(image, shift, mirror):
+        crop = lax.dynamic_slice(image, (shift[0], shift[1], 0), (height, width, channels))
+        return jnp.where(mirror, crop[:, ::-1], crop)
+
+    return jax.vmap(one_image)(padded, shifts, mirrored)
+
+
+def _losses_and_hits(log_probs: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the negative log-likelihood and whether the guess is right, float32 [B] each."""
+    losses = -jnp.take_along_axis(log_probs, labels[:, None], axis=1)[:, 0]
+    hits = log_probs.argmax(axis=1) == labels
+    return losses, hits.astype(jnp.float32)
+
+
+def _shuffled(order_key: jax.Array, order: jax.Array, num_labeled: jax.Array) -> jax.Array:
+    """Returns `order` int32 [L] with its first `num_labeled` entries in random order."""
+    # JAX draws element i from (key, i) alone, so a run with a larger capacity L (more episodes)
+    # sees the same shuffles; `jax.random.permutation` would not give that.
+    chance = jax.random.uniform(order_key, order.shape)
+    chance = jnp.where(jnp.arange(order.size) < num_labeled, chance, jnp.inf)
+    return order[jnp.argsort(chance)]
+
+

@@ -1,0 +1,93 @@
+"""Weights & Biases: a copy of the metrics for those who like it. It can fail; the run goes on."""
+
+import contextlib
+import pathlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jax_al.records import Row, write_atomically
+
+MODES = ("offline", "online", "disabled")
+
+
+class WandbWriter:
+    """One wandb run per seed, all in one group; the ids outlive a restart.
+
+    Args:
+      workdir: where wandb's files and the id are kept.
+      mode: one of MODES.
+      project: wandb's project.
+      config: what wandb shows as the config.
+      say: called with a sentence when wandb fails.
+    """
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        mode: str,
+        project: str,
+        config: Mapping[str, Any],
+        say: Callable[[str], None],
+    ):
+        self._workdir, self._mode, self._project, self._config = workdir, mode, project, config
+        self._say = say
+        self._run: Any = None
+
+    @contextlib.contextmanager
+    def seed(self, seed: int) -> Iterator[None]:
+        """Opens the run of `seed`; `log` and `pictures` go there until the block ends."""
+        if self._mode != "disabled":
+            with self._failures_told("start"):
+                self._run = self._start(seed)
+        try:
+            yield
+        finally:
+            if self._run is not None:
+                with self._failures_told("finish"):
+                    self._run.finish()
+                self._run = None
+
+    def log(self, row: Row) -> None:
+        """Logs one row of metrics, at the step of its episode."""
+        if self._run is not None:
+            with self._failures_told("log"):
+                self._run.log({k: v for k, v in row.items() if v is not None}, step=row["episode"])
+
+    def pictures(self, paths: Mapping[str, pathlib.Path]) -> None:
+        """Logs pictures by name."""
+        if self._run is not None:
+            with self._failures_told("log pictures"):
+                import wandb
+
+                self._run.log({name: wandb.Image(str(path)) for name, path in paths.items()})
+
+    @contextlib.contextmanager
+    def _failures_told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of any kind: a guest does not stop the run
+            self._say(f"wandb could not {what} ({error}); the run goes on without it.")
+
+    def _start(self, seed: int) -> Any:
+        import wandb
+
+        id_file = self._workdir / "wandb_id.txt"
+        if not id_file.exists():
+            write_atomically(id_file, secrets.token_hex(4) + "\n")
+        group = id_file.read_text().strip()
+        return wandb.init(
+            project=self._project,
+            mode=self._mode,  # type: ignore[arg-type]
+            dir=str(self._workdir),
+            id=f"{group}-{seed}",
+            group=group,
+            name=f"{self._workdir.name}-{seed}",
+            config=dict(self._config) | {"seed": seed},
+            # Offline there is nothing to ask, and the same id is merged when it is synced.
+            resume="allow" if self._mode == "online" else None,
+            # wandb is a guest: it prints nothing and watches neither the code nor the console.
+            settings=wandb.Settings(
+                silent=True, console="off", disable_git=True, x_disable_stats=True
+            ),
+        )

@@ -1,0 +1,114 @@
+"""A run's directory: who may write to it, and whether its config is still the same."""
+
+import contextlib
+import fcntl
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jax_al.base import UsageError
+from jax_al.records import read_json, write_json
+
+# All that a run writes, so that overwriting never touches a file of somebody else.
+CONTENTS = (
+    "checkpoints",
+    "config.json",
+    "curve.png",
+    "metrics.jsonl",
+    "pending",
+    "picks.csv",
+    "picks.png",
+    "wandb",
+    "wandb_id.txt",
+)
+
+# Fields that may change between two starts: none of them changes a number already recorded.
+MAY_CHANGE = (
+    "data.cache_dir",
+    "data.data_dir",
+    "keep_checkpoints",
+    "max_episodes",
+    "num_seeds",
+    "wandb.mode",
+    "wandb.project",
+)
+
+
+@contextlib.contextmanager
+def locked(workdir: pathlib.Path) -> Iterator[None]:
+    """Holds `workdir` (made if missing) for this process; the system lets go if it is killed.
+
+    Raises:
+      UsageError: another process holds it, or it cannot be made.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = open(workdir / ".lock", "a")  # noqa: SIM115: closed below, with the lock
+    except OSError as error:
+        raise UsageError(f"The workdir {workdir} cannot be used: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"Another process is running in {workdir}; "
+                "wait for it, or name another directory with --workdir."
+            ) from error
+        yield
+
+
+def clear(workdir: pathlib.Path) -> None:
+    """Removes what a run has written, and nothing else."""
+    for name in CONTENTS:
+        path = workdir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def keep_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
+    """Writes config.json, or holds `config` against the one that is there.
+
+    Args:
+      workdir: the directory of the run.
+      config: nested, of what JSON can hold.
+
+    Raises:
+      UsageError: fields differ that may not, or there are results without a config.
+    """
+    old = read_json(workdir / "config.json")
+    if old is None:
+        results = [name for name in ("metrics.jsonl", "picks.csv") if (workdir / name).exists()]
+        if results:
+            raise UsageError(
+                f"{workdir} holds {results[0]} but no config.json, so it cannot be continued; "
+                "name another --workdir, or start anew with --overwrite."
+            )
+        write_json(workdir / "config.json", config)
+        return
+    before, now = flat(old), flat(config)
+    differing = [
+        f"{name} (was {before.get(name, 'absent')!r}, now {now.get(name, 'absent')!r})"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name, "absent") != now.get(name, "absent") and name not in MAY_CHANGE
+    ]
+    if differing:
+        raise UsageError(
+            f"{workdir} holds a run with another config: {'; '.join(differing)}. "
+            "Name another --workdir, or start anew with --overwrite."
+        )
+    if before != now:
+        write_json(workdir / "config.json", config)
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns {"data.name": ...} for {"data": {"name": ...}}."""
+    fields: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            fields |= flat(value, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = value
+    return fields

@@ -1,0 +1,84 @@
+"""Runs one experiment: python launch.py --config=configs/NAME.py [--config.FIELD=VALUE ...].
+
+The same command again goes on where the last one stopped.
+"""
+
+import os
+import pathlib
+import shlex
+import signal
+import sys
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from jax_al.base import UsageError
+
+ROOT = pathlib.Path(__file__).parent
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "workdir", None, "Where results go and are continued; runs/<name of the config> if not given."
+)
+flags.DEFINE_bool("overwrite", False, "Remove the results in the workdir and start anew.")
+jax.config.config_with_absl()
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; a mistake in it is one sentence and exit status 2."""
+    default = str(ROOT / "configs" / "digits_coreset.py")
+    try:
+        config_flags.DEFINE_config_file("config", default, "The recipe.", lock_config=True)
+        rest = FLAGS(argv)
+        FLAGS.config.lock()  # a file that could not be loaded raises only when it is used
+    except (AttributeError, KeyError) as error:
+        field, _, hint = str(error.args[-1]).strip('"').partition("\n")
+        hint = hint or "configs/default.py lists all there are."
+        raise SystemExit(_failed(f"The config has no field {field}: {hint}")) from error
+    except OSError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise SystemExit(_failed(f"The config file cannot be loaded: {reason}")) from error
+    except (flags.Error, TypeError, ValueError) as error:
+        raise SystemExit(_failed(" ".join(str(error).split()))) from error
+    if not FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
+    if len(rest) > 1:
+        raise SystemExit(_failed(f"{rest[1]!r} is not a flag; flags look like --name=value."))
+    return rest
+
+
+def main(argv: list[str]) -> int:
+    """Runs; returns the exit status: 0 done, 2 a mistake of the user, 130 interrupted."""
+    del argv
+    _cache_compiled_programs()
+    from jax_al import experiment
+
+    name = pathlib.Path(config_flags.get_config_filename(FLAGS["config"])).stem
+    workdir = pathlib.Path(FLAGS.workdir or pathlib.Path("runs") / name)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers stop a job with it
+    try:
+        experiment.run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)
+    except UsageError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        again = shlex.join(arg for arg in sys.argv if arg != "--overwrite")
+        print(f"\nInterrupted; nothing is lost. To go on: python {again}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _cache_compiled_programs() -> None:
+    """Lets JAX keep compiled programs between runs, unless the user has said where or not to."""
+    if jax.config.jax_compilation_cache_dir is None:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "jax_al", "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _failed(sentence: str) -> int:
+    print(f"launch.py: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,157 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import UsageError
+from jax_al.models import make_model
+
+OPTIONS = {"widths": (4, 6), "embedding_size": 16, "dropout_rates": (0.25, 0.5)}
+SHAPE = (9, 8, 3)
+
+
+def made(**changes):
+    """A small model, its parameters and five images."""
+    model = make_model("cnn", SHAPE, 7, **OPTIONS | changes)
+    images = jax.random.normal(jax.random.key(1), (5, *SHAPE))
+    return model, model.init(jax.random.key(0)), images
+
+
+def assert_same_bits(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def differ(a, b):
+    return any(bool((x != y).any()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))  # noqa: B905
+
+
+def test_the_network_of_the_report_has_the_size_of_its_pytorch_twin():
+    model = make_model(
+        "cnn",
+        (32, 32, 3),
+        10,
+        widths=(32, 64),
+        embedding_size=128,
+        dropout_rates=(0.25, 0.5),
+    )
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert jax.tree.map(jnp.shape, params) == {
+        "conv1": {"kernel": (3, 3, 3, 32), "bias": (32,)},
+        "conv2": {"kernel": (3, 3, 32, 64), "bias": (64,)},
+        "hidden": {"kernel": (64 * 14 * 14, 128), "bias": (128,)},
+        "head": {"kernel": (128, 10), "bias": (10,)},
+    }
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 1_626_442
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+
+
+def test_outputs_are_log_probabilities_and_the_embedding_before_its_relu():
+    model, params, images = made()
+    outputs = model.apply(params, images)
+    assert outputs.log_probs.shape == (5, 7)
+    assert outputs.log_probs.dtype == jnp.float32
+    np.testing.assert_allclose(jnp.exp(outputs.log_probs).sum(axis=1), np.ones(5), rtol=1e-6)
+    assert outputs.embedding.shape == (5, 16)
+    assert outputs.embedding.dtype == jnp.float32
+    assert (outputs.embedding < 0).any()
+
+    logits = jnp.maximum(outputs.embedding, 0) @ params["head"]["kernel"]
+    expected = jax.nn.log_softmax(logits + params["head"]["bias"][None])
+    np.testing.assert_allclose(outputs.log_probs, expected, rtol=1e-5)
+
+
+def test_no_relu_between_the_second_convolution_and_the_pooling():
+    model, params, images = made()
+    # With all weights of the hidden layer at 1 the embedding is the sum of the pooled maps, which
+    # a strongly negative bias of the second convolution can only make negative without a ReLU.
+    params["hidden"] = jax.tree.map(jnp.ones_like, params["hidden"])
+    params["conv2"]["bias"] = jnp.full_like(params["conv2"]["bias"], -100.0)
+    assert (model.apply(params, images).embedding < 0).all()
+
+
+def test_a_new_key_makes_a_new_network_and_the_same_key_the_same():
+    model, params, _ = made()
+    assert_same_bits(params, model.init(jax.random.key(0)))
+    assert differ(params, model.init(jax.random.key(1)))
+
+
+def test_dropout_is_on_exactly_when_there_is_a_key():
+    model, params, images = made()
+    apply = jax.jit(model.apply)
+    plain = apply(params, images)
+    assert_same_bits(plain, apply(params, images))
+    first = apply(params, images, jax.random.key(2))
+    assert_same_bits(first, apply(params, images, jax.random.key(2)))
+    assert differ(first, apply(params, images, jax.random.key(3)))
+    assert differ(first, plain)
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.5), (0.25, 0.0)])
+def test_each_dropout_acts_alone_where_it_stands(rates):
+    model, params, images = made(dropout_rates=rates)
+    plain, dropped = model.apply(params, images), model.apply(params, images, jax.random.key(2))
+    assert differ(plain.embedding, dropped.embedding) == (rates[0] > 0)
+    assert differ(plain.log_probs, dropped.log_probs)
+
+
+def test_dropout_keeps_the_expectation():
+    model, params, images = made()
+    keys = jax.random.split(jax.random.key(2), 2000)
+    sampled = jax.vmap(lambda key: model.apply(params, images, key).embedding)(keys)
+    # Before the first nonlinearity after it, dropout is unbiased: four standard errors.
+    error = 4 * sampled.std(axis=0) / np.sqrt(2000)
+    plain = model.apply(params, images).embedding
+    assert (jnp.abs(sampled.mean(axis=0) - plain) < error).all()
+
+
+def test_rate_zero_with_a_key_is_the_plain_pass_bit_for_bit():
+    model, params, images = made(dropout_rates=(0.0, 0.0))
+    apply = jax.jit(model.apply)
+    assert_same_bits(apply(params, images), apply(params, images, jax.random.key(2)))
+
+
+def test_one_image_alone_gives_what_it_gives_in_a_batch():
+    model, params, images = made()
+    together = model.apply(params, images)
+    alone = model.apply(params, images[:1])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[:1], b, atol=1e-5), together, alone)
+
+
+def test_seeds_can_be_mapped():
+    model, _, images = made()
+    keys = jax.random.split(jax.random.key(0), 3)
+    params = jax.vmap(model.init)(keys)
+
+    @jax.jit
+    def gradient(params, key):
+        return jax.grad(lambda p: -model.apply(p, images, key).log_probs[:, 0].mean())(params)
+
+    together = jax.jit(jax.vmap(gradient))(params, keys)
+    for i, key in enumerate(keys):
+        alone = gradient(jax.tree.map(lambda p, i=i: p[i], params), key)
+        jax.tree.map(
+            lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=1e-5), together, alone
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: make_model("cmn", SHAPE, 7, **OPTIONS), "did you mean 'cnn'?"),
+        (lambda: make_model("transformer", SHAPE, 7, **OPTIONS), "there is cnn"),
+        (lambda: make_model("cnn", SHAPE, 7, **OPTIONS, width=3), "did you mean 'widths'?"),
+        (lambda: make_model("cnn", SHAPE, 7, widths=(4, 6), embedding_size=3), "'dropout_rates'"),
+        (lambda: make_model("cnn", (8, 5, 3), 7, **OPTIONS), "at least 6x6 pixels"),
+    ],
+)
+def test_what_the_user_can_mend_is_said_in_one_sentence(call, words):
+    with pytest.raises(UsageError) as error:
+        call()
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_smallest_allowed_image_works():
+    model = make_model("cnn", (6, 6, 1), 2, **OPTIONS)
+    outputs = model.apply(model.init(jax.random.key(0)), jnp.zeros((1, 6, 6, 1)))
+    assert outputs.log_probs.shape == (1, 2)
