@@ -31,15 +31,18 @@ def parse_flags(argv: list[str]) -> list[str]:
         config_flags.DEFINE_config_file("config", default, "The recipe.", lock_config=True)
         rest = FLAGS(argv)
         FLAGS.config.lock()  # a file that could not be loaded raises only when it is used
-    except (AttributeError, KeyError) as error:
-        field, _, hint = str(error.args[-1]).strip('"').partition("\n")
-        hint = hint or "configs/default.py lists all there are."
-        raise SystemExit(_failed(f"The config has no field {field}: {hint}")) from error
-    except OSError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise SystemExit(_failed(f"The config file cannot be loaded: {reason}")) from error
-    except (flags.Error, TypeError, ValueError) as error:
+    except flags.Error as error:
         raise SystemExit(_failed(" ".join(str(error).split()))) from error
+    except Exception as error:  # a config file is a program, so it can fail in any way
+        missing = error.args[0] if isinstance(error, AttributeError) and error.args else None
+        if isinstance(missing, KeyError):  # an override of a field that is not there
+            field, _, hint = missing.args[0].strip('"').partition("\n")
+            hint = hint or "configs/default.py lists all fields."
+            raise SystemExit(_failed(f"The config has no field {field}: {hint}")) from error
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise SystemExit(
+            _failed(f"The config file cannot be loaded: {type(error).__name__}: {reason}.")
+        ) from error
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
     if len(rest) > 1:

@@ -251,9 +251,7 @@ def _initial(this: Run, seed: int) -> list[int]:
     return this.dataset.index[initial_indices(rng, how, labels, size)].tolist()
 
 
-def _label(
-    this: Run, seed: int, episode: int, indices: list[int], owned: list[Pick]
-) -> list[Pick]:
+def _label(this: Run, seed: int, episode: int, indices: list[int], owned: list[Pick]) -> list[Pick]:
     """Phase "labeled": asks the oracle about whole-pool `indices` and writes its answers down."""
     rows = history.positions(np.array(indices), this.dataset.index)
     ids = [""] * len(rows) if this.dataset.ids is None else this.dataset.ids[rows].tolist()
@@ -364,7 +362,9 @@ def _draw(
     paths = {"curve": directory / "curve.png", "picks": directory / "picks.png"}
     metrics = records.read_metrics(directory / "metrics.jsonl")
     report.plot_curves(paths["curve"], {fields["strategy"]: metrics}, dataset.name)
-    of_first = [pick for pick in records.read_picks(directory / "picks.csv") if pick.seed == fields["seed"]]
+    of_first = [
+        pick for pick in records.read_picks(directory / "picks.csv") if pick.seed == fields["seed"]
+    ]
     sheets = []
     for episode in sorted({pick.episode for pick in of_first}):
         shown = [pick for pick in of_first if pick.episode == episode][:PICTURED]

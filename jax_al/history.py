@@ -31,9 +31,7 @@ def is_last(episode: int, num_owned: int, max_episodes: int, num_points: int) ->
     return episode >= max_episodes or num_owned >= num_points
 
 
-def load(
-    workdir: pathlib.Path, fields: Mapping[str, Any], num_points: int
-) -> dict[int, History]:
+def load(workdir: pathlib.Path, fields: Mapping[str, Any], num_points: int) -> dict[int, History]:
     """Reads the records, and mends on disk what a kill left half done.
 
     A purchase of which only some lines were written is taken back (it is repeated from the

@@ -97,9 +97,7 @@ def read_picks(path: pathlib.Path) -> list[Pick]:
             continue
         try:
             seed, episode, order, index, name, label = row
-            picks.append(
-                Pick(int(seed), int(episode), int(order), int(index), name, int(label))
-            )
+            picks.append(Pick(int(seed), int(episode), int(order), int(index), name, int(label)))
         except ValueError as error:
             columns = ",".join(Pick._fields)
             raise UsageError(f"Line {number} of {path} is not {columns}; mend it.") from error

@@ -1,6 +1,5 @@
 """Fit and evaluate one network of one seed; nothing here is jitted (see `learner.py`)."""
 
-
 from typing import Any, NamedTuple
 
 import jax
@@ -161,5 +160,3 @@ def _shuffled(order_key: jax.Array, order: jax.Array, num_labeled: jax.Array) ->
     chance = jax.random.uniform(order_key, order.shape)
     chance = jnp.where(jnp.arange(order.size) < num_labeled, chance, jnp.inf)
     return order[jnp.argsort(chance)]
-
-

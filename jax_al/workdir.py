@@ -44,7 +44,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        file = open(workdir / ".lock", "a")  # noqa: SIM115: closed below, with the lock
+        file = open(workdir / ".lock", "a")  # noqa: SIM115 (closed below, with the lock)
     except OSError as error:
         raise UsageError(f"The workdir {workdir} cannot be used: {error.strerror}.") from error
     with file:

@@ -157,7 +157,9 @@ class Engine:
         self.second[rows] = rest
         self.slot[rows] = np.where(lower < old, slot, self.slot[rows])
         self.lower[rows] = np.minimum(old, lower)
-        self.upper[rows] = np.minimum(self.upper[rows], np.where(self.upper[rows] < 0, CHOSEN, upper))
+        self.upper[rows] = np.minimum(
+            self.upper[rows], np.where(self.upper[rows] < 0, CHOSEN, upper)
+        )
         self.seen[rows] = last
         self.distances += len(rows) * (last - first)
 

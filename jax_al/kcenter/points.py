@@ -65,7 +65,10 @@ class Points:
         absolute = float(np.linalg.norm(self.mean)) * 2.0**-23
         for start, rows in self.slices():
             rough = np.linalg.norm(rows - rounded, axis=1)
-            cut = max(float(rough.max()) * (1 - 2 * relative) - 2 * absolute, np.sqrt(max(best_sq, 0)) * (1 - relative) - absolute)
+            cut = max(
+                float(rough.max()) * (1 - 2 * relative) - 2 * absolute,
+                np.sqrt(max(best_sq, 0)) * (1 - relative) - absolute,
+            )
             for row in np.flatnonzero(rough >= cut):
                 sq = float(np.square(rows[row].astype(np.float64) - self.mean).sum())
                 if sq > best_sq:

@@ -1,4 +1,4 @@
-"""Core-set selection: greedy k-center on the embedding (Sener & Savarese 2018, arXiv 1708.00489)."""
+"""Core-set selection by greedy k-center (Sener & Savarese 2018, arXiv 1708.00489)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,0 +1,38 @@
+# `make run` and `make test` need Python >= 3.11 and nothing else: they build .venv themselves.
+PYTHON ?= python3
+CONFIG ?= configs/digits_coreset.py
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: run test lint format clean
+
+run: .venv/installed
+	$(BIN)/python launch.py --config=$(CONFIG) $(ARGS)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/installed-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build *.egg-info
+
+# The stamps are made last, so an install that was cut off is done again.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "jax_al needs Python 3.11 or newer; say which with make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@

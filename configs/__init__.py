@@ -1,0 +1,1 @@
+"""The recipes; `default.py` says what each field means."""
