@@ -67,7 +67,7 @@ def kcenter_greedy(
     left = matrix.N - len(initial)
     if not 0 <= num_picks <= left:
         raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
-    first = None
+    first = 0
     if not len(initial):
         if num_picks == 0:
             return Greedy(np.zeros(0, np.int64), np.zeros(0), np.inf, Work(0, 0, matrix.rows_read))
@@ -76,17 +76,9 @@ def kcenter_greedy(
         else:
             first = int(jax.random.randint(key, (), 0, matrix.N))
     picks = lazy_greedy(matrix, initial, num_picks, first, _reporter(num_picks, progress))
-    to_distance = np.sqrt if metric == "euclidean" else _half
-    return Greedy(
-        picks.indices,
-        to_distance(picks.sq_distances),
-        float(to_distance(np.float64(picks.sq_radius))),
-        picks.work,
-    )
-
-
-def _half(sq_distances: np.ndarray) -> np.ndarray:
-    return sq_distances / 2
+    sq = np.append(picks.sq_distances, picks.sq_radius)
+    distances = np.sqrt(sq) if metric == "euclidean" else sq / 2
+    return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
 
 
 def _check_initial(initial: Any, N: int) -> np.ndarray:

@@ -37,9 +37,14 @@ from jax_al.kcenter import distances as dist
 from jax_al.kcenter.points import Points
 
 BLOCK = 4096  # B
+REPLAY = 1536  # rows among which greedy is replayed, at most
 WIDTH = 512  # centers per matmul
 NARROW = 64  # the same, when fewer are wanted
 START = 512  # centers that every point is compared with before laziness begins
+# Early in a cold start every bound is loose, and the block soon falls behind an outsider's stale
+# one. After PATIENCE rounds with fewer than YIELD picks each it pays to refresh all the bounds.
+PATIENCE = 4
+YIELD = 8
 JOIN = 256  # rows whose bounds lag by fewer centers than this are refreshed together
 CHOSEN = np.float32(-1)  # in the place of a center's own distance
 
@@ -70,6 +75,18 @@ class Threshold(NamedTuple):
     def passed(self, sq: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Which rows at squared distance `sq` come before every outsider."""
         return (sq > self.sq) | ((sq == self.sq) & (rows < self.row))
+
+
+def front(upper: np.ndarray, size: int) -> tuple[np.ndarray, Threshold]:
+    """The `size` largest bounds, of equals the first, as ascending indices; and what is left."""
+    if len(upper) > size:
+        cut = np.partition(upper, -size - 1)[-size - 1]
+        if cut >= 0:
+            inside = np.flatnonzero(upper > cut)
+            equal = np.flatnonzero(upper == cut)
+            fit = size - len(inside)
+            return np.sort(np.concatenate([inside, equal[:fit]])), Threshold(cut, int(equal[fit]))
+    return np.flatnonzero(upper >= 0), Threshold(CHOSEN, 0)
 
 
 class Engine:
@@ -106,42 +123,38 @@ class Engine:
             part = rows[start : start + self.block_size]
             self.add_centers(self._load(part), np.arange(len(part)), part)
 
-    def compare_all(self, last: int) -> None:
-        """Bounds for every point against the first `last` centers."""
+    def compare_all(self) -> None:
+        """Let every point know of up to START centers more."""
         for start in range(0, self.points.N, self.block_size):
-            rows = np.arange(start, min(start + self.block_size, self.points.N))
-            self._compare(self._load(rows), np.arange(len(rows)), rows, 0, last)
+            everyone = slice(start, min(start + self.block_size, self.points.N))
+            seen = np.where(self.upper[everyone] >= 0, self.seen[everyone], self.num_centers)
+            first = int(seen.min())
+            last = min(first + START, self.num_centers)
+            late = np.flatnonzero(seen < last)
+            if len(late):
+                self._compare(self._load(everyone), late, start + late, first, last)
 
     def round(self, limit: int) -> tuple[np.ndarray, np.ndarray, np.float32 | None]:
         """Up to `limit` picks, their squared distances, and the squared radius if it is known."""
         self.rounds += 1
-        rows, threshold = self._largest()
+        rows, threshold = front(self.upper, self.block_size)
         if not len(rows):
             return rows, np.zeros(0, np.float32), np.float32(0)
         block = self._load(rows)
         alive = self._refresh(block, rows, threshold)
+        if len(alive) > REPLAY:
+            ahead, nearer = front(self.upper[rows[alive]], REPLAY)
+            threshold = Threshold(nearer.sq, int(rows[alive][nearer.row]))
+            alive = alive[ahead]
         alive = self._settle(block, rows, alive, threshold)
         if not len(alive):
             return alive, np.zeros(0, np.float32), None
         return self._replay(block, rows, alive, threshold, limit)
 
-    def _largest(self) -> tuple[np.ndarray, Threshold]:
-        """The block: the rows with the largest bounds, ascending; and what lies outside."""
-        B = self.block_size
-        if self.points.N > B:
-            cut = np.partition(self.upper, -B - 1)[-B - 1]
-            if cut >= 0:
-                inside = np.flatnonzero(self.upper > cut)
-                equal = np.flatnonzero(self.upper == cut)
-                fit = B - len(inside)
-                rows = np.sort(np.concatenate([inside, equal[:fit]]))
-                return rows, Threshold(cut, int(equal[fit]))
-        return np.flatnonzero(self.upper >= 0), Threshold(CHOSEN, self.points.N)
-
-    def _load(self, rows: np.ndarray) -> jax.Array:
+    def _load(self, rows: np.ndarray | slice) -> jax.Array:
         """Rows as a block of the one static size."""
-        padding = np.full(self.block_size - len(rows), rows[0])
-        return self.points.take(np.concatenate([rows, padding]))
+        block = self.points.take(rows)
+        return jnp.pad(block, ((0, self.block_size - len(block)), (0, 0)))
 
     def _compare(
         self, block: jax.Array, positions: np.ndarray, rows: np.ndarray, first: int, last: int
@@ -259,7 +272,7 @@ def lazy_greedy(
     points: Points,
     initial: np.ndarray,
     num_picks: int,
-    first: int | None = None,
+    first: int = 0,
     report: Callable[[int], None] = lambda done: None,
     block: int = BLOCK,
 ) -> Picks:
@@ -271,14 +284,19 @@ def lazy_greedy(
         engine.add_initial(initial)
     else:
         engine.add_initial(np.array([first]))
-        indices, sq_distances = [int(first)], [np.inf]
-    engine.compare_all(min(engine.num_centers, START))
+        indices, sq_distances = [first], [np.inf]
+    engine.compare_all()
+    rounds = picked = 0  # since then
     sq_radius = None
     while sq_radius is None:
         rows, sq, sq_radius = engine.round(num_picks - len(indices))
         indices += rows.tolist()
         sq_distances += sq.tolist()
         report(len(indices))
+        rounds, picked = rounds + 1, picked + len(rows)
+        if sq_radius is None and rounds >= PATIENCE and picked < YIELD * rounds:
+            engine.compare_all()
+            rounds = picked = 0
     work = Work(engine.rounds, engine.distances, points.rows_read)
     return Picks(np.array(indices, np.int64), np.array(sq_distances), float(sq_radius), work)
 

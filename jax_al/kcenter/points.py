@@ -39,13 +39,13 @@ class Points:
         self._metric = metric
         self.mean = self._check_and_average()
 
-    def take(self, rows: np.ndarray) -> jax.Array:
-        """Rows [R, D] by index, on the default device."""
-        self.rows_read += len(rows)
+    def take(self, rows: np.ndarray | slice) -> jax.Array:
+        """Rows [R, D], by index or as a slice, on the default device."""
         if isinstance(self._array, jax.Array):
-            taken: Any = _take(self._array, rows)
+            taken: Any = self._array[rows]
         else:
             taken = np.asarray(self._array[rows])
+        self.rows_read += len(taken)
         return jnp.asarray(self._prepare(taken))
 
     def slices(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -95,10 +95,10 @@ class Points:
             else:
                 total += rows.sum(axis=0, dtype=np.float64)
         if bad:
-            zero = ", or only zeros, which have no direction" if self._metric == "cosine" else ""
-            raise ValueError(
-                f"points hold NaN, infinity or entries beyond {LARGEST:g}{zero}, in {name_rows(bad)}"
-            )
+            kinds = f"NaN, infinity or entries beyond {LARGEST:g}"
+            if self._metric == "cosine":
+                kinds += ", or only zeros, which have no direction"
+            raise ValueError(f"points hold {kinds}, in {name_rows(bad)}")
         return total / self.N
 
 
@@ -107,8 +107,3 @@ def name_rows(rows: Sequence[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
-
-
-@jax.jit
-def _take(array: jax.Array, rows: jax.Array) -> jax.Array:
-    return array[rows]

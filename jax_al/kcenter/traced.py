@@ -112,9 +112,10 @@ def greedy_k_center(
     )
     bounds = bounds[0], bounds[1].at[centers].set(CHOSEN, mode="drop")
     nothing = jnp.full(num_picks, -1, jnp.int32), jnp.zeros(num_picks, jnp.float32)
-    bounds, centers, *picks = lax.fori_loop(0, num_picks, buy, (bounds, centers, *nothing))
+    carry = (bounds, centers, *nothing)
+    bounds, centers, indices, sq_distances = lax.fori_loop(0, num_picks, buy, carry)
     _, upper = settle(bounds, centers)
-    return KCenter(*picks, jnp.maximum(jnp.max(upper), 0.0))
+    return KCenter(indices, sq_distances, jnp.maximum(jnp.max(upper), 0.0))
 
 
 def _sq_nearest(points: jax.Array, rows: jax.Array, centers: jax.Array) -> jax.Array:

@@ -1,0 +1,264 @@
+"""Greedy k-center against what people use: seconds, distances, memory, growth.
+
+    python benchmarks/kcenter.py [--points embeddings.npy] [CASE ...]   # measure
+    python benchmarks/kcenter.py --report                              # table and picture
+
+Every case runs in a process of its own and appends one line to results/kcenter.jsonl; running it
+again replaces it. Needs the `bench` extra. Without --points: ReLU features with a decaying
+spectrum, made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+LINES = RESULTS / "kcenter.jsonl"
+REPEATS = 5
+
+# The paper's setting (Sener & Savarese 2018, section 5.1), and a cold start.
+PAPER = {"N": 50_000, "D": 512, "initial": 10_000, "picks": 5_000}
+COLD = {"N": 50_000, "D": 512, "initial": 0, "picks": 1_000}
+GROWTH = {
+    "N": [{"N": n, "D": 64, "initial": 1_000, "picks": 1_000} for n in (10_000, 100_000, 1_000_000)],
+    "D": [{"N": 20_000, "D": d, "initial": 1_000, "picks": 1_000} for d in (32, 256, 2_048)],
+    "picks": [{"N": 50_000, "D": 128, "initial": 1_000, "picks": q} for q in (100, 1_000, 10_000)],
+}
+
+
+def made_up(N: int, D: int) -> np.ndarray:
+    """Clusters whose spectrum decays, through a ReLU."""
+    rng = np.random.default_rng(0)
+    scale = (1 + np.arange(D, dtype=np.float32)) ** -0.5
+    clusters = 2 * rng.standard_normal((100, D), dtype=np.float32) * scale
+    points = np.empty((N, D), np.float32)
+    for start in range(0, N, 10_000):
+        part = points[start : start + 10_000]
+        noise = rng.standard_normal(part.shape, dtype=np.float32) * scale
+        part[:] = np.maximum(clusters[rng.integers(0, 100, len(part))] + noise, 0)
+    return points
+
+
+def problem(setting: dict, path: str | None) -> tuple[np.ndarray, np.ndarray]:
+    points = made_up(setting["N"], setting["D"]) if path is None else np.load(path)
+    initial = np.random.default_rng(1).permutation(len(points))[: setting["initial"]]
+    return points, initial
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def ours(setting: dict, path: str | None) -> dict:
+    import jax
+
+    from jax_al.kcenter import kcenter_greedy
+
+    points, initial = problem(setting, path)
+    jax.device_put(np.zeros(1)).block_until_ready()
+    before = peak_mb()
+    seconds = []
+    for _ in range(REPEATS + 1):
+        start = time.perf_counter()
+        result = kcenter_greedy(points, setting["picks"], initial)
+        seconds.append(time.perf_counter() - start)
+    all_distances = len(points) * (len(initial) + setting["picks"])
+    return {
+        "seconds": min(seconds[1:]),
+        "median": float(np.median(seconds[1:])),
+        "compile_seconds": seconds[0] - min(seconds[1:]),
+        "distances": result.work.distances / all_distances,
+        "rounds": result.work.rounds,
+        "memory_mb": peak_mb() - before,
+        "radius": result.radius,
+    }
+
+
+def torch_loop(setting: dict, path: str | None, most: int = 500) -> dict:
+    """The fastest running-minimum loop we could write: one matrix-vector product per center."""
+    import torch
+
+    points, initial = problem(setting, path)
+    x = torch.from_numpy(points)
+    start = time.perf_counter()
+    sq_norms = (x * x).sum(1)
+    nearest = torch.full((len(x),), float("inf"))
+    for part in torch.from_numpy(initial).split(1_000):
+        torch.minimum(nearest, torch.cdist(x, x[part]).amin(1).square_(), out=nearest)
+    if not len(initial):
+        nearest = (x - x.mean(0)).square().sum(1)
+    seconds_initial = time.perf_counter() - start
+    picks = min(setting["picks"], most)
+    start = time.perf_counter()
+    for _ in range(picks):
+        center = x[int(nearest.argmax())]
+        sq = torch.addmv(sq_norms, x, center, alpha=-2).add_(center @ center)
+        torch.minimum(nearest, sq, out=nearest)
+    seconds = (time.perf_counter() - start) / picks * setting["picks"]
+    return {"seconds": seconds_initial + seconds, "picks_measured": picks}
+
+
+def torch_idiom(setting: dict, path: str | None) -> dict:
+    """As published implementations write it: the norm of the differences to the new center."""
+    import torch
+
+    points, _ = problem(setting, path)
+    x = torch.from_numpy(points)
+    nearest = torch.full((len(x),), float("inf"))
+    picks = min(setting["picks"], 100)
+    start = time.perf_counter()
+    for _ in range(picks):
+        center = x[int(nearest.argmax())]
+        nearest = torch.minimum(nearest, torch.linalg.norm(x - center, dim=1))
+    seconds = (time.perf_counter() - start) / picks * setting["picks"]
+    return {"seconds": seconds, "picks_measured": picks}
+
+
+def skactiveml(setting: dict, path: str | None) -> dict:
+    from skactiveml.pool import CoreSet
+
+    points, initial = problem(setting, path)
+    labels = np.full(len(points), np.nan)
+    labels[initial] = 0
+    picks = min(setting["picks"], 500)
+    start = time.perf_counter()
+    CoreSet(random_state=0).query(points, labels, batch_size=1)
+    once = time.perf_counter() - start
+    start = time.perf_counter()
+    CoreSet(random_state=0).query(points, labels, batch_size=1 + picks)
+    seconds = (time.perf_counter() - start - once) / picks * (setting["picks"] - 1)
+    return {"seconds": once + seconds, "picks_measured": picks}
+
+
+def fpsample(setting: dict, path: str | None) -> dict:
+    import fpsample
+
+    points, _ = problem(setting, path)
+    start = time.perf_counter()
+    fpsample.fps_sampling(points, setting["picks"])
+    return {"seconds": time.perf_counter() - start, "picks_measured": setting["picks"]}
+
+
+CASES = {
+    "paper/jax_al": (ours, PAPER),
+    "paper/torch matvec loop": (torch_loop, PAPER | {"most": 5_000}),
+    "paper/torch norm loop": (torch_idiom, PAPER),
+    "paper/scikit-activeml": (skactiveml, PAPER),
+    "cold/jax_al": (ours, COLD),
+    "cold/torch matvec loop": (torch_loop, COLD),
+    "cold/fpsample": (fpsample, COLD),
+}
+for axis, settings in GROWTH.items():
+    for setting in settings:
+        CASES[f"{axis}={setting[axis]}/jax_al"] = (ours, setting)
+        CASES[f"{axis}={setting[axis]}/torch matvec loop"] = (torch_loop, setting | {"most": 100})
+
+
+def run_case(name: str, path: str | None) -> None:
+    function, setting = CASES[name]
+    options = {"most": setting["most"]} if "most" in setting else {}
+    fixed = name.split("/")[0] in ("paper", "cold")
+    measured = function(setting, path if fixed else None, **options)
+    source = Path(path).name if path and fixed else "made up"
+    print(json.dumps({"case": name, **setting, "points": source, **measured}))
+
+
+def measure(names: list[str], path: str | None) -> None:
+    for name in names:
+        line = [sys.executable, __file__, "--one", name, *(["--points", path] if path else [])]
+        print(name, flush=True)
+        done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+        new = json.loads(done.stdout.splitlines()[-1]) | {"machine": machine()}
+        kept = [row for row in read() if row["case"] != name]
+        LINES.write_text("".join(json.dumps(row) + "\n" for row in [*kept, new]))
+        print(f"  {new['seconds']:.3g} s", flush=True)
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def read() -> list[dict]:
+    return [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
+
+
+def report() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = {row["case"]: row for row in read()}
+    lines = []
+    for group in ("paper", "cold"):
+        own = rows[f"{group}/jax_al"]
+        lines += [
+            f"\n{group}: N={own['N']:,}, D={own['D']}, {own['initial']:,} centers, "
+            f"{own['picks']:,} picks; points: {own['points']}; {own['machine']}\n",
+            "| | seconds | times ours | picks measured | distances | compile | extra memory |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for name, row in rows.items():
+            if name.startswith(group + "/"):
+                mine = "compile_seconds" in row
+                lines.append(
+                    f"| {name.split('/')[1]} | {row['seconds']:.2f} "
+                    f"| {row['seconds'] / own['seconds']:.0f} "
+                    f"| {row.get('picks_measured', row['picks']):,} "
+                    + (
+                        f"| {row['distances']:.1%} | {row['compile_seconds']:.1f} s "
+                        f"| {row['memory_mb']:.0f} MB |"
+                        if mine
+                        else "| 100% | | |"
+                    )
+                )
+    lines += ["\n| growth with | | | | exponent |", "|---|---|---|---|---|"]
+    figure, axes = plt.subplots(1, len(GROWTH), figsize=(11, 3.4), layout="constrained")
+    for axis, (along, settings) in zip(axes, GROWTH.items(), strict=True):
+        values = [setting[along] for setting in settings]
+        for who, style in (("jax_al", "o-"), ("torch matvec loop", "s--")):
+            found = [rows[f"{along}={value}/{who}"] for value in values]
+            seconds = [row["seconds"] for row in found]
+            exponent = np.polyfit(np.log(values), np.log(seconds), 1)[0]
+            cells = " | ".join(f"{v:,}: {s:.3g} s" for v, s in zip(values, seconds, strict=True))
+            lines.append(f"| {along}, {who} | {cells} | {exponent:.2f} |")
+            axis.loglog(values, seconds, style, label=f"{who}: {along}^{exponent:.2f}")
+        fixed = {k: v for k, v in settings[0].items() if k != along}
+        axis.set_title(", ".join(f"{k}={v:,}" for k, v in fixed.items()), fontsize=8)
+        axis.set_xlabel(along)
+        axis.legend(fontsize=7)
+    axes[0].set_ylabel("seconds")
+    figure.savefig(RESULTS / "kcenter.png", dpi=150)
+    text = "\n".join(lines).strip() + "\n"
+    (RESULTS / "kcenter.md").write_text(text)
+    print(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; default all")
+    parser.add_argument("--points", help=".npy file for the paper's setting and the cold start")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        run_case(arguments.one, arguments.points)
+    elif arguments.report:
+        report()
+    else:
+        RESULTS.mkdir(exist_ok=True)
+        measure(arguments.cases or list(CASES), arguments.points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Greedy k-center in all its forms against a float64 brute force."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from jax_al.kcenter import greedy_k_center, kcenter_greedy
+from jax_al.kcenter.distances import sq_accurate, sq_accurate_host
+from jax_al.kcenter.lazy import lazy_greedy
+from jax_al.kcenter.points import Points
+
+jitted = jax.jit(greedy_k_center, static_argnums=3)
+
+
+def lazy(points, num_picks, initial, block=None):
+    if block is None:
+        result = kcenter_greedy(points, num_picks, initial)
+        return result.indices, result.distances**2, result.radius**2
+    matrix = Points(points)
+    first = matrix.farthest_from_mean()
+    result = lazy_greedy(matrix, np.asarray(initial, int), num_picks, first, block=block)
+    return result.indices, result.sq_distances, result.sq_radius
+
+
+def traced(points, num_picks, initial):
+    centers = jnp.asarray(list(initial) + [-1] * 3, jnp.int32)
+    result = jitted(points, centers, len(initial), num_picks)
+    return tuple(np.asarray(part) for part in result)
+
+
+FORMS = {"lazy": lazy, "lazy, small blocks": functools.partial(lazy, block=64), "traced": traced}
+every_form = pytest.mark.parametrize("greedy", FORMS.values(), ids=FORMS.keys())
+
+
+def sq_to(x, row):
+    return np.square(x - x[row]).sum(axis=1)
+
+
+def brute_force(points, num_picks, initial):
+    """Greedy by float64 differences; ties to the lowest index."""
+    x = np.asarray(points, np.float64)
+    nearest = np.full(len(x), np.inf)
+    chosen = np.zeros(len(x), bool)
+    picks, sq_distances = [], []
+    for row in initial:
+        nearest = np.minimum(nearest, sq_to(x, row))
+        chosen[row] = True
+    for _ in range(num_picks):
+        score = np.square(x - x.mean(axis=0)).sum(axis=1) if np.isinf(nearest[0]) else nearest
+        best = int(np.argmax(np.where(chosen, -1, score)))
+        picks.append(best)
+        sq_distances.append(nearest[best])
+        nearest = np.minimum(nearest, sq_to(x, best))
+        chosen[best] = True
+    return np.array(picks), np.array(sq_distances), nearest.max()
+
+
+def assert_greedy(points, initial, result, rtol=1e-5):
+    """Given the picks before it, every pick is within `rtol` of the best, in float64."""
+    x = np.asarray(points, np.float64)
+    indices, sq_distances, sq_radius = result
+    assert len({*indices.tolist(), *initial}) == len(indices) + len(initial)
+    assert np.all(np.diff(sq_distances[np.isfinite(sq_distances)]) <= 0)
+    nearest = np.full(len(x), np.inf)
+    for row in initial:
+        nearest = np.minimum(nearest, sq_to(x, row))
+    for row, sq in zip(indices, sq_distances, strict=True):
+        score = np.square(x - x.mean(axis=0)).sum(axis=1) if np.isinf(nearest[0]) else nearest
+        assert score[row] >= score.max() * (1 - rtol)
+        np.testing.assert_allclose(sq, nearest[row], rtol=rtol, atol=1e-37)
+        nearest = np.minimum(nearest, sq_to(x, row))
+    np.testing.assert_allclose(sq_radius, nearest.max(), rtol=rtol, atol=1e-37)
+
+
+def assert_same_as_brute_force(greedy, points, num_picks, initial):
+    indices, sq_distances, sq_radius = greedy(points, num_picks, initial)
+    expected = brute_force(points, num_picks, initial)
+    np.testing.assert_array_equal(indices, expected[0])
+    np.testing.assert_allclose(sq_distances, expected[1], rtol=1e-5)
+    np.testing.assert_allclose(sq_radius, expected[2], rtol=1e-5)
+
+
+@functools.cache
+def digits_embedding():
+    """A ReLU layer over real images."""
+    images = load_digits().data.astype(np.float32) / 16
+    weights = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float32)
+    return np.maximum(images @ weights, 0)
+
+
+@every_form
+@pytest.mark.parametrize("num_initial", [0, 1, 40, 900])
+def test_real_embeddings(greedy, num_initial):
+    points = digits_embedding()
+    initial = np.random.default_rng(1).permutation(len(points))[:num_initial]
+    assert_same_as_brute_force(greedy, points, 300, initial)
+
+
+@every_form
+@pytest.mark.parametrize("D", [1, 2, 2048])
+def test_any_dimension(greedy, D):
+    points = np.random.default_rng(2).standard_normal((300, D)).astype(np.float32) + 5
+    assert_same_as_brute_force(greedy, points, 100, [])
+    assert_same_as_brute_force(greedy, points, 100, [7, 8, 250])
+
+
+@every_form
+def test_heavy_tails(greedy):
+    points = np.random.default_rng(3).standard_t(1, (500, 6)).astype(np.float32)
+    assert_same_as_brute_force(greedy, points, 150, [])
+    assert_same_as_brute_force(greedy, points, 150, [3, 4])
+
+
+@every_form
+def test_far_from_the_origin(greedy):
+    points = np.random.default_rng(4).standard_normal((400, 8)).astype(np.float32) + 3e4
+    assert_same_as_brute_force(greedy, points, 120, [0, 9])
+
+
+@every_form
+@pytest.mark.parametrize("relative", [1e-6, 1e-5, 3e-4])
+def test_near_duplicates(greedy, relative):
+    rng = np.random.default_rng(5)
+    base = rng.standard_normal((50, 64)) * 10 + 100
+    near = np.repeat(base, 4, axis=0) * (1 + relative * rng.standard_normal((200, 64)))
+    points = np.concatenate([base, near]).astype(np.float32)
+    initial = list(range(40))
+    assert_greedy(points, initial, greedy(points, 210, initial))
+
+
+@every_form
+def test_duplicates_tie_to_the_lowest_index(greedy):
+    rng = np.random.default_rng(6)
+    points = rng.standard_normal((100, 5)).astype(np.float32)[rng.integers(0, 100, 400)]
+    assert_same_as_brute_force(greedy, points, 400, [])
+    assert_same_as_brute_force(greedy, points, 398, [399, 3])
+
+
+@every_form
+def test_grids_full_of_ties(greedy):
+    grid = np.stack(np.meshgrid(*[np.arange(8)] * 3), -1).reshape(-1, 3).astype(np.float32)
+    for initial in ([], [0], [5, 77]):
+        assert_same_as_brute_force(greedy, grid, 400, initial)
+    pixels = load_digits().data[:500].astype(np.float32)
+    assert_same_as_brute_force(greedy, pixels, 200, [2])
+
+
+@every_form
+def test_all_equal_points_come_in_index_order(greedy):
+    indices, sq_distances, sq_radius = greedy(np.full((200, 3), 0.1, np.float32), 199, [4])
+    np.testing.assert_array_equal(indices, np.delete(np.arange(200), 4))
+    assert not sq_distances.any()
+    assert sq_radius == 0
+
+
+@every_form
+@pytest.mark.parametrize("initial", [[], [11, 12]])
+def test_every_point_is_picked(greedy, initial):
+    points = np.random.default_rng(7).standard_normal((130, 4)).astype(np.float32)
+    left = 130 - len(initial)
+    assert_same_as_brute_force(greedy, points, left, initial)
+    assert greedy(points, left, initial)[2] == 0
+
+
+@every_form
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_pool(greedy, data):
+    values = st.sampled_from([-2.0, 0.0, 1e-4, 1.0, 1.0001, 1e3]) | st.floats(-1, 1, width=16)
+    some = data.draw(st.lists(st.tuples(values, values), min_size=1, max_size=24))
+    # One shape, so one compilation: repeats of the first row fill up.
+    points = np.array(some + [some[0]] * (100 - len(some)), np.float32)
+    initial = data.draw(st.sets(st.integers(0, 99), max_size=1))
+    assert_greedy(points, initial, greedy(points, 90, list(initial)))
+
+
+def test_accurate_distances_do_not_depend_on_who_computes_them():
+    rng = np.random.default_rng(8)
+    for D in (1, 37, 512, 2048):
+        rows = rng.standard_normal((200, D)).astype(np.float32)
+        host = sq_accurate_host(rows)
+        np.testing.assert_array_equal(jax.jit(sq_accurate)(rows), host)
+        np.testing.assert_array_equal(jax.lax.map(sq_accurate, rows), host)
+        np.testing.assert_allclose(host, np.square(rows.astype(np.float64)).sum(1), rtol=1e-7)
+
+
+def test_traced_pads_when_nothing_is_left():
+    points = np.random.default_rng(9).standard_normal((10, 3)).astype(np.float32)
+    indices, sq_distances, sq_radius = traced(points, 12, [3, 1])
+    assert sorted(indices[:8].tolist()) == [0, 2, 4, 5, 6, 7, 8, 9]
+    np.testing.assert_array_equal(indices[8:], -1)
+    np.testing.assert_array_equal(sq_distances[8:], 0)
+    assert sq_radius == 0
+
+
+def test_traced_under_vmap_equals_one_at_a_time():
+    points = np.random.default_rng(10).standard_normal((3, 200, 8)).astype(np.float32)
+    centers = jnp.asarray([[5, 6, 7, -1], [-1] * 4, [9, -1, -1, -1]], jnp.int32)
+    counts = jnp.asarray([3, 0, 1], jnp.int32)
+    over_seeds = jax.jit(jax.vmap(functools.partial(greedy_k_center, num_picks=30)))
+    together = over_seeds(points, centers, counts)
+    for s in range(3):
+        alone = jitted(points[s], centers[s], counts[s], 30)
+        np.testing.assert_array_equal(together.indices[s], alone.indices)
+
+
+def test_traced_compiles_once_whatever_the_count():
+    points = np.random.default_rng(11).standard_normal((50, 2)).astype(np.float32)
+    traces = []
+
+    @functools.partial(jax.jit, static_argnums=3)
+    def counted(points, centers, count, num_picks):
+        traces.append(1)
+        return greedy_k_center(points, centers, count, num_picks)
+
+    for count in (0, 3, 10):
+        counted(points, jnp.arange(10, dtype=jnp.int32), jnp.int32(count), 5)
+    assert len(traces) == 1

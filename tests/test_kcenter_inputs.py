@@ -1,0 +1,147 @@
+"""The public function's inputs, metrics, errors, and the command."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.kcenter import kcenter_greedy
+
+
+def made_up(N=300, D=6, seed=0):
+    return np.random.default_rng(seed).standard_normal((N, D)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32", "float64", "uint8"])
+@pytest.mark.parametrize("where", ["numpy", "jax", "memory-mapped"])
+def test_any_type_from_anywhere(kind, where, tmp_path):
+    points = (made_up() * 40 + 128).clip(0, 255).astype(jnp.dtype(kind))
+    expected = kcenter_greedy(points.astype(np.float32), 30, [1, 2]).indices
+    if where == "jax":
+        if kind == "float64":
+            pytest.skip("JAX has no float64 unless asked")
+        points = jnp.asarray(points)
+    elif where == "memory-mapped":
+        if kind == "bfloat16":
+            pytest.skip(".npy has no bfloat16")
+        np.save(tmp_path / "points.npy", points)
+        points = np.load(tmp_path / "points.npy", mmap_mode="r")
+    np.testing.assert_array_equal(kcenter_greedy(points, 30, [1, 2]).indices, expected)
+
+
+def test_the_certificate():
+    points = made_up(400, 2)
+    for num_picks in (1, 5, 50):
+        result = kcenter_greedy(points, num_picks)
+        x = points.astype(np.float64)
+        between = np.linalg.norm(x[result.indices][:, None] - x[result.indices][None], axis=2)
+        to_nearest = np.linalg.norm(x[:, None] - x[result.indices][None], axis=2).min(axis=1)
+        np.testing.assert_allclose(result.radius, to_nearest.max(), rtol=1e-6)
+        # The picks and the farthest point are num_picks + 1 points at least `radius` apart: two
+        # of them share a center in any solution, which is then radius / 2 from one of them.
+        apart = between[~np.eye(num_picks, dtype=bool)].min(initial=np.inf)
+        assert apart >= result.radius * (1 - 1e-6)
+
+
+def test_cosine_is_euclidean_on_the_sphere():
+    points = made_up() * np.geomspace(1e-3, 1e3, 300, dtype=np.float32)[:, None]
+    unit = points.astype(np.float64) / np.linalg.norm(points.astype(np.float64), axis=1)[:, None]
+    sphere = kcenter_greedy(unit.astype(np.float32), 50)
+    cosine = kcenter_greedy(points, 50, metric="cosine")
+    np.testing.assert_array_equal(cosine.indices, sphere.indices)
+    np.testing.assert_allclose(cosine.distances[1:], sphere.distances[1:] ** 2 / 2, rtol=1e-5)
+    np.testing.assert_allclose(cosine.radius, sphere.radius**2 / 2, rtol=1e-5)
+    centers = unit[cosine.indices]
+    np.testing.assert_allclose(cosine.radius, (1 - (unit @ centers.T).max(1)).max(), rtol=1e-4)
+
+
+def test_cold_start():
+    points = made_up()
+    result = kcenter_greedy(points, 20)
+    assert result.indices[0] == np.argmax(np.linalg.norm(points - points.mean(0), axis=1))
+    assert np.isinf(result.distances[0])
+    assert np.isfinite(result.distances[1:]).all()
+    firsts = {int(kcenter_greedy(points, 2, key=jax.random.key(s)).indices[0]) for s in range(6)}
+    assert len(firsts) > 1
+    again = kcenter_greedy(points, 20, initial=np.array([], np.int32), key=jax.random.key(3))
+    assert again.indices[0] == kcenter_greedy(points, 2, key=jax.random.key(3)).indices[0]
+
+
+def test_no_picks_is_the_radius_of_what_is_there():
+    result = kcenter_greedy(made_up(), 0, [5])
+    assert len(result.indices) == 0
+    expected = np.linalg.norm(made_up() - made_up()[5], axis=1).max()
+    np.testing.assert_allclose(result.radius, expected, rtol=1e-6)
+    assert np.isinf(kcenter_greedy(made_up(), 0).radius)
+
+
+def spoiled(rows, value):
+    points = made_up()
+    points[rows, 2] = value
+    return points
+
+
+@pytest.mark.parametrize(
+    ("message", "points", "arguments"),
+    [
+        (r"NaN.*in rows 3, 250$", spoiled([3, 250], np.nan), {}),
+        (r"infinity.*in row 299$", spoiled([299], -np.inf), {}),
+        (r"rows 0, 1, .*, 9 and 2 more", spoiled(range(12), 1e20), {}),
+        (r"\[N, D\], not of shape \(300,\)", made_up()[:, 0], {}),
+        (r"at least one row", made_up()[:0], {}),
+        (r"uint8, not int64", made_up().astype(np.int64), {}),
+        (r"names row 300: points has rows 0..299", made_up(), {"initial": [0, 300]}),
+        (r"names row -1", made_up(), {"initial": [-1, 5]}),
+        (r"repeats row 7", made_up(), {"initial": [7, 5, 7]}),
+        (r"vector of indices", made_up(), {"initial": np.array([0.5])}),
+        (r"num_picks is 299, but 298 of 300", made_up(), {"num_picks": 299, "initial": [1, 2]}),
+        (r"num_picks is -1", made_up(), {"num_picks": -1}),
+        (r"metric must be one of", made_up(), {"metric": "manhattan"}),
+        (r"zeros.*in row 4$", np.eye(5, 4, dtype=np.float32), {"metric": "cosine"}),
+    ],
+)
+def test_errors_name_what_is_wrong(message, points, arguments):
+    with pytest.raises(ValueError, match=message):
+        kcenter_greedy(points, **{"num_picks": 4, **arguments})
+
+
+def command(*arguments):
+    line = [sys.executable, "-m", "jax_al.kcenter", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True)
+
+
+def test_command(tmp_path):
+    points, initial, out = (tmp_path / f"{name}.npy" for name in ("points", "initial", "out"))
+    np.save(points, made_up())
+    np.save(initial, np.array([4, 9]))
+    done = command(points, "--num-picks", 25, "--initial", initial, "--out", out)
+    assert done.returncode == 0, done.stderr
+    expected = kcenter_greedy(made_up(), 25, [4, 9])
+    np.testing.assert_array_equal(np.load(out), expected.indices)
+    assert "25 of 25 picks" in done.stderr
+    assert f"{expected.radius:.6g}" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "initial.npy",
+        "out.npy",
+        "points.npy",
+    ]
+
+
+def test_command_errors_are_one_sentence(tmp_path):
+    np.save(tmp_path / "points.npy", spoiled([3], np.nan))
+    (tmp_path / "text.npy").write_text("not an array")
+    out = tmp_path / "out.npy"
+    for points, said in (
+        ("points.npy", "row 3"),
+        ("missing.npy", "missing.npy"),
+        ("text.npy", "text.npy"),
+    ):
+        done = command(tmp_path / points, "--num-picks", 2, "--out", out)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert not out.exists()
