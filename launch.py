@@ -51,7 +51,10 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def main(argv: list[str]) -> int:
-    """Runs; returns the exit status: 0 done, 2 a mistake of the user, 130 interrupted."""
+    """Runs; returns the exit status.
+
+    0 done, 1 the system failed (a full disk), 2 a mistake of the user, 130 interrupted.
+    """
     del argv
     _cache_compiled_programs()
     from jax_al import experiment
@@ -63,19 +66,26 @@ def main(argv: list[str]) -> int:
         experiment.run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)
     except UsageError as error:
         return _failed(str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _failed(f"{error.strerror or error}{where}. What was finished is kept; {_how_to_go_on()}")
+        return 1
     except KeyboardInterrupt:
-        again = shlex.join(arg for arg in sys.argv if arg != "--overwrite")
-        print(f"\nInterrupted; nothing is lost. To go on: python {again}", file=sys.stderr)
+        print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
         return 130
     return 0
 
 
 def _cache_compiled_programs() -> None:
     """Lets JAX keep compiled programs between runs, unless the user has said where or not to."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "jax_al", "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _how_to_go_on() -> str:
+    return f"to go on: python {shlex.join(arg for arg in sys.argv if arg != '--overwrite')}"
 
 
 def _failed(sentence: str) -> int:

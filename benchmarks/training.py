@@ -167,8 +167,8 @@ def table(title: str, unit: str, times: dict[str, list[float]], scale: float) ->
 def main() -> None:
     """Measures, prints the tables and writes them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=30, help="training steps per repeat")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=20, help="training steps per repeat")
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
 

@@ -1,10 +1,15 @@
 """Networks on disk: one Orbax checkpoint per seed and episode."""
 
+import errno
+import os
 import pathlib
+import shutil
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+
+_SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
 
 
 class Checkpoints:
@@ -19,6 +24,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory: pathlib.Path, keep: int | None):
+        self._directory = directory
         self._manager = ocp.CheckpointManager(
             directory.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -36,7 +42,15 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, episode: int, state: Any, metrics: dict[str, float]) -> None:
-        """Writes `state` (a pytree of arrays) and `metrics`; returns when they are on disk."""
+        """Writes `state` (a pytree of arrays) and `metrics`; returns when they are on disk.
+
+        Raises:
+          OSError: the disk is full or cannot be written to.
+        """
+        # Asked first, as Orbax's threads end a write that fails halfway with pages of tracebacks.
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + _SLACK_BYTES
+        if shutil.disk_usage(self._directory).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._directory))
         if episode in self.episodes():
             self._manager.delete(episode)  # one that could not be read
         self._manager.save(
@@ -64,6 +78,11 @@ class Checkpoints:
             ),
         )
         return found["state"], found["metrics"]
+
+    def restore_unchecked(self, episode: int) -> Any:
+        """Returns the state saved for `episode` as NumPy arrays, without knowing its shapes."""
+        args = ocp.args.Composite(state=ocp.args.StandardRestore())
+        return self._manager.restore(episode, args=args)["state"]
 
     def __enter__(self) -> "Checkpoints":
         return self

@@ -194,6 +194,6 @@ def _kernel_gradient(strides, pads, shape, images, d_out):
 
     chunks = jax.tree.map(lambda x: x.reshape(-1, _CHUNK, *x.shape[1:]), (images, d_out))
     # At least float32 for the sum: bfloat16 would lose what a single chunk adds to many.
-    zero = jnp.zeros((math.prod(shape[:3]), Cout), jnp.promote_types(d_out.dtype, jnp.float32))
+    zero = jnp.zeros((math.prod(shape[:3]), Cout), np.promote_types(d_out.dtype, np.float32))
     total, _ = lax.scan(add_chunk, zero, chunks)
     return total.reshape(shape).astype(d_out.dtype)

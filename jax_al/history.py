@@ -57,8 +57,7 @@ def load(workdir: pathlib.Path, fields: Mapping[str, Any], num_points: int) -> d
         histories[seed] = _mended(workdir, History(rows, picks), fields, num_points)
     metrics = [row for history in histories.values() for row in history.metrics]
     picks = [pick for history in histories.values() for pick in history.picks]
-    if metrics or picks:
-        rewrite(workdir, metrics, picks)
+    rewrite(workdir, metrics, picks)
     return histories
 
 

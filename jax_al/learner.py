@@ -149,7 +149,6 @@ class Learner:
           The state at the end, and loss and accuracy met during the last epoch, dropout on.
         """
         options = self.options
-        score = None
         for epoch in range(options.epochs):
             rate = learning_rate(options.lr, options.gamma, options.lr_step_epochs, epoch)
             state, score = self._train_epoch(

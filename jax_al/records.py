@@ -24,7 +24,7 @@ class Pick(NamedTuple):
     seed: int
     episode: int  # at whose end it was bought; 0 for the initial labels
     order: int  # from 0, over the whole run of the seed
-    index: int  # in the whole pool
+    index: int  # type: ignore[assignment]  # in the whole pool; hides tuple.index
     id: str  # the data set's own name for the image, empty if it has none
     label: int
 

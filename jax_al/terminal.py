@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping
 
 import jax
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from jax_al.records import Row
 
@@ -44,7 +51,7 @@ class Terminal:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = None
+        self._task: TaskID | None = None
 
     def say(self, text: str) -> None:
         """Prints a line, above the bar if there is one."""
@@ -77,11 +84,13 @@ class Terminal:
 
     def phase(self, text: str) -> None:
         """Says beside the bar what goes on."""
-        self._bar.update(self._task, description=text)
+        if self._task is not None:
+            self._bar.update(self._task, description=text)
 
     def advance(self, units: float) -> None:
         """Moves the bar."""
-        self._bar.advance(self._task, units)
+        if self._task is not None:
+            self._bar.advance(self._task, units)
 
 
 def describe_devices() -> str:

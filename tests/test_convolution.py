@@ -38,7 +38,7 @@ def drawn(rng, *shape):
     return jnp.asarray(rng.standard_normal(shape, dtype=np.float32))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(shapes)
 def test_gradients_are_those_of_the_native_convolution(shape):
     rng = np.random.default_rng(shape["seed"])

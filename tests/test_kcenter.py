@@ -29,7 +29,9 @@ def lazy(points, num_picks, initial, block=None):
 
 
 def traced(points, num_picks, initial):
-    centers = jnp.asarray(list(initial) + [-1] * 3, jnp.int32)
+    # Few lengths, so few compilations.
+    padding = [-1] * (64 - len(initial) % 64)
+    centers = jnp.asarray([*initial, *padding], jnp.int32)
     result = jitted(points, centers, len(initial), num_picks)
     return tuple(np.asarray(part) for part in result)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jax_al.kcenter.lazy import Work, lazy_greedy
+from jax_al.kcenter.lazy import Work, fitting_block, lazy_greedy
 from jax_al.kcenter.points import Points, name_rows
 
 
@@ -30,6 +30,7 @@ def kcenter_greedy(
     metric: str = "euclidean",
     key: jax.Array | None = None,
     progress: bool = False,
+    max_bytes: int | None = None,
 ) -> Greedy:
     """Pick, `num_picks` times, the point farthest from its nearest center: exactly, and soon.
 
@@ -53,6 +54,8 @@ def kcenter_greedy(
             Euclidean distance, so there the certificate reads `radius` <= 4 r*.
         key: typed PRNG key for the first pick of a cold start.
         progress: report on standard error.
+        max_bytes: working memory beside the points, about: blocks shrink to fit. Together with
+            a memory-mapped `points`, the way to matrices larger than memory.
 
     Returns:
         `Greedy`; `distances` never increases, and starts with inf after a cold start.
@@ -60,10 +63,11 @@ def kcenter_greedy(
     Raises:
         ValueError: NaN, infinity or entries beyond 1e15 (rows named); under cosine, rows of
             zeros (named); not a matrix, or an empty one; `initial` out of range or repeated
-            (values named); `num_picks` negative or larger than what is left.
+            (values named); `num_picks` negative or larger than what is left; `max_bytes` less
+            than what the bounds and the centers alone take; points sharded otherwise than by rows.
     """
     matrix = Points(points, metric)
-    initial = _check_initial(initial, matrix.N)
+    initial = check_initial(initial, matrix.N)
     left = matrix.N - len(initial)
     if not 0 <= num_picks <= left:
         raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
@@ -75,13 +79,15 @@ def kcenter_greedy(
             first = matrix.farthest_from_mean()
         else:
             first = int(jax.random.randint(key, (), 0, matrix.N))
-    picks = lazy_greedy(matrix, initial, num_picks, first, _reporter(num_picks, progress))
+    block = fitting_block(matrix, len(initial) + num_picks, max_bytes)
+    picks = lazy_greedy(matrix, initial, num_picks, first, _reporter(num_picks, progress), block)
     sq = np.append(picks.sq_distances, picks.sq_radius)
     distances = np.sqrt(sq) if metric == "euclidean" else sq / 2
     return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
 
 
-def _check_initial(initial: Any, N: int) -> np.ndarray:
+def check_initial(initial: Any, N: int) -> np.ndarray:
+    """Indices of existing centers as int64 [L]; a ValueError names those that cannot be."""
     rows = np.asarray([] if initial is None else initial)
     if rows.size == 0:
         return np.zeros(0, np.int64)

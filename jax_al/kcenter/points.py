@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import mmap
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
 
 SLICE = 2048  # rows read at once by the passes over the whole matrix
 LARGEST = 1e15  # entries beyond it would overflow when squared and summed in float32
@@ -41,19 +45,16 @@ class Points:
 
     def take(self, rows: np.ndarray | slice) -> jax.Array:
         """Rows [R, D], by index or as a slice, on the default device."""
-        if isinstance(self._array, jax.Array):
-            taken: Any = self._array[rows]
-        else:
-            taken = np.asarray(self._array[rows])
+        taken = self._read(rows)
         self.rows_read += len(taken)
         return jnp.asarray(self._prepare(taken))
 
     def slices(self) -> Iterator[tuple[int, np.ndarray]]:
         """All rows in order: the first index and rows [R, D], on the host."""
         for start in range(0, self.N, SLICE):
-            rows = np.asarray(self._array[start : start + SLICE])
-            self.rows_read += len(rows)
-            yield start, self._prepare(rows)
+            taken = np.asarray(self._read(slice(start, start + SLICE)))
+            self.rows_read += len(taken)
+            yield start, self._prepare(taken)
 
     def farthest_from_mean(self) -> int:
         """The row farthest from the mean, decided in float64; of equals the lowest index."""
@@ -74,6 +75,20 @@ class Points:
                 if sq > best_sq:
                     best, best_sq = start + int(row), sq
         return best
+
+    def _read(self, rows: np.ndarray | slice) -> Any:
+        array = self._array
+        if isinstance(array, jax.Array):
+            if not _is_split(array):
+                return array[rows]
+            if isinstance(rows, slice):
+                rows = np.arange(*rows.indices(self.N))
+            return np.asarray(_gather(array, rows))
+        taken = np.array(array[rows]) if isinstance(array, np.memmap) else np.asarray(array[rows])
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
+            # The pages just read would else stay in this process for as long as memory lasts.
+            array.base.madvise(mmap.MADV_DONTNEED)
+        return taken
 
     def _prepare(self, rows: Any) -> Any:
         rows = rows.astype(np.float32)
@@ -107,3 +122,36 @@ def name_rows(rows: Sequence[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _is_split(array: jax.Array) -> bool:
+    """Whether no single device holds the array; a ValueError if not by rows alone."""
+    if array.is_fully_replicated:
+        return False
+    sharding = array.sharding
+    if not isinstance(sharding, NamedSharding) or any(sharding.spec[1:]):
+        raise ValueError(f"points may be sharded by rows, with a NamedSharding, not as {sharding}")
+    return True
+
+
+def _gather(array: jax.Array, rows: np.ndarray) -> jax.Array:
+    """Rows [R, D] float32 of a sharded matrix, everywhere; one sum of R x D over the devices."""
+    sharding = array.sharding
+    assert isinstance(sharding, NamedSharding)
+    return _gather_program(sharding)(array, rows.astype(np.int32))
+
+
+@functools.cache
+def _gather_program(sharding: NamedSharding) -> Callable[..., jax.Array]:
+    axes = sharding.spec[0]
+
+    def local(part: jax.Array, rows: jax.Array) -> jax.Array:
+        at = rows - lax.axis_index(axes) * part.shape[0]
+        is_mine = (at >= 0) & (at < part.shape[0])
+        mine = part[jnp.clip(at, 0, part.shape[0] - 1)].astype(jnp.float32)
+        return lax.psum(jnp.where(is_mine[:, None], mine, 0.0), axes)
+
+    specs = (sharding.spec, PartitionSpec())
+    return jax.jit(
+        jax.shard_map(local, mesh=sharding.mesh, in_specs=specs, out_specs=PartitionSpec())
+    )

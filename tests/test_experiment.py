@@ -1,0 +1,253 @@
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from jax_al import data, experiment
+from jax_al.base import UsageError
+from jax_al.checkpoint import Checkpoints
+from tests.runs import ROOT, tiny_config, without_times
+
+METRICS = (
+    "seed episode num_labeled train_loss train_accuracy test_accuracy test_nll cover_radius "
+    "labeled_class_counts seconds_train seconds_evaluate seconds_embed seconds_select compiles"
+).split()
+
+
+def parameters(workdir, seed, episode):
+    with Checkpoints(workdir / "checkpoints" / f"seed_{seed}", None) as checkpoints:
+        return checkpoints.restore_unchecked(episode)
+
+
+def same(workdir, other):
+    assert without_times(workdir) == without_times(other)
+    assert (workdir / "picks.csv").read_bytes() == (other / "picks.csv").read_bytes()
+    for seed in {row["seed"] for row in without_times(workdir)}:
+        last = max(row["episode"] for row in without_times(workdir) if row["seed"] == seed)
+        mine, theirs = (parameters(place, seed, last) for place in (workdir, other))
+        assert jax.tree.structure(mine) == jax.tree.structure(theirs)
+        for a, b in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def picks(workdir):
+    with open(workdir / "picks.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run of two seeds."""
+    workdir = tmp_path_factory.mktemp("whole")
+    experiment.run(tiny_config(num_seeds=2), workdir)
+    return workdir
+
+
+def test_the_files_are_as_documented(whole):
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["seed"], r["episode"], r["num_labeled"]) for r in rows] == [
+        (seed, episode, 10 + 7 * (episode - 1)) for seed in (0, 1) for episode in (1, 2, 3)
+    ]
+    assert all(list(row) == METRICS for row in rows)
+    for row in rows:
+        assert sum(row["labeled_class_counts"]) == row["num_labeled"]
+        assert 0 <= row["test_accuracy"] <= 1
+        assert (row["cover_radius"] is None) == (row["episode"] == 3)
+    assert json.loads((whole / "config.json").read_text())["budget"] == 7
+    for name in ("curve.png", "picks.png"):
+        with Image.open(whole / name) as picture:
+            picture.load()
+
+
+def test_picks_are_distinct_true_and_in_order(whole):
+    dataset = data.load(
+        "digits",
+        data_dir=None,
+        cache_dir=None,
+        pool_splits=("train",),
+        pool_size=150,
+        test_split="test",
+        test_size=50,
+        image_size=None,
+    )
+    truth = dict(zip(dataset.index.tolist(), dataset.labels.tolist(), strict=True))
+    for seed in ("0", "1"):
+        mine = [pick for pick in picks(whole) if pick["seed"] == seed]
+        assert [int(pick["order"]) for pick in mine] == list(range(24))
+        assert [int(pick["episode"]) for pick in mine] == [0] * 10 + [1] * 7 + [2] * 7
+        assert len({pick["index"] for pick in mine}) == 24
+        assert all(truth[int(pick["index"])] == int(pick["label"]) for pick in mine)
+
+
+def test_one_compile_per_program_for_the_whole_run(whole):
+    assert {row["compiles"] for row in without_times(whole)} == {5}
+
+
+def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path / "again")
+    before = (whole / "metrics.jsonl").read_bytes()
+    experiment.run(tiny_config(num_seeds=2), tmp_path / "again")
+    assert "finished" in capsys.readouterr().out
+    assert (tmp_path / "again" / "metrics.jsonl").read_bytes() == before
+
+
+def test_more_episodes_and_seeds_equal_a_run_that_had_them_from_the_start(whole, tmp_path):
+    experiment.run(tiny_config(max_episodes=2), tmp_path)
+    experiment.run(tiny_config(max_episodes=3), tmp_path)
+    experiment.run(tiny_config(num_seeds=2), tmp_path)
+    same(tmp_path, whole)
+
+
+# Where the process dies: a function, and how it dies there. "half" writes half of the bytes.
+DEATHS = {
+    "before the first label": ("jax_al.records.append_picks", "before", 1),
+    "half the initial labels": ("jax_al.records._append", "half", 1),
+    "in training": ("jax_al.terminal.Terminal.advance", "after", 2),
+    "in a checkpoint": ("os.rename", "before", 1),
+    "checkpoint done": ("jax_al.checkpoint.Checkpoints.save", "after", 1),
+    "in the query": ("jax_al.learner.Learner.ask", "after", 1),
+    "half the query": ("os.replace", "before", 2),
+    "query done": ("jax_al.records.write_json", "after", 2),
+    "half the labels": ("jax_al.records._append", "half", 2),
+    "labels done": ("jax_al.records.append_picks", "after", 2),
+    "half the metrics": ("jax_al.records._append", "half", 3),
+    "metrics done": ("jax_al.records.append_metrics", "after", 1),
+}
+DIE = """
+import importlib, os, pathlib, signal, sys
+from jax_al import experiment
+from tests.runs import tiny_config
+
+path, how, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
+module, _, name = path.rpartition(".")
+try:
+    owner = importlib.import_module(module)
+except ImportError:
+    module, _, owner_name = module.rpartition(".")
+    owner = getattr(importlib.import_module(module), owner_name)
+real, calls = getattr(owner, name), 0
+
+def deadly(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls < count:
+        return real(*args, **kwargs)
+    if how == "half":
+        with open(args[0], "a") as file:
+            file.write(args[1][: len(args[1]) // 2])
+    if how == "after":
+        real(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(owner, name, deadly)
+experiment.run(tiny_config(), pathlib.Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_kill_9_loses_nothing(death, whole, tmp_path):
+    path, how, count = DEATHS[death]
+    command = [sys.executable, "-c", DIE, str(tmp_path), path, how, str(count)]
+    died = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    experiment.run(tiny_config(num_seeds=2), tmp_path)
+    same(tmp_path, whole)
+
+
+def test_a_damaged_checkpoint_is_made_again(whole, tmp_path, capsys):
+    experiment.run(tiny_config(max_episodes=2, num_seeds=2), tmp_path)
+    for path in (tmp_path / "checkpoints" / "seed_1" / "episode_002").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:10])
+    experiment.run(tiny_config(num_seeds=2), tmp_path)
+    assert "damaged" in capsys.readouterr().out
+    same(tmp_path, whole)
+
+
+def test_warm_start_goes_on_from_the_last_network_and_resumes(tmp_path):
+    config = tiny_config(warm_start=True, keep_checkpoints=1)
+    experiment.run(config, tmp_path / "whole")
+    experiment.run(tiny_config(warm_start=True, max_episodes=2), tmp_path / "parts")
+    experiment.run(config, tmp_path / "parts")
+    same(tmp_path / "parts", tmp_path / "whole")
+    experiment.run(tiny_config(), tmp_path / "cold")
+    warm, cold = without_times(tmp_path / "whole"), without_times(tmp_path / "cold")
+    assert warm[0] == cold[0]
+    assert warm[1] != cold[1]
+
+
+def test_keep_checkpoints(tmp_path):
+    experiment.run(tiny_config(keep_checkpoints=1), tmp_path)
+    kept = [path.name for path in (tmp_path / "checkpoints" / "seed_0").iterdir()]
+    assert kept == ["episode_003"]
+
+
+def test_random_makes_no_embedding(tmp_path):
+    experiment.run(tiny_config(strategy="random"), tmp_path)
+    rows = without_times(tmp_path)
+    assert [row["cover_radius"] for row in rows] == [None] * 3
+    assert {row["compiles"] for row in rows} == {4}
+
+
+def test_strategies_share_the_initial_labels_and_the_first_network(whole, tmp_path):
+    experiment.run(tiny_config(strategy="random", num_seeds=2), tmp_path)
+    for field in ("test_accuracy", "train_loss", "labeled_class_counts"):
+        first = [
+            [row[field] for row in without_times(place) if row["episode"] == 1]
+            for place in (whole, tmp_path)
+        ]
+        assert first[0] == first[1]
+
+
+def test_the_pool_runs_out(tmp_path, capsys):
+    experiment.run(tiny_config(data__pool_size=20, max_episodes=9), tmp_path)
+    rows = without_times(tmp_path)
+    assert [row["num_labeled"] for row in rows] == [10, 17, 20]
+    assert rows[-1]["cover_radius"] is None
+    assert "Only 3 images are left" in capsys.readouterr().out
+    assert len({pick["index"] for pick in picks(tmp_path)}) == 20
+    experiment.run(tiny_config(data__pool_size=20, max_episodes=9), tmp_path)
+    assert "finished" in capsys.readouterr().out
+
+
+def test_class_balanced_initial_labels(tmp_path):
+    experiment.run(tiny_config(initial="class_balanced", max_episodes=1), tmp_path)
+    assert without_times(tmp_path)[0]["labeled_class_counts"] == [1] * 10
+
+
+def test_augmentation_runs_and_changes_training(tmp_path):
+    experiment.run(tiny_config(data__augment=True, max_episodes=1), tmp_path / "with")
+    experiment.run(tiny_config(max_episodes=1), tmp_path / "without")
+    losses = [without_times(tmp_path / name)[0]["train_loss"] for name in ("with", "without")]
+    assert losses[0] != losses[1]
+
+
+def test_divergence_buys_nothing_and_says_so(tmp_path):
+    with pytest.raises(UsageError, match=r"diverged.*config\.lr"):
+        experiment.run(tiny_config(lr=1e30), tmp_path)
+    assert {pick["episode"] for pick in picks(tmp_path)} == {"0"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"initial_size": 151}, "initial_size is 151, but the pool holds 150"),
+        ({"strategy": "corset"}, "did you mean 'coreset'"),
+        ({"initial": "balanced"}, "did you mean 'class_balanced'"),
+        ({"budget": 0}, "config.budget is 0"),
+        ({"lr": -1.0}, "config.lr is -1.0"),
+        ({"model__name": "cmm"}, "did you mean 'cnn'"),
+        ({"wandb__mode": "on"}, "did you mean 'online'"),
+    ],
+)
+def test_mistakes_are_told_before_any_work(fields, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        experiment.run(tiny_config(**fields), tmp_path)
+    assert not (tmp_path / "config.json").exists()

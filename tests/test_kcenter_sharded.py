@@ -1,0 +1,72 @@
+"""Same picks on one device, on eight, across two processes, and from disk under a limit."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jax_al.kcenter import kcenter_greedy
+
+PROGRAM = """
+import sys
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+port, processes, process, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+if processes > 1:
+    jax.distributed.initialize(f"localhost:{port}", processes, process)
+from jax_al.kcenter import kcenter_greedy
+points = np.load(out + "/points.npy")
+sharding = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows", None))
+split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
+assert len(jax.devices()) == 8
+assert max(shard.data.shape[0] for shard in split.addressable_shards) == len(points) // 8
+for name, initial in (("cold", None), ("warm", [3, 500])):
+    np.save(f"{out}/{name}{process}.npy", kcenter_greedy(split, 150, initial).indices)
+"""
+
+
+def made_up():
+    """A grid of ties next to a cloud."""
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(8)] * 3), -1).reshape(-1, 3)
+    return np.concatenate([grid, rng.standard_normal((288, 3))]).astype(np.float32)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_same_picks_on_eight_devices(processes, tmp_path):
+    np.save(tmp_path / "points.npy", made_up())
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    flags = f"--xla_force_host_platform_device_count={8 // processes}"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(port), str(processes), str(i), str(tmp_path)],
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(processes)
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    for name, initial in (("cold", None), ("warm", [3, 500])):
+        alone = kcenter_greedy(made_up(), 150, initial).indices
+        for i in range(processes):
+            np.testing.assert_array_equal(np.load(tmp_path / f"{name}{i}.npy"), alone)
+
+
+def test_same_picks_from_disk_under_a_limit(tmp_path):
+    points = np.random.default_rng(1).standard_normal((3_000, 64)).astype(np.float32)
+    np.save(tmp_path / "points.npy", points)
+    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+    free = kcenter_greedy(points, 200, [5])
+    limited = kcenter_greedy(mapped, 200, [5], max_bytes=3_000_000)
+    np.testing.assert_array_equal(limited.indices, free.indices)
+    assert limited.work.rounds > free.work.rounds
+    with pytest.raises(ValueError, match=r"max_bytes is 1,000, but at least [\d,]+ are needed"):
+        kcenter_greedy(points, 200, [5], max_bytes=1_000)

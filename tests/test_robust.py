@@ -1,0 +1,103 @@
+"""k-center with outliers against exhaustive search."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jax_al.kcenter import kcenter_greedy
+from jax_al.robust import greedy_with_outliers, robust_kcenter
+
+
+def between(points):
+    x = np.asarray(points, np.float64)
+    return np.linalg.norm(x[:, None] - x[None], axis=2)
+
+
+def exhaustive(points, num_picks, initial, num_outliers):
+    distances = between(points)
+    others = [row for row in range(len(points)) if row not in initial]
+    best = np.inf
+    for picks in itertools.combinations(others, num_picks):
+        reached = np.sort(distances[[*initial, *picks]].min(axis=0))
+        best = min(best, reached[len(points) - 1 - num_outliers])
+    return best
+
+
+def assert_consistent(points, num_picks, initial, num_outliers, result):
+    """The cover is what it says it is."""
+    assert len(result.indices) <= num_picks
+    assert not set(result.indices.tolist()) & set(initial)
+    assert len(set(result.indices.tolist())) == len(result.indices)
+    reached = between(points)[[*initial, *result.indices]].min(axis=0)
+    inside = np.setdiff1d(np.arange(len(points)), result.outliers)
+    assert len(result.outliers) <= num_outliers
+    np.testing.assert_allclose(reached[inside].max(), result.radius, rtol=1e-6)
+    assert result.lower_bound <= result.radius
+
+
+pools = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=14
+) | st.lists(
+    st.tuples(st.floats(0, 1, width=16), st.floats(0, 1, width=16)), min_size=6, max_size=14
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pools, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
+def test_equals_exhaustive_search(pool, num_picks, num_initial, num_outliers):
+    points = np.array(pool, np.float32)
+    initial = list(range(num_initial))
+    result = robust_kcenter(points, num_picks, initial, num_outliers, tolerance=0)
+    best = exhaustive(points, num_picks, initial, num_outliers)
+    assert result.status == "optimal"
+    np.testing.assert_allclose(result.radius, best, rtol=1e-6)
+    np.testing.assert_allclose(result.lower_bound, best, rtol=1e-6)
+    assert_consistent(points, num_picks, initial, num_outliers, result)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pools, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
+def test_the_approximation_holds_its_factor(pool, num_picks, num_initial, num_outliers):
+    points = np.array(pool, np.float32)
+    initial = list(range(num_initial))
+    result = greedy_with_outliers(points, num_picks, initial, num_outliers)
+    best = exhaustive(points, num_picks, initial, num_outliers)
+    assert result.radius <= 3 * best * (1 + 1e-6)
+    assert result.lower_bound <= best * (1 + 1e-6)
+    assert_consistent(points, num_picks, initial, num_outliers, result)
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_nodes": 0}, {"max_pairs": 0}])
+@pytest.mark.parametrize("num_outliers", [0, 3])
+def test_never_worse_than_greedy_and_the_gap_is_true(limits, num_outliers):
+    points = np.random.default_rng(0).standard_normal((400, 3)).astype(np.float32)
+    initial = list(range(20))
+    greedy = kcenter_greedy(points, 25, initial)
+    result = robust_kcenter(points, 25, initial, num_outliers, **limits)
+    assert result.radius <= greedy.radius * (1 + 1e-6)
+    assert_consistent(points, 25, initial, num_outliers, result)
+    optimum = robust_kcenter(points, 25, initial, num_outliers)
+    assert result.lower_bound <= optimum.radius
+    assert optimum.lower_bound <= result.radius
+    again = robust_kcenter(points, 25, initial, num_outliers, **limits)
+    np.testing.assert_array_equal(again.indices, result.indices)
+    assert again[1:3] == result[1:3]
+
+
+def test_default_outliers_are_one_in_ten_thousand():
+    points = np.random.default_rng(1).standard_normal((200, 2)).astype(np.float32)
+    assert len(robust_kcenter(points, 5).outliers) == 0
+
+
+def test_errors():
+    points = np.zeros((5, 2), np.float32)
+    for name in (robust_kcenter, greedy_with_outliers):
+        with pytest.raises(ValueError, match="negative"):
+            name(points, 2, None, -1)
+        with pytest.raises(ValueError, match="at least"):
+            name(points, 0)
+        with pytest.raises(ValueError, match="names row 5"):
+            name(points, 1, [5])

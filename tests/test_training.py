@@ -1,0 +1,270 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jax_al.base import Outputs, empty_pool, label_points
+from jax_al.inference import Normalizer
+from jax_al.models import Model
+from jax_al.training import (
+    TrainState,
+    augmented,
+    evaluate,
+    init_state,
+    learning_rate,
+    train_epoch,
+)
+
+N, SIDE, CLASSES = 20, 8, 3
+RATE = 0.01
+LABELED = (9, 4, 17, 1, 12, 6, 19, 3, 14, 8, 5)  # not 0: padding repeats point 0
+AS_THEY_ARE = Normalizer(jnp.zeros(1), jnp.ones(1))
+NORMALIZER = Normalizer(jnp.array([100.0]), jnp.array([70.0]))
+
+
+def pool_images():
+    """Random images whose first pixel is their index, so that a batch tells which rows it holds."""
+    images = np.random.default_rng(0).integers(0, 256, (N, SIDE, SIDE, 1), np.uint8)
+    images[:, 0, 0, 0] = np.arange(N)
+    return jnp.asarray(images)
+
+
+def pool_of(indices=LABELED, capacity=N):
+    labels = jnp.array([(5 * i + 1) % CLASSES for i in indices], jnp.int32)
+    return label_points(empty_pool(N, capacity), jnp.array(indices, jnp.int32), labels)
+
+
+def apply_linear(params, images, key=None):
+    del key
+    flat = images.reshape(images.shape[0], -1)
+    return Outputs(jax.nn.log_softmax(flat @ params["w"] + params["b"][None]), flat)
+
+
+def init_linear(key):
+    w = 0.1 * jax.random.normal(key, (SIDE * SIDE, CLASSES))
+    return {"w": w, "b": jnp.zeros(CLASSES)}
+
+
+LINEAR = Model(init_linear, apply_linear)
+
+
+def recorded(seen):
+    """The linear model; the indices of the images it is shown are appended to `seen`."""
+
+    def apply(params, images, key=None):
+        jax.debug.callback(
+            lambda rows: seen.append(np.asarray(rows).astype(int).tolist()), images[:, 0, 0, 0]
+        )
+        return apply_linear(params, images, key)
+
+    return Model(init_linear, apply)
+
+
+@functools.cache
+def compiled(model, batch_size, augment):
+    return jax.jit(
+        functools.partial(train_epoch, model=model, batch_size=batch_size, augment=augment)
+    )
+
+
+def epoch(
+    key, pool, *, model=LINEAR, images=None, batch_size=4, augment=False, rate=RATE, state=None,
+    normalizer=NORMALIZER,
+):  # fmt: skip
+    """One epoch, from fresh parameters if there is no `state`."""
+    state = init_state(jax.random.key(1), model) if state is None else state
+    images = pool_images() if images is None else images
+    run = compiled(model, batch_size, augment)
+    found = run(key, state, jnp.float32(rate), pool, images, normalizer)
+    jax.effects_barrier()
+    return found
+
+
+def batches_of(key, pool, batch_size):
+    seen = []
+    epoch(key, pool, model=recorded(seen), batch_size=batch_size, normalizer=AS_THEY_ARE)
+    return seen
+
+
+def assert_same_bits(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 11, 16])
+def test_an_epoch_shows_every_labeled_point_exactly_once(batch_size):
+    seen = batches_of(jax.random.key(0), pool_of(), batch_size)
+    assert len(seen) == -(-len(LABELED) // batch_size)
+    assert all(len(rows) == batch_size for rows in seen)
+    shown = [row for rows in seen for row in rows]
+    assert sorted(shown[: len(LABELED)]) == sorted(LABELED)
+    assert set(shown[len(LABELED) :]) <= {0}  # padding
+
+
+def test_the_order_is_new_in_every_epoch_and_repeats_for_one_key():
+    orders = [batches_of(jax.random.key(key), pool_of(), 11) for key in (0, 1, 0)]
+    assert orders[0] != orders[1]
+    assert orders[0] == orders[2]
+
+
+def adam_update(grads, opt_state):
+    with jax.numpy_dtype_promotion("standard"):  # optax needs it
+        return optax.adam(RATE).update(grads, opt_state)
+
+
+def in_float64(state, batches, pool, images):
+    """The same batches through a loop of one's own: numpy's float64 gradients, optax's Adam."""
+    params = jax.tree.map(lambda p: np.asarray(p, np.float64), state.params)
+    opt_state = optax.adam(RATE).init(state.params)
+    loss_sum, hits, count = 0.0, 0, 0
+    for rows in batches:
+        x = (np.asarray(images)[rows].reshape(len(rows), -1) - 100.0) / 70.0
+        y = np.asarray(pool.labels)[rows]
+        logits = x @ params["w"] + params["b"]
+        probs = np.exp(logits - logits.max(1, keepdims=True))
+        probs /= probs.sum(1, keepdims=True)
+        loss_sum += -np.log(probs[np.arange(len(y)), y]).sum()
+        hits += (probs.argmax(1) == y).sum()
+        count += len(y)
+        error = (probs - np.eye(CLASSES)[y]) / len(y)
+        grads = {"w": jnp.float32(x.T @ error), "b": jnp.float32(error.sum(0))}
+        updates, opt_state = adam_update(grads, opt_state)
+        params = jax.tree.map(lambda p, u: p + np.asarray(u, np.float64), params, updates)
+    return params, loss_sum / count, hits / count
+
+
+@pytest.mark.parametrize("indices", [LABELED, (0, 7, 3, 2, 11)])
+@pytest.mark.parametrize("batch_size", [4, 5, 32])
+def test_an_epoch_equals_a_plain_loop_over_the_same_batches_whose_last_one_is_smaller(
+    indices, batch_size
+):
+    key, pool = jax.random.key(5), pool_of(indices)
+    shown = [row for rows in batches_of(key, pool, batch_size) for row in rows][: len(indices)]
+    batches = [shown[i : i + batch_size] for i in range(0, len(shown), batch_size)]
+    start = init_state(jax.random.key(1), LINEAR)
+    params, loss, accuracy = in_float64(start, batches, pool, pool_images())
+    state, score = epoch(key, pool, batch_size=batch_size)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), state.params, params)
+    np.testing.assert_allclose(score.loss, loss, rtol=1e-5)
+    np.testing.assert_allclose(score.accuracy, accuracy, rtol=1e-6)
+
+
+def test_one_step_is_a_step_of_adam():
+    pool, images, start = pool_of(), pool_images(), init_state(jax.random.key(1), LINEAR)
+    rows = jnp.array(sorted(LABELED))
+
+    def loss(params):
+        log_probs = apply_linear(params, (images[rows].astype(jnp.float32) - 100) / 70).log_probs
+        return -jnp.take_along_axis(log_probs, pool.labels[rows][:, None], 1).mean()
+
+    updates, _ = adam_update(jax.grad(loss)(start.params), optax.adam(RATE).init(start.params))
+    expected = optax.apply_updates(start.params, updates)
+    state, _ = epoch(jax.random.key(0), pool, batch_size=len(LABELED))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state.params, expected)
+
+
+def test_what_is_not_labeled_has_no_weight():
+    pool, images = pool_of(), pool_images()
+    others = jnp.asarray([i for i in range(N) if i not in LABELED])
+    changed = images.at[others].set(255)
+    key = jax.random.key(0)
+    assert_same_bits(epoch(key, pool), epoch(key, pool, images=changed))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_result_does_not_depend_on_the_capacity(augment):
+    key = jax.random.key(3)
+    tight, roomy = (epoch(key, pool_of(capacity=c), augment=augment) for c in (len(LABELED), N))
+    assert_same_bits(tight, roomy)
+
+
+def test_epochs_continue_each_other():
+    pool = pool_of()
+    first, _ = epoch(jax.random.key(0), pool)
+    second, _ = epoch(jax.random.key(1), pool, state=first)
+    steps = int(second.opt_state.count)
+    assert steps == 2 * -(-len(LABELED) // 4)
+
+
+def test_at_rate_zero_the_parameters_stay_and_the_score_is_the_plain_one():
+    pool, images = pool_of(), pool_images()
+    start = init_state(jax.random.key(1), LINEAR)
+    state, score = epoch(jax.random.key(0), pool, rate=0.0)
+    assert_same_bits(state.params, start.params)
+    rows = jnp.array(LABELED)
+    plain = evaluate(
+        start.params, images[rows], pool.labels[rows], NORMALIZER, model=LINEAR, chunk_size=4
+    )
+    np.testing.assert_allclose(score, plain, rtol=1e-5)
+
+
+def apply_dropping(params, images, key=None):
+    keep = jax.random.bernoulli(key, 0.5, images.shape)
+    return apply_linear(params, images * keep.astype(jnp.float32))
+
+
+def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
+    dropping, pool = Model(init_linear, apply_dropping), pool_of()
+    found = [
+        epoch(jax.random.key(0), pool, model=model, augment=augment)[0].params["w"]
+        for model, augment in ((LINEAR, False), (LINEAR, True), (dropping, False), (dropping, True))
+    ]
+    for i in range(4):
+        assert all((found[i] != found[j]).any() for j in range(i))
+    again, _ = epoch(jax.random.key(0), pool, model=dropping, augment=True)
+    np.testing.assert_array_equal(found[-1], again.params["w"])
+
+
+@pytest.mark.parametrize(("gamma", "every"), [(0.1, 10), (0.5, 3), (1.0, 1)])
+def test_the_rate_decays_in_steps(gamma, every):
+    expected = optax.exponential_decay(RATE, every, gamma, staircase=True)
+    for number in range(25):
+        np.testing.assert_allclose(
+            learning_rate(RATE, gamma, every, number), expected(number), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, N, 100])
+def test_evaluating_is_the_plain_mean_over_all_images(chunk_size):
+    params, images = init_linear(jax.random.key(2)), pool_images()
+    labels = jnp.asarray(np.arange(N) % CLASSES, jnp.int32)
+    score = evaluate(params, images, labels, NORMALIZER, model=LINEAR, chunk_size=chunk_size)
+    x = (np.asarray(images, np.float64).reshape(N, -1) - 100) / 70
+    logits = x @ np.asarray(params["w"], np.float64)
+    log_probs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    np.testing.assert_allclose(score.loss, -log_probs[np.arange(N), labels].mean(), rtol=1e-5)
+    np.testing.assert_allclose(score.accuracy, (log_probs.argmax(1) == labels).mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(60, 8, 8, 1), (60, 16, 9, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype):
+    size, height, width, _ = shape
+    batch = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    found = augmented(jax.random.key(0), jnp.asarray(batch))
+    assert (found.shape, found.dtype) == (batch.shape, batch.dtype)
+    pad = height // 8
+    padded = np.pad(batch, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    moves = set()
+    for i in range(size):
+        crops = {
+            (top, left, mirror): padded[i, top : top + height, left : left + width][:, ::mirror]
+            for top in range(2 * pad + 1)
+            for left in range(2 * pad + 1)
+            for mirror in (1, -1)
+        }
+        here = [move for move, crop in crops.items() if (crop == np.asarray(found[i])).all()]
+        assert len(here) == 1
+        moves |= set(here)
+    assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
+    assert {move[2] for move in moves} == {1, -1}
+
+
+def test_init_state_is_fresh_and_repeats_for_one_key():
+    one, again, other = (init_state(jax.random.key(k), LINEAR) for k in (0, 0, 1))
+    assert isinstance(one, TrainState)
+    assert_same_bits(one, again)
+    assert (one.params["w"] != other.params["w"]).any()
+    assert all(not leaf.any() for leaf in jax.tree.leaves(one.opt_state))

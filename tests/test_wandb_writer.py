@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import wandb
+from PIL import Image
+
+from jax_al.wandb_writer import WandbWriter
+
+ROW = {"seed": 3, "episode": 1, "num_labeled": 10, "test_accuracy": 0.5, "cover_radius": None}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_to_talk_to(monkeypatch, tmp_path):
+    """Whatever reaches for the network finds a closed door, and nothing is left in the home."""
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "wandb_home"))
+
+
+def writer(workdir, said, mode="offline"):
+    return WandbWriter(workdir, mode, "jax_al", {"lr": 0.1}, said.append)
+
+
+def runs(workdir):
+    """Ids of the runs on disk, and the bytes of what each holds."""
+    return {
+        path.stem.removeprefix("run-"): path.read_bytes()
+        for path in workdir.glob("wandb/offline-run-*/run-*.wandb")
+    }
+
+
+def test_offline_a_row_and_a_picture_are_written_and_nothing_is_said(tmp_path):
+    workdir, said = tmp_path / "run", []
+    workdir.mkdir()
+    picture = tmp_path / "curve.png"
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(picture)
+    one = writer(workdir, said)
+    with one.seed(3):
+        one.log(ROW)
+        one.pictures({"curve": picture})
+    group = (workdir / "wandb_id.txt").read_text().strip()
+    assert said == []
+    assert list(runs(workdir)) == [f"{group}-3"]
+    written = runs(workdir)[f"{group}-3"]
+    assert b"test_accuracy" in written
+    assert b"cover_radius" not in written
+    assert list(workdir.glob("wandb/offline-run-*/files/media/images/*.png"))
+
+
+def test_after_a_restart_the_ids_are_the_same(tmp_path, monkeypatch):
+    ids = []
+    real = wandb.init
+
+    def init(**arguments):
+        ids.append((arguments["id"], arguments["group"]))
+        return real(**arguments)
+
+    monkeypatch.setattr(wandb, "init", init)
+    for _ in range(2):
+        one = writer(tmp_path, [])
+        with one.seed(0):
+            one.log(ROW)
+    assert ids[0] == ids[1]
+    with writer(tmp_path, []).seed(1):
+        pass
+    assert ids[2][0] != ids[0][0]
+    assert ids[2][1] == ids[0][1]
+
+
+def refuse(**_):
+    raise wandb.errors.CommError("the server is on fire")
+
+
+def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(wandb, "init", refuse)
+    one = writer(tmp_path, said)
+    with one.seed(0):
+        one.log(ROW)
+        one.pictures({"curve": tmp_path / "missing.png"})
+    assert len(said) == 1
+    assert "the server is on fire" in said[0]
+    assert "goes on" in said[0]
+
+
+def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
+    said = []
+    one = writer(tmp_path, said)
+    with one.seed(0):
+        one.pictures({"curve": tmp_path / "missing.png"})
+        one.log(ROW)
+    assert len(said) == 1
+    assert len(runs(tmp_path)) == 1
+
+
+def test_an_error_of_the_run_itself_is_not_swallowed(tmp_path):
+    one = writer(tmp_path, [])
+    with pytest.raises(ZeroDivisionError), one.seed(0):
+        raise ZeroDivisionError
+    assert len(runs(tmp_path)) == 1
+
+
+def test_disabled_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(wandb, "init", refuse)
+    said = []
+    one = writer(tmp_path, said, "disabled")
+    with one.seed(0):
+        one.log(ROW)
+        one.pictures({})
+    assert said == []
+    assert list(tmp_path.iterdir()) == []
