@@ -90,7 +90,7 @@ def label_points(pool: PoolState, indices: jax.Array, labels: jax.Array) -> Pool
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Returns a clause that names the entry of `names` nearest to `name`, or all of them."""
+    """Returns a clause that names all of `names`, and first the one nearest to `name`."""
     names = sorted(names)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+    return (f"did you mean {near[0]!r}? " if near else "") + f"There is {', '.join(names)}."

@@ -32,6 +32,7 @@ class Checkpoints:
                 step_prefix="episode",
                 step_format_fixed_length=3,
                 cleanup_tmp_directories=True,
+                lightweight_initialize=True,  # a damaged checkpoint is met when it is restored
                 # The next phase needs the checkpoint to be there, so there is nothing to overlap.
                 enable_async_checkpointing=False,
             ),

@@ -92,12 +92,7 @@ max_pool.defvjp(
 def _convolve(
     strides: _Pair, pads: tuple[_Pair, _Pair], images: jax.Array, kernel: jax.Array
 ) -> jax.Array:
-    return lax.platform_dependent(
-        images,
-        kernel,
-        cpu=partial(_on_cpu, strides, pads),
-        default=partial(_native, strides, pads),
-    )
+    return _native(strides, pads, images, kernel)
 
 
 def _native(strides, pads, images, kernel, dilation=(1, 1)):
@@ -122,7 +117,14 @@ def _on_cpu(strides, pads, images, kernel, dilation=(1, 1)):
 
 
 def _forward(strides, pads, images, kernel):
-    return _convolve(strides, pads, images, kernel), (images, kernel)
+    # Only here: looking at a thousand images at a time, the native form is the faster one.
+    out = lax.platform_dependent(
+        images,
+        kernel,
+        cpu=partial(_on_cpu, strides, pads),
+        default=partial(_native, strides, pads),
+    )
+    return out, (images, kernel)
 
 
 def _backward(strides, pads, residuals, d_out):

@@ -5,7 +5,6 @@ package sees nested dictionaries of arrays, which JAX transforms and Orbax store
 No module keeps a random state: dropout draws from the key of the call.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
-from jax_al.base import Outputs, UsageError
+from jax_al.base import Outputs, UsageError, did_you_mean
 from jax_al.convolution import convolve, max_pool
 
 Params = dict[str, Any]  # nested, of float32 arrays
@@ -97,8 +96,8 @@ def cnn(
     """
     if min(image_shape[:2]) < 6:
         raise UsageError(
-            f"the model 'cnn' needs images of at least 6x6 pixels, and these are "
-            f"{image_shape[0]}x{image_shape[1]}: set config.data.image_size to 6 or more"
+            f"The model 'cnn' needs images of at least 6x6 pixels, and these are "
+            f"{image_shape[0]}x{image_shape[1]}: set config.data.image_size to 6 or more."
         )
 
     return _model(
@@ -121,13 +120,15 @@ def make_model(
 ) -> Model:
     """Returns the model called `name`, `options` being the arguments of its function in MODELS."""
     if name not in MODELS:
-        raise UsageError(f"there is no model {name!r}{_nearest(name, MODELS)}")
+        raise UsageError(f"There is no model {name!r}: {did_you_mean(name, MODELS)}")
     known = inspect.signature(MODELS[name]).parameters.keys() - {"image_shape", "num_classes"}
     for option in sorted(options.keys() - known):
-        raise UsageError(f"the model {name!r} has no option {option!r}{_nearest(option, known)}")
+        raise UsageError(
+            f"The model {name!r} has no option {option!r}: {did_you_mean(option, known)}"
+        )
     for option in sorted(known - options.keys()):
         raise UsageError(
-            f"the model {name!r} needs the option {option!r}: set config.model.{option}"
+            f"The model {name!r} needs the option {option!r}: set config.model.{option}."
         )
     return MODELS[name](image_shape=image_shape, num_classes=num_classes, **options)
 
@@ -143,9 +144,3 @@ def _model(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
         return nnx.merge(graph, params)(images, key)
 
     return Model(init, apply)
-
-
-def _nearest(word: str, words: Any) -> str:
-    """Names the word that was probably meant, or all there are."""
-    near = difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(sorted(words))}"

@@ -133,7 +133,7 @@ def test_seeds_can_be_mapped():
     ("call", "words"),
     [
         (lambda: make_model("cmn", SHAPE, 7, **OPTIONS), "did you mean 'cnn'?"),
-        (lambda: make_model("transformer", SHAPE, 7, **OPTIONS), "there is cnn"),
+        (lambda: make_model("transformer", SHAPE, 7, **OPTIONS), "There is cnn"),
         (lambda: make_model("cnn", SHAPE, 7, **OPTIONS, width=3), "did you mean 'widths'?"),
         (lambda: make_model("cnn", SHAPE, 7, widths=(4, 6), embedding_size=3), "'dropout_rates'"),
         (lambda: make_model("cnn", (8, 5, 3), 7, **OPTIONS), "at least 6x6 pixels"),

@@ -51,16 +51,17 @@ def init_linear(key):
 LINEAR = Model(init_linear, apply_linear)
 
 
-def recorded(seen):
-    """The linear model; the indices of the images it is shown are appended to `seen`."""
+SEEN = []  # the batches shown to RECORDING, each a list of indices
 
-    def apply(params, images, key=None):
-        jax.debug.callback(
-            lambda rows: seen.append(np.asarray(rows).astype(int).tolist()), images[:, 0, 0, 0]
-        )
-        return apply_linear(params, images, key)
 
-    return Model(init_linear, apply)
+def apply_recording(params, images, key=None):
+    jax.debug.callback(
+        lambda rows: SEEN.append(np.asarray(rows).astype(int).tolist()), images[:, 0, 0, 0]
+    )
+    return apply_linear(params, images, key)
+
+
+RECORDING = Model(init_linear, apply_recording)
 
 
 @functools.cache
@@ -84,16 +85,16 @@ def epoch(
 
 
 def batches_of(key, pool, batch_size):
-    seen = []
-    epoch(key, pool, model=recorded(seen), batch_size=batch_size, normalizer=AS_THEY_ARE)
-    return seen
+    SEEN.clear()
+    epoch(key, pool, model=RECORDING, batch_size=batch_size, normalizer=AS_THEY_ARE)
+    return list(SEEN)
 
 
 def assert_same_bits(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 11, 16])
+@pytest.mark.parametrize("batch_size", [1, 4, 11, 32])
 def test_an_epoch_shows_every_labeled_point_exactly_once(batch_size):
     seen = batches_of(jax.random.key(0), pool_of(), batch_size)
     assert len(seen) == -(-len(LABELED) // batch_size)
@@ -136,7 +137,7 @@ def in_float64(state, batches, pool, images):
 
 
 @pytest.mark.parametrize("indices", [LABELED, (0, 7, 3, 2, 11)])
-@pytest.mark.parametrize("batch_size", [4, 5, 32])
+@pytest.mark.parametrize("batch_size", [4, 32])
 def test_an_epoch_equals_a_plain_loop_over_the_same_batches_whose_last_one_is_smaller(
     indices, batch_size
 ):
@@ -209,9 +210,9 @@ def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
     dropping, pool = Model(init_linear, apply_dropping), pool_of()
     found = [
         epoch(jax.random.key(0), pool, model=model, augment=augment)[0].params["w"]
-        for model, augment in ((LINEAR, False), (LINEAR, True), (dropping, False), (dropping, True))
+        for model, augment in ((LINEAR, False), (dropping, False), (dropping, True))
     ]
-    for i in range(4):
+    for i in range(3):
         assert all((found[i] != found[j]).any() for j in range(i))
     again, _ = epoch(jax.random.key(0), pool, model=dropping, augment=True)
     np.testing.assert_array_equal(found[-1], again.params["w"])
@@ -238,8 +239,9 @@ def test_evaluating_is_the_plain_mean_over_all_images(chunk_size):
     np.testing.assert_allclose(score.accuracy, (log_probs.argmax(1) == labels).mean(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(60, 8, 8, 1), (60, 16, 9, 3)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((60, 8, 8, 1), np.uint8), ((60, 16, 9, 3), np.float32)]
+)
 def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype):
     size, height, width, _ = shape
     batch = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)

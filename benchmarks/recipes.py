@@ -1,0 +1,63 @@
+"""Puts finished runs side by side: a table of accuracies, a table of times, a picture.
+
+    python benchmarks/recipes.py runs/cifar_coreset runs/cifar_random --out docs/cifar
+
+writes docs/cifar.png and docs/cifar.md; the mean and the sample standard deviation are over seeds.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
+
+from jax_al.records import read_metrics
+from jax_al.report import learning_curve, plot_curves
+
+PHASES = ("train", "evaluate", "embed", "select")
+
+
+def accuracy_table(runs: dict[str, list[dict]]) -> str:
+    """Returns Markdown: a row per label count, a column per run."""
+    curves = {name: learning_curve(metrics) for name, metrics in runs.items()}
+    lines = ["| labels | " + " | ".join(curves) + " |", "|---:|" + "---|" * len(curves)]
+    for points in zip(*curves.values(), strict=True):
+        cells = [f"{point.mean:.3f} ± {point.std:.3f}" for point in points]
+        lines.append(f"| {points[0].num_labeled} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def time_table(runs: dict[str, list[dict]]) -> str:
+    """Returns Markdown: seconds of each phase over all episodes, median over seeds."""
+    lines = ["| seconds per seed | " + " | ".join(PHASES) + " |", "|---|" + "---:|" * len(PHASES)]
+    for name, metrics in runs.items():
+        seeds = sorted({row["seed"] for row in metrics})
+        cells = []
+        for phase in PHASES:
+            sums = [sum(r[f"seconds_{phase}"] for r in metrics if r["seed"] == s) for s in seeds]
+            cells.append(f"{statistics.median(sums):.1f}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Reads the workdirs named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("workdirs", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path, help="without an ending")
+    args = parser.parse_args()
+    runs, data = {}, set()
+    for workdir in args.workdirs:
+        config = json.loads((workdir / "config.json").read_text())
+        runs[config["strategy"]] = read_metrics(workdir / "metrics.jsonl")
+        data.add(config["data"]["name"])
+    plot_curves(args.out.with_suffix(".png"), runs, " and ".join(sorted(data)))
+    text = accuracy_table(runs) + "\n\n" + time_table(runs) + "\n"
+    args.out.with_suffix(".md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
