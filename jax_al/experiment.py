@@ -65,7 +65,7 @@ class Pending(NamedTuple):
 
     episode: int
     indices: list[int]  # in the whole pool
-    info: dict[str, float]
+    info: dict[str, float | None]
     seconds_embed: float
     seconds_select: float
 
@@ -236,7 +236,10 @@ def _query(
     pending = Pending(
         episode=episode,
         indices=this.dataset.index[rows].tolist(),
-        info={name: float(value) for name, value in asked.query.info.items()},
+        info={
+            name: float(value) if np.isfinite(value) else None  # JSON has no infinity
+            for name, value in asked.query.info.items()
+        },
         seconds_embed=asked.seconds_embed,
         seconds_select=asked.seconds_select,
     )

@@ -4,7 +4,7 @@
 
     state = learner.init(init_key)
     state, score = learner.fit(train_key, state, pool)
-    query = learner.ask(query_key, state, pool)
+    query = learner.ask(query_key, state, pool).query
     pool = label_points(pool, query.indices, labels)
 """
 

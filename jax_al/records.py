@@ -41,7 +41,7 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes `value` atomically; NaN and infinity become null, which every JSON reader knows."""
+    """Writes `value` atomically."""
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -139,7 +139,10 @@ def _whole_lines(path: pathlib.Path) -> list[str]:
     if not path.exists():
         return []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
-    return whole.decode("utf-8").split("\n") if whole else []
+    try:
+        return whole.decode("utf-8").split("\n") if whole else []
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text ({error.reason}); mend it.") from error
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> str:

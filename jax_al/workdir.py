@@ -62,7 +62,7 @@ def clear(workdir: pathlib.Path) -> None:
     """Removes what a run has written, and nothing else."""
     for name in CONTENTS:
         path = workdir / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -93,7 +93,7 @@ def test_labeling_is_pure_and_jits():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("corset", "did you mean 'coreset'?"), ("x", "there are coreset, random")],
+    [("corset", "did you mean 'coreset'?"), ("x", "coreset, random")],
 )
 def test_a_misspelled_name_is_answered_with_the_nearest_or_with_all(name, expected):
     assert expected in did_you_mean(name, ["random", "coreset"])

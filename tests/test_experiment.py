@@ -15,10 +15,22 @@ from jax_al.base import UsageError
 from jax_al.checkpoint import Checkpoints
 from tests.runs import ROOT, tiny_config, without_times
 
-METRICS = (
-    "seed episode num_labeled train_loss train_accuracy test_accuracy test_nll cover_radius "
-    "labeled_class_counts seconds_train seconds_evaluate seconds_embed seconds_select compiles"
-).split()
+METRICS = [
+    "seed",
+    "episode",
+    "num_labeled",
+    "train_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "test_nll",
+    "cover_radius",
+    "labeled_class_counts",
+    "seconds_train",
+    "seconds_evaluate",
+    "seconds_embed",
+    "seconds_select",
+    "compiles",
+]
 
 
 def parameters(workdir, seed, episode):

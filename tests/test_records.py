@@ -104,7 +104,7 @@ def test_a_rewrite_sorts_by_seed_and_episode_and_leaves_equal_files_alone(tmp_pa
     assert inodes == [os.stat(tmp_path / name).st_ino for name in ("metrics.jsonl", "picks.csv")]
 
 
-@pytest.mark.parametrize("damage", [b"{nonsense\n", b"\n", b"\xff\xfe\n"])
+@pytest.mark.parametrize("damage", [b"{nonsense\n", b"\n"])
 def test_a_whole_line_that_is_not_json_is_named(tmp_path, damage):
     path = tmp_path / "metrics.jsonl"
     append_metrics(path, ROWS[0])
@@ -112,6 +112,13 @@ def test_a_whole_line_that_is_not_json_is_named(tmp_path, damage):
     append_metrics(path, ROWS[1])
     with pytest.raises(UsageError, match=r"Line 2 .*metrics\.jsonl"):
         read_metrics(path)
+
+
+@pytest.mark.parametrize(("name", "read"), [("m.jsonl", read_metrics), ("p.csv", read_picks)])
+def test_a_file_that_is_not_text_is_named(tmp_path, name, read):
+    (tmp_path / name).write_bytes(b"\xff\xfe\n")
+    with pytest.raises(UsageError, match=name):
+        read(tmp_path / name)
 
 
 @pytest.mark.parametrize("damage", [b"1,2,3\n", b"0,0,zero,1,,2\n", b"0,0,0,1,,2,9\n"])
@@ -133,10 +140,12 @@ def test_json_comes_back_and_damaged_json_is_a_sentence(tmp_path):
         read_json(path)
 
 
-def test_every_json_reader_can_read_what_is_written(tmp_path):
-    """Bare NaN and Infinity are Python's own; they become null."""
-    write_json(tmp_path / "value.json", {"radius": math.inf, "loss": math.nan})
-    assert read_json(tmp_path / "value.json") == {"radius": None, "loss": None}
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_what_not_every_json_reader_knows_is_not_written(tmp_path, value):
+    write_json(tmp_path / "value.json", {"radius": 1.5})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "value.json", {"radius": value})
+    assert read_json(tmp_path / "value.json") == {"radius": 1.5}
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

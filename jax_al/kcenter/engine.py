@@ -120,7 +120,8 @@ class Engine:
     def _load(self, rows: np.ndarray | slice) -> jax.Array:
         """Rows as a block of the one static size."""
         block = self.points.take(rows)
-        return jnp.pad(block, ((0, self.block_size - len(block)), (0, 0)))
+        missing = self.block_size - len(block)
+        return jnp.pad(block, ((0, missing), (0, 0))) if missing else block
 
     def _compare(
         self, block: jax.Array, positions: np.ndarray, rows: np.ndarray, first: int, last: int

@@ -14,6 +14,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 SLICE = 2048  # rows read at once by the passes over the whole matrix
+SCATTERED = 128  # rows read at once from here and there in a file, where each may map megabytes
 LARGEST = 1e15  # entries beyond it would overflow when squared and summed in float32
 METRICS = ("euclidean", "cosine")
 
@@ -84,14 +85,15 @@ class Points:
             if isinstance(rows, slice):
                 rows = np.arange(*rows.indices(self.N))
             return np.asarray(_gather(array, rows))
-        taken = np.array(array[rows]) if isinstance(array, np.memmap) else np.asarray(array[rows])
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
-            # The pages just read would else stay in this process for as long as memory lasts.
-            array.base.madvise(mmap.MADV_DONTNEED)
-        return taken
+        if not isinstance(array, np.memmap):
+            return np.asarray(array[rows])
+        if isinstance(rows, slice):
+            return _copied(array, rows)
+        parts = [_copied(array, rows[at : at + SCATTERED]) for at in range(0, len(rows), SCATTERED)]
+        return np.concatenate(parts)
 
     def _prepare(self, rows: Any) -> Any:
-        rows = rows.astype(np.float32)
+        rows = rows.astype(np.float32, copy=False)
         if self._metric == "cosine":
             lengths = np.sqrt(np.sum(np.square(np.asarray(rows, np.float64)), axis=1))
             with np.errstate(invalid="ignore"):
@@ -122,6 +124,14 @@ def name_rows(rows: Sequence[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _copied(array: np.memmap, rows: np.ndarray | slice) -> np.ndarray:
+    """Rows of a mapped file; their pages would else stay with the process while memory lasts."""
+    copy = np.array(array[rows])
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
+    return copy
 
 
 def _is_split(array: jax.Array) -> bool:

@@ -17,5 +17,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     # A permutation holds no ties, unlike 32-bit noise on a pool of 50,000.
     priority = jax.random.permutation(query_key, pool.labeled.size)
     priority = jnp.where(pool.labeled, -1, priority)
-    best, indices = lax.top_k(priority, budget)
-    return Query(jnp.where(best < 0, NOTHING, indices), {})
+    best, indices = lax.top_k(priority, min(budget, priority.size))
+    indices = jnp.where(best < 0, NOTHING, indices)
+    padding = (0, budget - indices.size)
+    return Query(jnp.pad(indices, padding, constant_values=NOTHING), {})
