@@ -255,8 +255,8 @@ def test_divergence_buys_nothing_and_says_so(tmp_path):
         ({"initial": "balanced"}, "did you mean 'class_balanced'"),
         ({"budget": 0}, "config.budget is 0"),
         ({"lr": -1.0}, "config.lr is -1.0"),
-        ({"model__name": "cmm"}, "did you mean 'cnn'"),
-        ({"wandb__mode": "on"}, "did you mean 'online'"),
+        ({"model__name": "ccnn"}, "did you mean 'cnn'"),
+        ({"wandb__mode": "onlin"}, "did you mean 'online'"),
     ],
 )
 def test_mistakes_are_told_before_any_work(fields, message, tmp_path):
