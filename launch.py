@@ -5,6 +5,7 @@ The same command again goes on where the last one stopped.
 
 import os
 import pathlib
+import re
 import shlex
 import signal
 import sys
@@ -56,13 +57,13 @@ def main(argv: list[str]) -> int:
     0 done, 1 the system failed (a full disk), 2 a mistake of the user, 130 interrupted.
     """
     del argv
-    _cache_compiled_programs()
-    from jax_al import experiment
-
     name = pathlib.Path(config_flags.get_config_filename(FLAGS["config"])).stem
     workdir = pathlib.Path(FLAGS.workdir or pathlib.Path("runs") / name)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers stop a job with it
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers stop a job with it
+        _cache_compiled_programs()
+        from jax_al import experiment
+
         experiment.run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)
     except UsageError as error:
         return _failed(str(error))
@@ -85,7 +86,8 @@ def _cache_compiled_programs() -> None:
 
 
 def _how_to_go_on() -> str:
-    return f"to go on: python {shlex.join(arg for arg in sys.argv if arg != '--overwrite')}"
+    again = [arg for arg in sys.argv if not re.fullmatch("--?overwrite(=.*)?", arg)]
+    return f"to go on: {shlex.join([sys.executable, *again])}"
 
 
 def _failed(sentence: str) -> int:

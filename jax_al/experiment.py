@@ -80,6 +80,7 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
     fields = workdir.flat({**public, "strategy_args": None, "model": None})
     settings.check(fields)
     strategy = make_strategy(config.strategy, **config.strategy_args)
+    devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
         dataset = _load_data(fields)
         num_points = len(dataset.labels)
@@ -94,9 +95,11 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
         workdir.keep_config(directory, public)
 
         terminal = Terminal()
-        terminal.facts(_facts(fields, directory, dataset))
+        terminal.facts(_facts(fields, directory, dataset, devices))
         seeds = range(config.seed, config.seed + config.num_seeds)
         done = history.load(directory, fields, num_points)
+        for past in done.values():
+            history.check_data(past.picks, dataset.index, dataset.labels, dataset.ids)
         todo = [
             seed
             for seed in seeds
@@ -328,11 +331,11 @@ def _make_model(config: ConfigDict, dataset: data.Dataset) -> Model:
 
 
 def _facts(
-    fields: Mapping[str, Any], directory: pathlib.Path, dataset: data.Dataset
+    fields: Mapping[str, Any], directory: pathlib.Path, dataset: data.Dataset, devices: str
 ) -> dict[str, object]:
     N, height, width, channels = dataset.images.shape
     return {
-        "jax": f"{jax.__version__} on {describe_devices()}",
+        "jax": f"{jax.__version__} on {devices}",
         "data": f"{dataset.name} {dataset.version}: pool {N:,}, test {len(dataset.test_labels):,}, "
         f"{len(dataset.class_names)} classes, {height}x{width}x{channels}",
         "strategy": f"{fields['strategy']}: {fields['initial_size']} labels, then "

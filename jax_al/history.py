@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.base import PoolState, UsageError, empty_pool, label_points
+from jax_al.base import NOTHING, UNKNOWN, PoolState, UsageError, empty_pool, label_points
 from jax_al.records import Pick, Row, read_metrics, read_picks, rewrite
 
 
@@ -77,10 +77,11 @@ def replay(picks: list[Pick], index: np.ndarray, capacity: int) -> PoolState:
       index: int64 [N], where each point of the pool is in the whole pool, rising.
       capacity: L.
     """
-    rows = positions(np.array([pick.index for pick in picks], np.int64), index)
-    pool = empty_pool(len(index), capacity)
-    labels = jnp.array([pick.label for pick in picks], jnp.int32)
-    return label_points(pool, jnp.asarray(rows, jnp.int32), labels)
+    # At full capacity whatever the count, so that no episode brings a new shape to compile for.
+    rows, labels = np.full(capacity, NOTHING, np.int32), np.full(capacity, UNKNOWN, np.int32)
+    rows[: len(picks)] = positions(np.array([pick.index for pick in picks], np.int64), index)
+    labels[: len(picks)] = [pick.label for pick in picks]
+    return label_points(empty_pool(len(index), capacity), jnp.asarray(rows), jnp.asarray(labels))
 
 
 def positions(wanted: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -99,6 +100,29 @@ def positions(wanted: np.ndarray, index: np.ndarray) -> np.ndarray:
     return rows
 
 
+def check_data(
+    picks: list[Pick], index: np.ndarray, labels: np.ndarray, ids: np.ndarray | None
+) -> None:
+    """Makes sure that `picks` were bought from this very pool.
+
+    Args:
+      picks: on record.
+      index: int64 [N], where each point of the pool is in the whole pool, rising.
+      labels: int32 [N].
+      ids: str [N], or None.
+
+    Raises:
+      UsageError: an image has another label or id now.
+    """
+    rows = positions(np.array([pick.index for pick in picks], np.int64), index)
+    for pick, row in zip(picks, rows, strict=True):
+        if pick.label != labels[row] or (ids is not None and pick.id != ids[row]):
+            raise UsageError(
+                f"picks.csv and the data set disagree about image {pick.index}: the data set has "
+                "changed since the run began; restore it, or start anew with --overwrite."
+            )
+
+
 def _mended(
     workdir: pathlib.Path, history: History, fields: Mapping[str, Any], num_points: int
 ) -> History:
@@ -110,10 +134,12 @@ def _mended(
             break
         picks += bought
         episode, size = episode + 1, min(fields["budget"], num_points - len(picks))
-    if metrics and metrics[-1]["episode"] > fields["max_episodes"]:
+    # A purchase at the end of an episode is there to be trained on in the next.
+    reached = max([row["episode"] for row in metrics] + [episode if episode > 1 else 0])
+    if reached > fields["max_episodes"]:
         raise UsageError(
-            f"{workdir} holds {metrics[-1]['episode']} episodes of seed {metrics[-1]['seed']}, "
-            f"more than config.max_episodes={fields['max_episodes']}; it can only grow."
+            f"{workdir} holds {reached} episodes of a seed, more than "
+            f"config.max_episodes={fields['max_episodes']}; it can only grow."
         )
     # The first episode whose purchase is not on record is `episode`; a row of it stands only if
     # it is the last, which bought nothing.

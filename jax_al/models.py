@@ -100,6 +100,17 @@ def cnn(
             f"{image_shape[0]}x{image_shape[1]}: set config.data.image_size to 6 or more."
         )
 
+    if len(widths) != 2 or min(widths) < 1:
+        raise UsageError(f"config.model.widths is {widths}, but must be two numbers from 1 on.")
+    if embedding_size < 1:
+        raise UsageError(
+            f"config.model.embedding_size is {embedding_size}, but must be at least 1."
+        )
+    if len(dropout_rates) != 2 or not all(0 <= rate < 1 for rate in dropout_rates):
+        raise UsageError(
+            f"config.model.dropout_rates is {dropout_rates}, but must be two numbers from 0 to "
+            "below 1."
+        )
     return _model(
         lambda rngs: CNN(
             image_shape=image_shape,

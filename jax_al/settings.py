@@ -40,6 +40,8 @@ def check(fields: Mapping[str, Any]) -> None:
     for name, least in _AT_LEAST.items():
         if fields[name] is not None and fields[name] < least:
             raise UsageError(f"config.{name} is {fields[name]}, but must be at least {least}.")
+    if fields["seed"] + fields["num_seeds"] > 2**32:
+        raise UsageError("config.seed and all that follow it must be below 2**32, JAX's limit.")
     for name in _POSITIVE:
         if not (fields[name] > 0 and math.isfinite(fields[name])):
             raise UsageError(f"config.{name} is {fields[name]}, but must be a positive number.")

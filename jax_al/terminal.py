@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jax_al.base import UsageError
 from jax_al.records import Row
 
 _COLUMNS = (
@@ -94,8 +95,16 @@ class Terminal:
 
 
 def describe_devices() -> str:
-    """Returns the devices JAX uses and their memory, as "1 x cpu (23.5 GiB)"."""
-    devices = jax.devices()
+    """Returns the devices JAX uses and their memory, as "1 x cpu (23.5 GiB)".
+
+    Raises:
+      UsageError: the devices asked for with --jax_platforms are not there.
+    """
+    try:
+        devices = jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or "no such device here"
+        raise UsageError(f"JAX finds no device for --jax_platforms: {reason}.") from error
     stats = devices[0].memory_stats() or {}
     host_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     memory = stats.get("bytes_limit", host_memory)  # a CPU reports no memory of its own

@@ -50,7 +50,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UsageError(
                 f"Another process is running in {workdir}; "
                 "wait for it, or name another directory with --workdir."

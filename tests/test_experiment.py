@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_al import data, experiment
+from jax_al import data, experiment, records
 from jax_al.base import UsageError
 from jax_al.checkpoint import Checkpoints
 from tests.runs import ROOT, tiny_config, without_times
@@ -100,6 +100,41 @@ def test_picks_are_distinct_true_and_in_order(whole):
 
 def test_one_compile_per_program_for_the_whole_run(whole):
     assert {row["compiles"] for row in without_times(whole)} == {5}
+
+
+def test_nothing_at_all_is_compiled_after_the_first_episode(tmp_path, monkeypatch):
+    compiled, after = [], []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
+    )
+    append = records.append_metrics
+
+    def counted(path, row):
+        append(path, row)
+        after.append(len(compiled))
+
+    monkeypatch.setattr(records, "append_metrics", counted)
+    jax.clear_caches()
+    experiment.run(tiny_config(max_episodes=5), tmp_path)
+    assert after[0] > 5
+    assert set(after) == {after[0]}
+
+
+def test_shrinking_below_a_purchase_is_refused(tmp_path, capsys):
+    experiment.run(tiny_config(max_episodes=3), tmp_path)
+    rows = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text(rows[0])
+    with pytest.raises(UsageError, match="can only grow"):
+        experiment.run(tiny_config(max_episodes=1), tmp_path)
+
+
+def test_another_data_set_under_the_same_name_is_noticed(tmp_path):
+    experiment.run(tiny_config(max_episodes=2), tmp_path)
+    lines = (tmp_path / "picks.csv").read_text().splitlines()
+    lines[1] = lines[1][:-1] + str((int(lines[1][-1]) + 1) % 10)
+    (tmp_path / "picks.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(UsageError, match="the data set has changed"):
+        experiment.run(tiny_config(max_episodes=3), tmp_path)
 
 
 def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path, capsys):
@@ -256,6 +291,9 @@ def test_divergence_buys_nothing_and_says_so(tmp_path):
         ({"budget": 0}, "config.budget is 0"),
         ({"lr": -1.0}, "config.lr is -1.0"),
         ({"model__name": "ccnn"}, "did you mean 'cnn'"),
+        ({"model__widths": (2,)}, r"config.model.widths is \(2,\)"),
+        ({"model__dropout_rates": (1.5, 0.5)}, "config.model.dropout_rates"),
+        ({"seed": 2**32}, "below 2\\*\\*32"),
         ({"wandb__mode": "onlin"}, "did you mean 'online'"),
     ],
 )
