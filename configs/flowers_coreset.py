@@ -1,4 +1,9 @@
-"""Oxford Flowers-102, coreset."""
+"""Oxford Flowers-102, core-set: the report's second experiment.
+
+python launch.py --config=configs/flowers_coreset.py
+
+Not measured yet over seeds; see the README on what the learning rate of the report does here.
+"""
 
 from configs import default
 
