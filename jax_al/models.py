@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+from jax.nn.initializers import Initializer
 
 from jax_al.base import Outputs, UsageError, did_you_mean
 from jax_al.convolution import convolve, max_pool
@@ -50,21 +52,28 @@ class CNN(nnx.Module):
         features = ((H - 4) // 2) * ((W - 4) // 2) * widths[1]
 
         def conv(inputs: int, outputs: int) -> nnx.Conv:
+            init = _uniform(3 * 3 * inputs)
             return nnx.Conv(
                 inputs,
                 outputs,
                 kernel_size=(3, 3),
                 padding="VALID",
                 conv_general_dilated=convolve,
+                kernel_init=init,
+                bias_init=init,
                 rngs=rngs,
             )
+
+        def linear(inputs: int, outputs: int) -> nnx.Linear:
+            init = _uniform(inputs)
+            return nnx.Linear(inputs, outputs, kernel_init=init, bias_init=init, rngs=rngs)
 
         self.conv1 = conv(C, widths[0])
         self.conv2 = conv(widths[0], widths[1])
         self.dropout1 = nnx.Dropout(dropout_rates[0])
-        self.hidden = nnx.Linear(features, embedding_size, rngs=rngs)
+        self.hidden = linear(features, embedding_size)
         self.dropout2 = nnx.Dropout(dropout_rates[1])
-        self.head = nnx.Linear(embedding_size, num_classes, rngs=rngs)
+        self.head = linear(embedding_size, num_classes)
 
     def __call__(self, images: jax.Array, key: jax.Array | None) -> Outputs:
         plain = key is None
@@ -142,6 +151,20 @@ def make_model(
             f"The model {name!r} needs the option {option!r}: set config.model.{option}."
         )
     return MODELS[name](image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def _uniform(fan_in: int) -> Initializer:
+    """Returns the initializer of weights and biases alike: uniform within +-1 / sqrt(`fan_in`).
+
+    It is PyTorch's, with a third of the variance of Flax's. In the experiment this reproduces it
+    decides: with Flax's, Adam at 0.001 drives the network to a constant answer on Flowers-102.
+    """
+    limit = fan_in**-0.5
+
+    def init(key, shape, dtype=jnp.float32, out_sharding=None):
+        return jax.random.uniform(key, shape, dtype, -limit, limit, out_sharding=out_sharding)
+
+    return init
 
 
 def _model(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:

@@ -150,3 +150,16 @@ def test_the_smallest_allowed_image_works():
     model = make_model("cnn", (6, 6, 1), 2, **OPTIONS)
     outputs = model.apply(model.init(jax.random.key(0)), jnp.zeros((1, 6, 6, 1)))
     assert outputs.log_probs.shape == (1, 2)
+
+
+def test_weights_and_biases_start_as_in_pytorch():
+    """Uniform within 1 / sqrt(fan in): what `torch.nn.Conv2d` and `torch.nn.Linear` document."""
+    model = make_model("cnn", SHAPE, 300, **OPTIONS | {"widths": (64, 96), "embedding_size": 256})
+    params = model.init(jax.random.key(3))
+    for name, fan_in in {"conv1": 27, "conv2": 9 * 64, "hidden": 2 * 2 * 96, "head": 256}.items():
+        for values in params[name].values():
+            scaled = np.asarray(values).ravel() * fan_in**0.5
+            assert np.abs(scaled).max() <= 1
+            # The mean of n uniform values lies within 5 of its standard deviations (3 n)**-0.5.
+            assert abs(scaled.mean()) < 5 * (3 * scaled.size) ** -0.5
+            assert abs((scaled**2).mean() - 1 / 3) < 5 * (4 / 45 / scaled.size) ** 0.5
