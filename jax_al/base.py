@@ -36,28 +36,49 @@ class Outputs(NamedTuple):
 
     log_probs: jax.Array  # float32 [B, C]
     embedding: jax.Array  # float32 [B, D], the penultimate activations
+    features: jax.Array  # float32 [B, F], what the last layer sees (here ReLU of the embedding)
 
 
 class Signals(NamedTuple):
-    """What a strategy may look at; only what it `needs` is computed, the rest is None."""
+    """What a strategy may look at; only what it `needs` is computed, the rest is None.
 
-    embedding: jax.Array | None = None  # float32 [N, D]
+    The `mc_` fields are statistics over T stochastic passes. A pass draws one dropout mask and
+    keeps it for the whole pool: it is one network sampled from the approximate posterior.
+    """
+
+    embedding: jax.Array | None = None  # float32 [N, D], of the strategy's choice of embedding
+    features: jax.Array | None = None  # float32 [N, F], the input of the last layer
     log_probs: jax.Array | None = None  # float32 [N, C]
-    sampled_probs: jax.Array | None = None  # float32 [T, N, C], dropout on
+    mc_probs: jax.Array | None = None  # float32 [N, C], mean over the passes
+    mc_entropy: jax.Array | None = None  # float32 [N], mean entropy of the passes in nats
+    mc_std: jax.Array | None = None  # float32 [N, C], standard deviation (1 / T) of the passes
+    mc_votes: jax.Array | None = None  # float32 [N, C], share of passes whose top class it is
+    sampled_probs: jax.Array | None = None  # float32 [T, N, C], all the passes
+    true_labels: jax.Array | None = None  # int32 [N]; there only in a simulation
 
 
 class Query(NamedTuple):
     """The answer of a strategy: which points to label next."""
 
     indices: jax.Array  # int32 [Q], distinct, unlabeled, in pick order; NOTHING at the end
-    info: dict[str, jax.Array]  # float32 [] each; logged, never fed back
+    info: dict[str, jax.Array]  # float32 [] each, finite; logged, never fed back
+    # int32 [N]: labels to train on as if true, in the next episode only; UNKNOWN elsewhere.
+    pseudo_labels: jax.Array | None = None
 
 
 class Strategy(NamedTuple):
-    """Answers "which points next" from numbers alone; it never sees a model or a truth."""
+    """Answers "which points next" from numbers alone; it never sees a model.
+
+    The truth it sees only if it says so (`true_labels`), and then refuses any oracle but a
+    simulated one. `seeded` tells whether the answer depends on the key; if not, it depends on
+    the position of a point only where points are equal.
+    """
 
     needs: frozenset[str]  # names of the fields of Signals to compute
     select: Callable[[jax.Array, Signals, PoolState, int], Query]  # (key, signals, pool, budget)
+    seeded: bool
+    embedding: str = "model"  # whose embedding: "model", "random_net", "pixels_pca" or a .npy file
+    pseudo_labels: bool = False  # whether its queries bring some
 
 
 def empty_pool(num_points: int, capacity: int) -> PoolState:

@@ -23,8 +23,10 @@ Params = dict[str, Any]  # nested, of float32 arrays
 class Model(NamedTuple):
     """A network as pure functions.
 
-    `init(key)` returns new parameters. `apply(params, images, key=None)` takes normalised images
-    float32 [B, H, W, Cin]; dropout is on exactly when it is given a key.
+    `init(key)` returns new parameters. `apply(params, images, key=None, one_mask=False)` takes
+    normalised images float32 [B, H, W, Cin]; dropout is on exactly when it is given a key. Every
+    image has a mask of its own, as training wants it, or with `one_mask` all have the same: then
+    the key names one sampled network, whatever the batch.
     """
 
     init: Callable[[jax.Array], Params]
@@ -70,20 +72,30 @@ class CNN(nnx.Module):
 
         self.conv1 = conv(C, widths[0])
         self.conv2 = conv(widths[0], widths[1])
-        self.dropout1 = nnx.Dropout(dropout_rates[0])
         self.hidden = linear(features, embedding_size)
-        self.dropout2 = nnx.Dropout(dropout_rates[1])
+        self.dropout_rates = dropout_rates
         self.head = linear(embedding_size, num_classes)
 
-    def __call__(self, images: jax.Array, key: jax.Array | None) -> Outputs:
-        plain = key is None
+    def __call__(self, images: jax.Array, key: jax.Array | None, one_mask: bool) -> Outputs:
         key1, key2 = (None, None) if key is None else jax.random.split(key)
         x = nnx.relu(self.conv1(images))
         x = max_pool(self.conv2(x))
-        x = self.dropout1(x, deterministic=plain, rngs=key1)
+        x = dropout(x, self.dropout_rates[0], key1, one_mask)
         embedding = self.hidden(x.reshape(x.shape[0], -1))
-        x = self.dropout2(nnx.relu(embedding), deterministic=plain, rngs=key2)
-        return Outputs(log_probs=nnx.log_softmax(self.head(x)), embedding=embedding)
+        features = dropout(nnx.relu(embedding), self.dropout_rates[1], key2, one_mask)
+        return Outputs(nnx.log_softmax(self.head(features)), embedding, features)
+
+
+def dropout(x: jax.Array, rate: float, key: jax.Array | None, one_mask: bool) -> jax.Array:
+    """Drops entries of `x` [B, ...] at `rate` and scales the rest up; none without a key.
+
+    `one_mask` drops the same ones in every image.
+    """
+    if key is None or rate == 0:
+        return x
+    keep = 1 - rate
+    kept = jax.random.bernoulli(key, keep, (1, *x.shape[1:]) if one_mask else x.shape)
+    return jnp.where(kept, x / keep, jnp.zeros((), x.dtype))
 
 
 def cnn(
@@ -174,7 +186,9 @@ def _model(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     def init(key: jax.Array) -> Params:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 
-    def apply(params: Params, images: jax.Array, key: jax.Array | None = None) -> Outputs:
-        return nnx.merge(graph, params)(images, key)
+    def apply(
+        params: Params, images: jax.Array, key: jax.Array | None = None, one_mask: bool = False
+    ) -> Outputs:
+        return nnx.merge(graph, params)(images, key, one_mask)
 
     return Model(init, apply)

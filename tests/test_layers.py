@@ -16,6 +16,8 @@ ORDER = (
     "data",
     "convolution",
     "kcenter",
+    "lazy_greedy",
+    "clustering",
     "models",
     "checkpoint",
     "records",
@@ -62,7 +64,7 @@ def imported_layers(path):
 def test_every_file_has_its_place_and_every_place_its_file():
     layers = {layer(path) for path in FILES}
     assert layers <= set(ORDER)
-    assert set(ORDER) - layers <= {"robust"}
+    assert set(ORDER) - layers <= {"robust", "clustering"}
     assert len(set(ORDER)) == len(ORDER)
 
 

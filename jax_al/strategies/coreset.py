@@ -7,14 +7,16 @@ from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.kcenter import greedy_k_center
 
 
-def coreset() -> Strategy:
+def coreset(*, embedding: str = "model") -> Strategy:
     """Picks, again and again, the point farthest from every labeled and every picked point.
 
     Euclidean distance between embeddings, ties to the lowest index, no chance involved: the
     greedy 2-approximation of the k-center problem with the labeled points as fixed centers. Its
     `info` holds `cover_radius`, the largest distance that is left. At most O(N (L + Q) D).
     """
-    return Strategy(needs=frozenset({"embedding"}), select=_select)
+    return Strategy(
+        needs=frozenset({"embedding"}), select=_select, seeded=False, embedding=embedding
+    )
 
 
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
