@@ -8,12 +8,15 @@ import tempfile
 # Before jax starts: 8 CPU devices would hide single-device mistakes, so tests that want several
 # start a process of their own.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The same tiny programs are compiled by many tests, and by the processes they start.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jax_al_tests_")
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# The same tiny programs are compiled by many tests, by the processes they start, and by the other
+# workers of pytest-xdist, which inherit the environment of the first process.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    cache = tempfile.mkdtemp(prefix="jax_al_tests_")
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 
-atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

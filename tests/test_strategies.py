@@ -1,3 +1,5 @@
+"""The contract: what every entry of the table must do, whatever its name."""
+
 import functools
 
 import jax
@@ -5,122 +7,233 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.base import NOTHING, UNKNOWN, Signals, UsageError, empty_pool, label_points
 from jax_al.strategies import STRATEGIES, make_strategy
 
-N, D, CLASSES, SAMPLES = 12, 3, 4, 2
+N, D, C, T = 24, 5, 4, 6
 every_strategy = pytest.mark.parametrize("name", STRATEGIES)
 
 
-def signals_of(seed, needs):
-    """All signals a strategy could need, of which it gets those it does."""
-    keys = jax.random.split(jax.random.key(seed), 3)
-    everything = Signals(
-        embedding=jax.random.normal(keys[0], (N, D)),
-        log_probs=jax.nn.log_softmax(jax.random.normal(keys[1], (N, CLASSES))),
-        sampled_probs=jax.nn.softmax(jax.random.normal(keys[2], (SAMPLES, N, CLASSES))),
+def signals_from(embedding, logits, sampled_logits):
+    """Everything a network could say: `logits` [N, C] and those of T passes [T, N, C]."""
+    log_probs = jax.nn.log_softmax(logits)
+    sampled = jax.nn.softmax(sampled_logits)
+    votes = jax.nn.one_hot(sampled.argmax(axis=2), logits.shape[1])
+    return Signals(
+        embedding=embedding,
+        features=jax.nn.relu(embedding),
+        log_probs=log_probs,
+        mc_probs=sampled.mean(axis=0),
+        mc_entropy=-jax.scipy.special.xlogy(sampled, sampled).sum(axis=2).mean(axis=0),
+        mc_std=sampled.std(axis=0),
+        mc_votes=votes.mean(axis=0),
+        sampled_probs=sampled,
+        true_labels=jnp.arange(len(logits), dtype=jnp.int32) % logits.shape[1],
     )
-    return Signals(**{name: getattr(everything, name) for name in needs})
 
 
-def pool_of(labeled):
-    pool = empty_pool(N, N)
+def needed(name, signals):
+    return Signals(**{field: getattr(signals, field) for field in made(name).needs})
+
+
+@functools.cache
+def general(seed=0):
+    """Points in general position: no two alike."""
+    keys = jax.random.split(jax.random.key(seed), 4)
+    signals = signals_from(
+        jax.random.normal(keys[0], (N, D)),
+        2 * jax.random.normal(keys[1], (N, C)),
+        2 * jax.random.normal(keys[2], (T, N, C)),
+    )
+    # T votes have only T levels; those of infinitely many passes are all different.
+    return signals._replace(mc_votes=jax.nn.softmax(jax.random.normal(keys[3], (N, C))))
+
+
+def collapsed():
+    """A network that says the same of every point."""
+    return signals_from(jnp.ones((N, D)), jnp.zeros((N, C)), jnp.zeros((T, N, C)))
+
+
+def saturated():
+    """A network sure of everything, so sure that the other classes have probability zero."""
+    logits = 1e4 * jax.nn.one_hot(jnp.arange(N) % C, C)
+    embedding = jax.random.normal(jax.random.key(0), (N, D))
+    return signals_from(embedding, logits, jnp.broadcast_to(logits, (T, N, C)))
+
+
+def duplicates():
+    """Every point four times, exactly."""
+    return jax.tree.map(
+        lambda a: (
+            jnp.repeat(a[:, : N // 4], 4, axis=1)
+            if a.shape[0] == T
+            else jnp.repeat(a[: N // 4], 4, axis=0)
+        ),
+        general(),
+    )
+
+
+def two_classes():
+    keys = jax.random.split(jax.random.key(5), 3)
+    return signals_from(
+        jax.random.normal(keys[0], (N, D)),
+        jax.random.normal(keys[1], (N, 2)),
+        jax.random.normal(keys[2], (T, N, 2)),
+    )
+
+
+SITUATIONS = (general, collapsed, saturated, duplicates, two_classes)
+
+
+def pool_of(labeled, labels=None, capacity=N):
     indices = jnp.array(labeled, jnp.int32)
-    return label_points(pool, indices, indices % CLASSES)
+    labels = indices % 2 if labels is None else jnp.array(labels, jnp.int32)
+    return label_points(empty_pool(N, capacity), indices, labels)
+
+
+@functools.cache
+def made(name):
+    return make_strategy(name)
 
 
 @functools.cache
 def jitted(name):
-    return jax.jit(make_strategy(name).select, static_argnums=3)
+    return jax.jit(made(name).select, static_argnums=3)
 
 
-def asked(name, labeled, budget, key=0, seed=0):
-    signals = signals_of(seed, make_strategy(name).needs)
-    return jitted(name)(jax.random.key(key), signals, pool_of(labeled), budget)
+def asked(name, pool, budget, signals=None, key=0):
+    signals = needed(name, general() if signals is None else signals)
+    return jitted(name)(jax.random.key(key), signals, pool, budget)
 
 
-@every_strategy
-@pytest.mark.parametrize("labeled", [(3,), (7, 0, 11), tuple(range(1, N))])
-@pytest.mark.parametrize("budget", [4, N])
-def test_a_query_is_distinct_unlabeled_points_then_nothing(name, labeled, budget):
-    indices = asked(name, labeled, budget).indices
-    assert (indices.shape, indices.dtype) == ((budget,), jnp.int32)
-    bought = min(budget, N - len(labeled))
-    points = indices[:bought].tolist()
+def assert_fits(query, pool, budget):
+    """Distinct unlabeled points, as many as there are to have, then NOTHING."""
+    assert (query.indices.shape, query.indices.dtype) == ((budget,), jnp.int32)
+    unlabeled = set(np.flatnonzero(~np.asarray(pool.labeled)).tolist())
+    bought = min(budget, len(unlabeled))
+    points = query.indices[:bought].tolist()
     assert len(set(points)) == bought
-    assert set(points) <= set(range(N)) - set(labeled)
-    assert indices[bought:].tolist() == [NOTHING] * (budget - bought)
-
-
-@every_strategy
-def test_a_budget_larger_than_the_pool_takes_what_is_left(name):
-    indices = asked(name, (3, 5), N + 3).indices.tolist()
-    assert sorted(indices[: N - 2]) == [i for i in range(N) if i not in (3, 5)]
-    assert indices[N - 2 :] == [NOTHING] * 5
-
-
-@every_strategy
-def test_when_everything_is_labeled_nothing_is_asked(name):
-    assert asked(name, tuple(range(N)), 2).indices.tolist() == [NOTHING] * 2
-
-
-@every_strategy
-def test_the_info_is_finite_scalars(name):
-    for value in asked(name, (3,), 4).info.values():
+    assert set(points) <= unlabeled
+    assert query.indices[bought:].tolist() == [NOTHING] * (budget - bought)
+    for value in query.info.values():
         assert (value.shape, value.dtype) == ((), jnp.float32)
         assert jnp.isfinite(value)
 
 
 @every_strategy
-def test_one_key_gives_one_query_and_jit_changes_nothing(name):
-    strategy = make_strategy(name)
-    arguments = (jax.random.key(5), signals_of(0, strategy.needs), pool_of((2, 9)), 4)
-    plain = strategy.select(*arguments)
-    for _ in range(2):
-        jax.tree.map(np.testing.assert_array_equal, plain, jitted(name)(*arguments))
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda s: s.__name__)
+@pytest.mark.parametrize(
+    "labeled",
+    [(), (3,), (7, 0, 11, 6), tuple(range(1, N))],
+    ids=["no_label", "one_label", "some_labels", "one_left"],
+)
+def test_a_query_is_distinct_unlabeled_points(name, situation, labeled):
+    pool = pool_of(labeled)
+    assert_fits(asked(name, pool, 4, situation()), pool, 4)
+
+
+@every_strategy
+@pytest.mark.parametrize("labeled", [(), (3, 5), tuple(range(N))], ids=["none", "two", "all"])
+def test_a_budget_larger_than_the_pool_takes_what_is_left(name, labeled):
+    pool = pool_of(labeled)
+    assert_fits(asked(name, pool, N + 3), pool, N + 3)
+
+
+@every_strategy
+def test_labels_of_one_class_are_enough(name):
+    pool = pool_of((2, 9, 20, 13), labels=(1, 1, 1, 1))
+    assert_fits(asked(name, pool, 4), pool, 4)
+
+
+@every_strategy
+def test_the_room_for_labels_is_of_no_influence(name):
+    one = asked(name, pool_of((2, 9), capacity=2), 4)
+    other = asked(name, pool_of((2, 9)), 4)
+    np.testing.assert_array_equal(one.indices, other.indices)
+
+
+@every_strategy
+def test_one_key_gives_one_query_and_another_one_only_to_the_seeded(name):
+    pool = pool_of((2, 9))
+    queries = [asked(name, pool, 4, key=key).indices.tolist() for key in (0, 0, 1, 2, 3, 4)]
+    assert queries[0] == queries[1]
+    assert (len({tuple(query) for query in queries}) > 1) == made(name).seeded
+
+
+@every_strategy
+def test_compiling_changes_nothing(name):
+    arguments = (jax.random.key(5), needed(name, general()), pool_of((2, 9)), 4)
+    plain, compiled = made(name).select(*arguments), jitted(name)(*arguments)
+    np.testing.assert_array_equal(plain.indices, compiled.indices)
+    assert plain.info.keys() == compiled.info.keys()
+    for field, value in plain.info.items():
+        np.testing.assert_allclose(value, compiled.info[field], rtol=1e-5)
+
+
+@every_strategy
+def test_the_second_call_compiles_nothing(name):
+    traces = []
+
+    def select(key, signals, pool):
+        traces.append(name)
+        return made(name).select(key, signals, pool, 4)
+
+    compiled = jax.jit(select)
+    for key, labeled in ((0, (1,)), (1, (4, 5, 6)), (2, ())):
+        compiled(jax.random.key(key), needed(name, general(key)), pool_of(labeled))
+    assert len(traces) == 1
 
 
 @every_strategy
 def test_a_batch_of_seeds_equals_one_after_the_other(name):
-    strategy = make_strategy(name)
     keys = jax.random.split(jax.random.key(0), 3)
     pools = [pool_of(labeled) for labeled in ((1, 4), (0,), (5, 6, 2))]
-    signals = [signals_of(seed, strategy.needs) for seed in range(3)]
+    signals = [needed(name, general(seed)) for seed in range(3)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(signals, pools, strict=True))
-    together = jax.vmap(strategy.select, (0, 0, 0, None))(keys, *stacked, 4)
+    together = jax.vmap(made(name).select, (0, 0, 0, None))(keys, *stacked, 4)
     for i in range(3):
         alone = jitted(name)(keys[i], signals[i], pools[i], 4)
         np.testing.assert_array_equal(together.indices[i], alone.indices)
         for field, value in alone.info.items():
-            np.testing.assert_allclose(together.info[field][i], value, rtol=1e-6)
+            np.testing.assert_allclose(together.info[field][i], value, rtol=1e-5)
 
 
-def test_random_reaches_every_unlabeled_point_about_equally_often():
-    counts = np.zeros(N, int)
-    for key in range(300):
-        counts[np.asarray(asked("random", (3, 5), 2, key=key).indices)] += 1
-    assert counts[[3, 5]].tolist() == [0, 0]
-    # 60 expected of each of ten, standard deviation 7: six of them are a wide berth.
-    assert (np.abs(np.delete(counts, [3, 5]) - 60) < 42).all()
+@every_strategy
+def test_permuting_the_pool_permutes_the_answer_unless_chance_plays(name):
+    if made(name).seeded:
+        pytest.skip("its chance belongs to places in the pool")
+    order = np.random.default_rng(0).permutation(N)  # new place -> old place
+    place = np.argsort(order)
+    moved = jax.tree.map(
+        lambda a: a[:, order] if a.shape[0] == T else a[order], needed(name, general())
+    )
+    labeled = np.array([2, 9, 20])
+    straight = asked(name, pool_of(labeled), 4).indices
+    labels = labeled % 2
+    crooked = asked(name, pool_of(place[labeled], labels), 4, general()._replace(**{
+        field: value for field, value in moved._asdict().items() if value is not None
+    })).indices  # fmt: skip
+    assert order[crooked].tolist() == straight.tolist()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_cover_radius_is_the_largest_distance_that_is_left(seed):
-    query = asked("coreset", (3, 8), 4, seed=seed)
-    points = np.asarray(signals_of(seed, {"embedding"}).embedding, np.float64)
-    centers = points[[3, 8, *query.indices.tolist()]]
-    distances = np.linalg.norm(points[:, None] - centers[None], axis=2)
-    np.testing.assert_allclose(query.info["cover_radius"], distances.min(axis=1).max(), rtol=1e-5)
+@every_strategy
+def test_pseudo_labels_come_from_those_who_say_so_and_never_replace_a_bought_one(name):
+    pool = pool_of((2, 9, 20))
+    query = asked(name, pool, 4)
+    assert (query.pseudo_labels is not None) == made(name).pseudo_labels
+    if query.pseudo_labels is not None:
+        assert (query.pseudo_labels.shape, query.pseudo_labels.dtype) == ((N,), jnp.int32)
+        given = np.flatnonzero(query.pseudo_labels != UNKNOWN)
+        assert not set(given.tolist()) & {2, 9, 20, *query.indices.tolist()}
+        assert set(query.pseudo_labels[given].tolist()) <= set(range(C))
 
 
-def test_coreset_takes_the_farthest_point_and_knows_no_key():
-    embedding = jnp.array([[0.0], [1.0], [5.0], [-9.0], [20.0]])
-    pool = label_points(empty_pool(5, 5), jnp.array([0]), jnp.array([0]))
-    select = make_strategy("coreset").select
-    for key in range(2):
-        query = select(jax.random.key(key), Signals(embedding=embedding), pool, 3)
-        assert query.indices.tolist() == [4, 3, 2]
-        assert float(query.info["cover_radius"]) == 1.0
+@every_strategy
+def test_the_docstring_says_what_it_picks_in_one_line_and_what_it_needs(name):
+    first, rest = STRATEGIES[name].__doc__.split("\n", 1)
+    assert first.endswith(".")
+    for need in made(name).needs - {"true_labels"}:
+        assert f"`{need}`" in rest or "mbedding" in rest
 
 
 def test_unknown_names_and_options_are_sentences():
@@ -128,3 +241,5 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("corset")
     with pytest.raises(UsageError, match="no option 'temperature': it takes none"):
         make_strategy("random", temperature=2)
+    with pytest.raises(UsageError, match=r"strategy_args.beta is -1, but must be"):
+        make_strategy("power_bald", beta=-1)

@@ -5,12 +5,45 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.strategies.bayesian import (
+    bald,
+    mean_std,
+    power_bald,
+    softmax_bald,
+    softrank_bald,
+    variation_ratios,
+)
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.random import random
+from jax_al.strategies.simulated import class_balanced, oracle_uncertainty
+from jax_al.strategies.uncertainty import (
+    entropy,
+    least_confidence,
+    margin,
+    mc_entropy,
+    mc_least_confidence,
+    mc_margin,
+    ratio,
+)
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "bald": bald,
+    "class_balanced": class_balanced,
     "coreset": coreset,
+    "entropy": entropy,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "mc_entropy": mc_entropy,
+    "mc_least_confidence": mc_least_confidence,
+    "mc_margin": mc_margin,
+    "mean_std": mean_std,
+    "oracle_uncertainty": oracle_uncertainty,
+    "power_bald": power_bald,
     "random": random,
+    "ratio": ratio,
+    "softmax_bald": softmax_bald,
+    "softrank_bald": softrank_bald,
+    "variation_ratios": variation_ratios,
 }
 
 

@@ -1,0 +1,57 @@
+"""Strategies that look at the truth: for simulations, as bounds of what choosing could achieve."""
+
+import jax
+import jax.numpy as jnp
+
+from jax_al.base import PoolState, Query, Signals, Strategy
+from jax_al.strategies.choosing import highest, random_without_labels
+
+
+def class_balanced() -> Strategy:
+    """Picks at random, each time from the class with the fewest labels that has points left.
+
+    What balance alone can bring; chance decides between classes that own as few. O(N log N). Needs
+    `true_labels`: only a simulated oracle has them, and any other is refused.
+    """
+    return Strategy(frozenset({"true_labels"}), _class_balanced, seeded=True)
+
+
+def oracle_uncertainty() -> Strategy:
+    """Picks the points on whose true label the network has the highest loss.
+
+    Score -log p_(true class) in nats: what "uncertain" would pick if it knew. O(N). Needs
+    `log_probs` and `true_labels`: only a simulated oracle has them, and any other is refused.
+    """
+    return Strategy(
+        frozenset({"log_probs", "true_labels"}),
+        random_without_labels(_oracle_uncertainty),
+        seeded=False,
+    )
+
+
+def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+    assert signals.true_labels is not None
+    truth, N = signals.true_labels, pool.labeled.size
+    owned = jnp.zeros(N, jnp.int32).at[truth].add(pool.labeled.astype(jnp.int32))
+    # The unlabeled points of a class wait in random order, and the point that is r-th in its queue
+    # is bought when the class owns r more than now. So a sort by that number is the purchase.
+    shuffled = jax.random.permutation(query_key, N)
+    class_of = jnp.where(pool.labeled, N, truth)[shuffled]
+    queues = jnp.argsort(class_of)
+    class_of, points = class_of[queues], shuffled[queues]
+    rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(class_of, class_of).astype(jnp.int32)
+    level = owned[jnp.minimum(class_of, N - 1)] + rank
+    # `queues` is the place in the shuffle: it decides at random between classes of equal level.
+    turn = jnp.lexsort((queues, level, class_of == N))
+    score = jnp.zeros(N, jnp.float32).at[points[turn]].set(-jnp.arange(N, dtype=jnp.float32))
+    return Query(highest(score, pool, budget), {})
+
+
+def _oracle_uncertainty(
+    query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
+) -> Query:
+    del query_key
+    assert signals.log_probs is not None
+    assert signals.true_labels is not None
+    of_truth = jnp.take_along_axis(signals.log_probs, signals.true_labels[:, None], axis=1)
+    return Query(highest(-of_truth[:, 0], pool, budget), {})

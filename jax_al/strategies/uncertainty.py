@@ -1,0 +1,121 @@
+"""How unsure the network is of one point, from its class probabilities (Settles 2009, section 3.1).
+
+Each measure exists twice: of the plain forward pass, and (`mc_`) of the probabilities averaged over
+T stochastic passes (Gal et al. 2017, arXiv 1703.02910). All are O(N C) beside the passes, pick the
+Q highest scores, ties to the lowest index, and know no chance of their own.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jax_al.base import PoolState, Query, Signals, Strategy
+from jax_al.strategies.choosing import highest, random_without_labels
+
+
+def least_confidence() -> Strategy:
+    """Picks the points whose most likely class is the least likely.
+
+    Score 1 - max_c p_c (Lewis & Gale 1994). Needs `log_probs`.
+    """
+    return _one_pass(least_confidence_score)
+
+
+def margin() -> Strategy:
+    """Picks the points whose two most likely classes are the closest.
+
+    Score p_(2) - p_(1), the two largest probabilities (Scheffer et al. 2001); at most 0. Code that
+    sorts the margin p_(1) - p_(2) in descending order picks from the wrong end. Needs `log_probs`.
+    """
+    return _one_pass(margin_score)
+
+
+def ratio() -> Strategy:
+    """Picks the points whose two most likely classes are the closest in ratio.
+
+    Score p_(2) / p_(1) (Monarch 2021, *Human-in-the-Loop Machine Learning*, section 3.2.3), as the
+    difference of the logarithms, which does not saturate. Needs `log_probs`.
+    """
+    return _one_pass(ratio_score)
+
+
+def entropy() -> Strategy:
+    """Picks the points whose class distribution has the highest entropy.
+
+    Score -sum_c p_c log p_c in nats, with 0 log 0 = 0 (Shannon 1948). Needs `log_probs`.
+    """
+    return _one_pass(entropy_score)
+
+
+def mc_least_confidence() -> Strategy:
+    """Picks as `least_confidence`, from probabilities averaged over stochastic passes.
+
+    Score 1 - max_c of the mean over T of p_c. Needs `mc_probs`.
+    """
+    return _averaged(least_confidence_score)
+
+
+def mc_margin() -> Strategy:
+    """Picks as `margin`, from probabilities averaged over stochastic passes.
+
+    Score p_(2) - p_(1) of the mean over T of p. Needs `mc_probs`.
+    """
+    return _averaged(margin_score)
+
+
+def mc_entropy() -> Strategy:
+    """Picks as `entropy`, from probabilities averaged over stochastic passes.
+
+    Score H(mean over T of p), the predictive entropy (Gal et al. 2017, "Max Entropy"). Needs
+    `mc_probs`.
+    """
+    return _averaged(entropy_score)
+
+
+def least_confidence_score(log_probs: jax.Array) -> jax.Array:
+    """Returns 1 - max_c p_c, [N], of log-probabilities [N, C]."""
+    # -expm1 keeps apart the certain from the nearly certain, where 1 - exp would round to 0.
+    return -jnp.expm1(log_probs.max(axis=1))
+
+
+def margin_score(log_probs: jax.Array) -> jax.Array:
+    """Returns p_(2) - p_(1), [N], of log-probabilities [N, C]."""
+    first, second = _two_largest(log_probs)
+    return jnp.exp(first) * jnp.expm1(second - first)
+
+
+def ratio_score(log_probs: jax.Array) -> jax.Array:
+    """Returns log p_(2) - log p_(1), [N], of log-probabilities [N, C]."""
+    first, second = _two_largest(log_probs)
+    return second - first
+
+
+def entropy_score(log_probs: jax.Array) -> jax.Array:
+    """Returns the entropy in nats, [N], of log-probabilities [N, C]."""
+    probs = jnp.exp(log_probs)
+    return -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=1)
+
+
+def _two_largest(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    first, second = lax.top_k(log_probs, 2)[0].T
+    return first, second
+
+
+def _one_pass(score: Callable[[jax.Array], jax.Array]) -> Strategy:
+    def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        del query_key
+        assert signals.log_probs is not None
+        return Query(highest(score(signals.log_probs), pool, budget), {})
+
+    return Strategy(frozenset({"log_probs"}), random_without_labels(select), seeded=False)
+
+
+def _averaged(score: Callable[[jax.Array], jax.Array]) -> Strategy:
+    def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        del query_key
+        assert signals.mc_probs is not None
+        return Query(highest(score(jnp.log(signals.mc_probs)), pool, budget), {})
+
+    return Strategy(frozenset({"mc_probs"}), random_without_labels(select), seeded=False)
