@@ -3,12 +3,14 @@
 The same command again goes on where the last one stopped.
 """
 
+import ast
 import os
 import pathlib
 import re
 import shlex
 import signal
 import sys
+from typing import Any
 
 import jax
 from absl import app, flags, logging
@@ -28,10 +30,14 @@ jax.config.config_with_absl()
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; a mistake in it is one sentence and exit status 2."""
     default = str(ROOT / "configs" / "digits_coreset.py")
+    argv, options = _strategy_options(argv)
     try:
-        config_flags.DEFINE_config_file("config", default, "The recipe.", lock_config=True)
+        config_flags.DEFINE_config_file(
+            "config", default, "The recipe.", lock_config=True, sys_argv=argv
+        )
         rest = FLAGS(argv)
-        FLAGS.config.lock()  # a file that could not be loaded raises only when it is used
+        with FLAGS.config.unlocked():  # a file that could not be loaded raises only when it is used
+            FLAGS.config.strategy_args.update(options)
     except flags.Error as error:
         raise SystemExit(_failed(" ".join(str(error).split()))) from error
     except Exception as error:  # a config file is a program, so it can fail in any way
@@ -75,6 +81,26 @@ def main(argv: list[str]) -> int:
         print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
         return 130
     return 0
+
+
+def _strategy_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Takes --config.strategy_args.NAME=VALUE out of `argv`.
+
+    Which options there are depends on the strategy, which knows them and refuses others; a locked
+    config would refuse them all.
+    """
+    rest, options = [], {}
+    for arg in argv:
+        match = re.fullmatch(r"--?config\.strategy_args\.(\w+)=(.*)", arg, re.DOTALL)
+        if match is None:
+            rest.append(arg)
+            continue
+        name, text = match.groups()
+        try:
+            options[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            options[name] = text
+    return rest, options
 
 
 def _cache_compiled_programs() -> None:

@@ -20,9 +20,9 @@ def get_config() -> ConfigDict:
     # What is bought. The first episode trains on the initial labels, the last one buys nothing,
     # so a run ends with initial_size + budget * (max_episodes - 1) labels.
     config.strategy = "coreset"  # a name of jax_al.strategies.STRATEGIES
-    config.strategy_args = ConfigDict()  # keyword options of that strategy; these two have none
+    config.strategy_args = ConfigDict()  # keyword options of that strategy
     config.initial = "random"  # or "class_balanced", which only a simulation can do
-    config.initial_size = 100  # labels
+    config.initial_size = 100  # labels; 0: the strategy begins, with an untrained network
     config.budget = 100  # labels per episode
     config.max_episodes = 10
 

@@ -43,6 +43,7 @@ class Dataset:
     images: np.ndarray  # uint8 [N, H, W, C]: the pool, in the order of its splits
     labels: np.ndarray  # int32 [N]: the truth; for the oracle alone
     index: np.ndarray  # int64 [N]: position of each row in the whole pool
+    whole_size: int  # points in the whole pool
     ids: np.ndarray | None  # str [N]: the data set's own ids, None if it has none
     test_images: np.ndarray  # uint8 [M, H, W, C]
     test_labels: np.ndarray  # int32 [M]
@@ -112,6 +113,7 @@ def load(
         images=_take(pool.images, index),
         labels=_take(pool.labels, index),
         index=_frozen(index),
+        whole_size=len(pool.labels),
         ids=None if pool.ids is None else _take(pool.ids, index),
         test_images=_take(test.images, test_index),
         test_labels=_take(test.labels, test_index),

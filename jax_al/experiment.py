@@ -1,73 +1,32 @@
 """The experiment: fit -> evaluate -> query -> label, for each seed, until the budget is spent.
 
-What is on disk is what is needed to go on. Each phase ends with one durable write; a start reads
-them and does what is missing, so nothing depends on how often a run was interrupted:
-
-    trained   checkpoints/seed_S/episode_E
-    queried   pending/seed_S.json
-    labeled   picks.csv, then metrics.jsonl
+What is on disk is what is needed to go on. Each phase (`phases.py`) ends with one durable write; a
+start reads them and does what is missing, so nothing depends on how often a run was interrupted.
 """
 
 import json
-import math
 import pathlib
-import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jax_al import data, history, records, report, settings, workdir
-from jax_al.base import NOTHING, PoolState, UsageError
+from jax_al import data, history, phases, records, report, settings, workdir
+from jax_al.base import Strategy, UsageError
 from jax_al.checkpoint import Checkpoints
+from jax_al.embeddings import check_embedding, fixed_embedding
 from jax_al.history import History
 from jax_al.learner import Learner
 from jax_al.models import Model, make_model
-from jax_al.oracle import Oracle, initial_indices, simulated_oracle
-from jax_al.records import Pick
+from jax_al.oracle import simulated_oracle
+from jax_al.phases import STEP_COST, Pending, Run
 from jax_al.strategies import make_strategy
 from jax_al.terminal import Terminal, describe_devices
-from jax_al.training import TrainState
 from jax_al.wandb_writer import WandbWriter
 
 PICTURED = 12  # images per episode on the contact sheet
-# A gradient step costs about so many looks at the same images; for the progress bar alone.
-STEP_COST = 9
-
-
-class Run(NamedTuple):
-    """What stays the same over all seeds and episodes."""
-
-    fields: Mapping[str, Any]  # the config, flat
-    directory: pathlib.Path
-    dataset: data.Dataset
-    learner: Learner
-    oracle: Oracle
-    terminal: Terminal
-    wandb: WandbWriter
-
-
-class Trained(NamedTuple):
-    """What the phase "trained" leaves beside the network."""
-
-    train_loss: float
-    train_accuracy: float
-    test_accuracy: float
-    test_nll: float
-    seconds_train: float
-    seconds_evaluate: float
-
-
-class Pending(NamedTuple):
-    """A query on disk, waiting for its labels."""
-
-    episode: int
-    indices: list[int]  # in the whole pool
-    info: dict[str, float | None]
-    seconds_embed: float
-    seconds_select: float
 
 
 def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False) -> None:
@@ -80,6 +39,7 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
     fields = workdir.flat({**public, "strategy_args": None, "model": None})
     settings.check(fields)
     strategy = make_strategy(config.strategy, **config.strategy_args)
+    check_embedding(strategy.embedding)
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
         dataset = _load_data(fields)
@@ -109,14 +69,7 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            learner = Learner(
-                model,
-                strategy,
-                dataset.images,
-                dataset.test_images,
-                dataset.test_labels,
-                settings.learner_options(fields, num_points),
-            )
+            learner = _make_learner(fields, model, strategy, dataset)
             terminal.say(
                 f"{learner.compiles} programs compiled in {learner.seconds_compile:.1f} s, once "
                 "for the whole run."
@@ -144,7 +97,7 @@ def run_seed(this: Run, seed: int, done: History) -> None:
         this.directory / "checkpoints" / f"seed_{seed}", this.fields["keep_checkpoints"]
     ) as checkpoints:
         if not picks:
-            picks += _label(this, seed, 0, _initial(this, seed), [])
+            picks += phases.label(this, seed, 0, phases.initial(this, seed), [])
         episode, last = len(metrics), False
         while not last:
             episode += 1
@@ -155,165 +108,16 @@ def run_seed(this: Run, seed: int, done: History) -> None:
             pool = history.replay(owned, this.dataset.index, this.learner.options.capacity)
             last = history.is_last(episode, len(owned), this.fields["max_episodes"], N)
 
-            state, trained = _fit_and_evaluate(
-                this, seed, episode, checkpoints, init_key, train_key, pool
+            taught = phases.with_pseudo_labels(this, seed, episode, pool)
+            state, trained = phases.fit_and_evaluate(
+                this, seed, episode, checkpoints, init_key, train_key, taught
             )
             pending = Pending(episode, [], {}, 0.0, 0.0)
             if not last:
-                pending = _query(this, seed, episode, query_key, state, pool)
+                pending = phases.query(this, seed, episode, query_key, state, pool)
                 if not bought:
-                    picks += _label(this, seed, episode, pending.indices, owned)
-            metrics.append(_record(this, seed, episode, owned, trained, pending))
-
-
-def _fit_and_evaluate(
-    this: Run,
-    seed: int,
-    episode: int,
-    checkpoints: Checkpoints,
-    init_key: jax.Array,
-    train_key: jax.Array,
-    pool: PoolState,
-) -> tuple[TrainState, Trained]:
-    """Phase "trained": returns the network of `episode`, from its checkpoint if there is one."""
-    learner, terminal, num_labeled = this.learner, this.terminal, int(pool.num_labeled)
-    work = STEP_COST * num_labeled
-    found = _restore(this, checkpoints, episode)
-    if found is not None:
-        terminal.advance(work * this.fields["epochs"])
-        return found
-    terminal.phase(f"seed {seed}, episode {episode}: training")
-    state = learner.init(init_key)
-    if this.fields["warm_start"] and episode > 1:
-        previous = _restore(this, checkpoints, episode - 1)
-        if previous is None:
-            raise UsageError(
-                f"config.warm_start needs the checkpoint of seed {seed}, episode {episode - 1}, "
-                "which is missing; start anew with --overwrite."
-            )
-        state = TrainState(previous[0].params, state.opt_state)
-    start = time.perf_counter()
-    state, fitted = learner.fit(train_key, state, pool, lambda: terminal.advance(work))
-    trained_at = time.perf_counter()
-    terminal.phase(f"seed {seed}, episode {episode}: evaluating")
-    tested = jax.block_until_ready(learner.evaluate(state))
-    trained = Trained(
-        train_loss=float(fitted.loss),
-        train_accuracy=float(fitted.accuracy),
-        test_accuracy=float(tested.accuracy),
-        test_nll=float(tested.loss),
-        seconds_train=trained_at - start,
-        seconds_evaluate=time.perf_counter() - trained_at,
-    )
-    if not (math.isfinite(trained.train_loss) and math.isfinite(trained.test_nll)):
-        raise UsageError(
-            f"Training diverged (seed {seed}, episode {episode}: train loss "
-            f"{trained.train_loss}, test NLL {trained.test_nll}), so nothing was bought; "
-            f"start anew with a config.lr below {this.fields['lr']}."
-        )
-    checkpoints.save(episode, state, trained._asdict())
-    return state, trained
-
-
-def _query(
-    this: Run, seed: int, episode: int, query_key: jax.Array, state: TrainState, pool: PoolState
-) -> Pending:
-    """Phase "queried": returns what to label, from disk if it was asked before."""
-    path = this.directory / "pending" / f"seed_{seed}.json"
-    found = records.read_json(path)
-    if found is not None and found["episode"] == episode:
-        return Pending(**found)
-    left = len(this.dataset.labels) - int(pool.num_labeled)
-    if left < this.fields["budget"]:
-        this.terminal.say(
-            f"Only {left} images are left, fewer than config.budget={this.fields['budget']}: "
-            f"buying them all; episode {episode + 1} is the last."
-        )
-    this.terminal.phase(f"seed {seed}, episode {episode}: asking for labels")
-    asked = this.learner.ask(query_key, state, pool)
-    rows = np.asarray(asked.query.indices)
-    rows = rows[rows != NOTHING]
-    # What is bought cannot be returned, so a broken strategy stops here.
-    if len(np.unique(rows)) != min(left, this.fields["budget"]) or pool.labeled[rows].any():
-        raise RuntimeError(f"The strategy {this.fields['strategy']!r} gave a wrong query: {rows}.")
-    pending = Pending(
-        episode=episode,
-        indices=this.dataset.index[rows].tolist(),
-        info={
-            name: float(value) if np.isfinite(value) else None  # JSON has no infinity
-            for name, value in asked.query.info.items()
-        },
-        seconds_embed=asked.seconds_embed,
-        seconds_select=asked.seconds_select,
-    )
-    path.parent.mkdir(exist_ok=True)
-    records.write_json(path, pending._asdict())
-    return pending
-
-
-def _initial(this: Run, seed: int) -> list[int]:
-    rng = np.random.default_rng(seed)
-    labels, how, size = this.dataset.labels, this.fields["initial"], this.fields["initial_size"]
-    return this.dataset.index[initial_indices(rng, how, labels, size)].tolist()
-
-
-def _label(this: Run, seed: int, episode: int, indices: list[int], owned: list[Pick]) -> list[Pick]:
-    """Phase "labeled": asks the oracle about whole-pool `indices` and writes its answers down."""
-    rows = history.positions(np.array(indices), this.dataset.index)
-    ids = [""] * len(rows) if this.dataset.ids is None else this.dataset.ids[rows].tolist()
-    answers = this.oracle(rows).tolist()
-    picks = [
-        Pick(seed, episode, len(owned) + i, index, name, label)
-        for i, (index, name, label) in enumerate(zip(indices, ids, answers, strict=True))
-    ]
-    records.append_picks(this.directory / "picks.csv", picks)
-    return picks
-
-
-def _record(
-    this: Run, seed: int, episode: int, owned: list[Pick], trained: Trained, pending: Pending
-) -> records.Row:
-    classes = [pick.label for pick in owned]
-    row = {
-        "seed": seed,
-        "episode": episode,
-        "num_labeled": len(owned),
-        "train_loss": trained.train_loss,
-        "train_accuracy": trained.train_accuracy,
-        "test_accuracy": trained.test_accuracy,
-        "test_nll": trained.test_nll,
-        "cover_radius": pending.info.get("cover_radius"),
-        "labeled_class_counts": np.bincount(
-            classes, minlength=len(this.dataset.class_names)
-        ).tolist(),
-        "seconds_train": trained.seconds_train,
-        "seconds_evaluate": trained.seconds_evaluate,
-        "seconds_embed": pending.seconds_embed,
-        "seconds_select": pending.seconds_select,
-        "compiles": this.learner.compiles,
-    }
-    records.append_metrics(this.directory / "metrics.jsonl", row)
-    this.wandb.log(row)
-    this.terminal.row(row)
-    this.terminal.advance(_look_work(this))
-    return row
-
-
-def _restore(
-    this: Run, checkpoints: Checkpoints, episode: int
-) -> tuple[TrainState, Trained] | None:
-    """Returns the checkpoint of `episode`, or None if there is none that can be read."""
-    if episode not in checkpoints.episodes():
-        return None
-    try:
-        state, trained = checkpoints.restore(episode, this.learner.state_shape)
-    except Exception as error:  # Orbax raises many kinds; training again gives the same network
-        this.terminal.say(
-            f"The checkpoint of episode {episode} is damaged ({type(error).__name__}); training "
-            "that network again."
-        )
-        return None
-    return state, Trained(**trained)
+                    picks += phases.label(this, seed, episode, pending.indices, owned)
+            metrics.append(phases.record(this, seed, episode, owned, trained, pending))
 
 
 def _load_data(fields: Mapping[str, Any]) -> data.Dataset:
@@ -328,6 +132,23 @@ def _make_model(config: ConfigDict, dataset: data.Dataset) -> Model:
     options = config.model.to_dict()
     name = options.pop("name")
     return make_model(name, dataset.images.shape[1:], len(dataset.class_names), **options)
+
+
+def _make_learner(
+    fields: Mapping[str, Any], model: Model, strategy: Strategy, dataset: data.Dataset
+) -> Learner:
+    return Learner(
+        model,
+        strategy,
+        dataset.images,
+        dataset.test_images,
+        dataset.test_labels,
+        settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels),
+        embedding=fixed_embedding(
+            strategy.embedding, dataset.images, dataset.index, dataset.whole_size
+        ),
+        true_labels=dataset.labels,
+    )
 
 
 def _facts(
@@ -345,17 +166,12 @@ def _facts(
     }
 
 
-def _look_work(this: Run) -> int:
-    embeds = "embedding" in this.learner.needs
-    return len(this.dataset.test_labels) + len(this.dataset.labels) * embeds
-
-
 def _work(this: Run, done: History | None) -> int:
     """Returns what is left to do for a seed, in looks at an image."""
     N, total = len(this.dataset.labels), 0
     for episode in range(len(done.metrics) if done else 0, this.fields["max_episodes"]):
         owned = min(N, this.fields["initial_size"] + this.fields["budget"] * episode)
-        total += owned * STEP_COST * this.fields["epochs"] + _look_work(this)
+        total += owned * STEP_COST * this.fields["epochs"] + phases.look_work(this)
         if owned == N:
             break
     return total

@@ -128,6 +128,8 @@ def _mended(
 ) -> History:
     metrics, picks = list(history.metrics), []
     episode, size = 0, fields["initial_size"]
+    if not size:  # the strategy begins, without any label
+        episode, size = 1, min(fields["budget"], num_points)
     while size:
         bought = history.bought(episode)
         if len(bought) < size:

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.base import PoolState, Query, Signals, Strategy, empty_pool
+from jax_al.base import PoolState, Query, Signals, Strategy, UsageError, empty_pool
 from jax_al.inference import fit_normalizer
 from jax_al.models import Model
 from jax_al.signals import pool_signals
@@ -62,6 +62,11 @@ class Learner:
       test_images: uint8 [M, H, W, channels].
       test_labels: int32 [M].
       options: see `Options`.
+      embedding: float32 [N, D], for a strategy that wants one which no network here makes.
+      true_labels: int32 [N], for a strategy that looks at the truth; None unless simulated.
+
+    Raises:
+      UsageError: the strategy wants the truth or an embedding, and it was not given.
     """
 
     def __init__(
@@ -72,10 +77,12 @@ class Learner:
         test_images: np.ndarray,
         test_labels: np.ndarray,
         options: Options,
+        *,
+        embedding: np.ndarray | None = None,
+        true_labels: np.ndarray | None = None,
     ):
         self.traces: collections.Counter[str] = collections.Counter()
         self.options = options
-        self.needs = strategy.needs
         self._images = jax.device_put(images)
         self._test = jax.device_put(test_images), jax.device_put(test_labels)
         self._normalizer = fit_normalizer(images)
@@ -101,19 +108,40 @@ class Learner:
             functools.partial(evaluate, model=model, chunk_size=options.test_batch_size),
             *(params, *self._test, self._normalizer),
         )
+        look = functools.partial(
+            pool_signals,
+            model=model,
+            chunk_size=options.test_batch_size,
+            num_samples=options.num_samples,
+        )
+        looked_at = (key, params, self._images, self._normalizer)
+        # What is the same in every episode is made once, the rest by a program.
+        self._given: dict[str, jax.Array] = {}
+        if "true_labels" in strategy.needs:
+            if true_labels is None:
+                raise UsageError(
+                    "This strategy looks at the true labels of the pool, so it works in a "
+                    "simulation only."
+                )
+            self._given["true_labels"] = jax.device_put(true_labels)
+        if "embedding" in strategy.needs and strategy.embedding == "random_net":
+            embed = functools.partial(look, needs=frozenset({"embedding"}))
+            random_net = self._init(key).params
+            program = self._compile("random_net", embed, *looked_at)
+            embedded = program(key, random_net, self._images, self._normalizer)
+            self._given["embedding"] = embedded.embedding
+        elif "embedding" in strategy.needs and strategy.embedding != "model":
+            if embedding is None:
+                raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
+            self._given["embedding"] = jax.device_put(embedding)
+        self.computed = strategy.needs - self._given.keys()
         self._signals = None
         signals = Signals()
-        if strategy.needs:
-            look = functools.partial(
-                pool_signals,
-                model=model,
-                needs=strategy.needs,
-                chunk_size=options.test_batch_size,
-                num_samples=options.num_samples,
-            )
-            looked_at = (key, params, self._images, self._normalizer)
+        if self.computed:
+            look = functools.partial(look, needs=self.computed)
             self._signals = self._compile("signals", look, *looked_at)
             signals = jax.eval_shape(look, *looked_at)
+        signals = signals._replace(**self._given)
         self._select = self._compile(
             "select",
             lambda key, signals, pool: strategy.select(key, signals, pool, options.budget),
@@ -176,6 +204,7 @@ class Learner:
         if self._signals is not None:
             signals = self._signals(sample_key, state.params, self._images, self._normalizer)
             jax.block_until_ready(signals)
+        signals = signals._replace(**self._given)
         embedded = time.perf_counter()
         query = jax.block_until_ready(self._select(select_key, signals, pool))
         return Timed(query, embedded - start, time.perf_counter() - embedded)

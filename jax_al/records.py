@@ -13,6 +13,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jax_al.base import UsageError
 
 Row = dict[str, Any]
@@ -29,11 +31,11 @@ class Pick(NamedTuple):
     label: int
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Replaces the file at `path`: a reader sees the old text or the new one, never a part."""
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Replaces the file at `path`: a reader sees the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -43,6 +45,14 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Writes `value` atomically."""
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_array(path: pathlib.Path, array: np.ndarray) -> None:
+    """Writes `array` atomically as a .npy file, in a directory made for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_atomically(path, content.getvalue())
 
 
 def read_json(path: pathlib.Path) -> Any | None:

@@ -12,7 +12,7 @@ from jax_al.wandb_writer import MODES
 _AT_LEAST = {
     "seed": 0,
     "num_seeds": 1,
-    "initial_size": 1,
+    "initial_size": 0,
     "budget": 1,
     "max_episodes": 1,
     "epochs": 1,
@@ -54,20 +54,28 @@ def check(fields: Mapping[str, Any]) -> None:
         raise UsageError("config.data.pool_splits is empty, but must name a split.")
 
 
-def capacity(fields: Mapping[str, Any], num_points: int) -> int:
-    """Returns L, the most labels a run over a pool of `num_points` can come to own."""
+def capacity(fields: Mapping[str, Any], num_points: int, pseudo_labels: bool) -> int:
+    """Returns L, the most labels a run over a pool of `num_points` can come to train on."""
+    if pseudo_labels:
+        return num_points  # any point may get one
     wanted = fields["initial_size"] + fields["budget"] * (fields["max_episodes"] - 1)
     return min(wanted, num_points)
 
 
-def learner_options(fields: Mapping[str, Any], num_points: int) -> Options:
-    """Returns what the learner wants to know of the config."""
+def learner_options(fields: Mapping[str, Any], num_points: int, pseudo_labels: bool) -> Options:
+    """Returns what the learner wants to know of the config.
+
+    Args:
+      fields: the config, flat.
+      num_points: N.
+      pseudo_labels: whether the strategy brings labels of its own.
+    """
     same = {name: fields[name] for name in Options._fields if name in fields}
     return Options(
         **same
         | {
             "budget": min(fields["budget"], num_points),
-            "capacity": capacity(fields, num_points),
+            "capacity": capacity(fields, num_points, pseudo_labels),
             "augment": fields["data.augment"],
         }
     )

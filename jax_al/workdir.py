@@ -17,6 +17,7 @@ CONTENTS = (
     "curve.png",
     "metrics.jsonl",
     "pending",
+    "pseudo_labels",
     "picks.csv",
     "picks.png",
     "wandb",

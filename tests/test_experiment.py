@@ -301,3 +301,19 @@ def test_mistakes_are_told_before_any_work(fields, message, tmp_path):
     with pytest.raises(UsageError, match=message):
         experiment.run(tiny_config(**fields), tmp_path)
     assert not (tmp_path / "config.json").exists()
+
+
+def test_a_strategy_can_begin_without_any_label(tmp_path):
+    config = tiny_config(strategy="coreset", initial_size=0)
+    with config.unlocked():
+        config.strategy_args.embedding = "pixels_pca"
+    experiment.run(config, tmp_path)
+    rows = without_times(tmp_path)
+    assert [row["num_labeled"] for row in rows] == [0, 7, 14]
+    assert rows[0]["train_loss"] is None
+    assert rows[1]["train_loss"] > 0
+    before = (tmp_path / "picks.csv").read_text()
+    config.max_episodes = 4
+    experiment.run(config, tmp_path)  # the first three episodes stand
+    assert (tmp_path / "picks.csv").read_text().startswith(before)
+    assert without_times(tmp_path)[:2] == rows[:2]

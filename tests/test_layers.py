@@ -30,10 +30,12 @@ ORDER = (
     "training",
     "signals",
     "strategies",
+    "embeddings",
     "learner",
     "settings",
     "history",
     "report",
+    "phases",
     "experiment",
 )
 ALONE = ("base", "report")  # import nothing else of the package

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jax_al import learner as module
-from jax_al.base import empty_pool, label_points
+from jax_al.base import UsageError, empty_pool, label_points
+from jax_al.kcenter import kcenter_greedy
 from jax_al.learner import Learner, Options
 from jax_al.models import make_model
 from jax_al.strategies import make_strategy
@@ -101,7 +102,7 @@ def test_other_keys_give_other_networks_and_other_random_queries(learners):
 
 def test_random_looks_at_nothing(learners):
     assert learners["random"]._signals is None
-    assert learners["random"].needs == frozenset()
+    assert learners["random"].computed == frozenset()
 
 
 def test_a_fit_is_its_epochs_and_calls_back_after_each(learners):
@@ -147,3 +148,46 @@ def test_the_example_of_the_docstring_works(learners):
     }
     exec(textwrap.dedent(module.__doc__.partition("::\n")[2]), names)
     assert int(names["pool"].num_labeled) == 5 + OPTIONS.budget
+
+
+def learner_of(strategy, **given):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (N, 8, 8, 1), np.uint8)
+    model = make_model(
+        "cnn", (8, 8, 1), CLASSES, widths=(2, 3), embedding_size=4, dropout_rates=(0.25, 0.5)
+    )
+    return Learner(
+        model, strategy, images, images[:9], np.arange(9, dtype=np.int32) % 3, OPTIONS, **given
+    )
+
+
+def test_the_truth_is_for_simulations_only():
+    with pytest.raises(UsageError, match="in a simulation only"):
+        learner_of(make_strategy("oracle_uncertainty"))
+    learner = learner_of(
+        make_strategy("class_balanced"), true_labels=np.arange(N, dtype=np.int32) % CLASSES
+    )
+    assert learner.computed == frozenset()
+    pool = label_points(empty_pool(N, 16), jnp.array([0, 3]), jnp.array([0, 0]))
+    query = learner.ask(jax.random.key(0), learner.init(jax.random.key(0)), pool).query
+    assert sorted((query.indices % CLASSES).tolist()) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("source", ["random_net", "pixels_pca"])
+def test_a_fixed_embedding_is_the_same_whatever_the_network(source):
+    given = {"embedding": np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32)}
+    learner = learner_of(
+        make_strategy("coreset", embedding=source), **(given if source == "pixels_pca" else {})
+    )
+    assert learner.computed == frozenset()
+    pool = pool_of(3)
+    queries = [
+        learner.ask(jax.random.key(0), learner.init(jax.random.key(seed)), pool).query.indices
+        for seed in range(2)
+    ]
+    np.testing.assert_array_equal(*queries)
+    if source == "pixels_pca":
+        expected = kcenter_greedy(given["embedding"], 4, np.arange(3) * 7 % N).indices
+        np.testing.assert_array_equal(queries[0], expected)
+        with pytest.raises(UsageError, match="wants the embedding 'pixels_pca'"):
+            learner_of(make_strategy("coreset", embedding=source))

@@ -163,3 +163,16 @@ def test_weights_and_biases_start_as_in_pytorch():
             # The mean of n uniform values lies within 5 of its standard deviations (3 n)**-0.5.
             assert abs(scaled.mean()) < 5 * (3 * scaled.size) ** -0.5
             assert abs((scaled**2).mean() - 1 / 3) < 5 * (4 / 45 / scaled.size) ** 0.5
+
+
+def test_with_one_mask_every_image_meets_the_same_network():
+    model, params, images = made()
+    same = jnp.broadcast_to(images[:1], images.shape)
+    key = jax.random.key(4)
+    one = model.apply(params, same, key, one_mask=True).features
+    own = model.apply(params, same, key).features
+    assert all((row == one[0]).all() for row in one)
+    assert any((row != own[0]).any() for row in own)
+    dropped = float((one == 0).mean())
+    plain = float((model.apply(params, same).features == 0).mean())
+    assert dropped > plain

@@ -39,7 +39,7 @@ def test_every_recipe_is_sensible(recipe):
     [
         ("seed", -1),
         ("num_seeds", 0),
-        ("initial_size", 0),
+        ("initial_size", -1),
         ("budget", 0),
         ("max_episodes", 0),
         ("epochs", 0),
@@ -79,12 +79,13 @@ def test_the_capacity_is_what_a_run_comes_to_own(num_points, max_episodes):
     owned, episode = 5, 1
     while not is_last(episode, owned, max_episodes, num_points):
         owned, episode = owned + min(3, num_points - owned), episode + 1
-    assert capacity(fields, num_points) == owned
+    assert capacity(fields, num_points, pseudo_labels=False) == owned
+    assert capacity(fields, num_points, pseudo_labels=True) == num_points
 
 
 def test_the_learner_is_told_what_the_config_says_within_what_the_pool_holds():
     fields = fields_of() | {"budget": 500, "data.augment": True, "lr": 0.25}
-    options = learner_options(fields, 120)
+    options = learner_options(fields, 120, pseudo_labels=False)
     assert (options.budget, options.capacity) == (120, 120)
     assert (options.lr, options.augment) == (0.25, True)
     assert options.epochs == fields["epochs"]

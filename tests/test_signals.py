@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jax_al import inference, signals, training
-from jax_al.base import Signals
+from jax_al.base import Outputs, Signals
 from jax_al.inference import fit_normalizer
 from jax_al.models import Model, make_model
 from jax_al.signals import pool_signals
@@ -15,7 +15,7 @@ from jax_al.signals import pool_signals
 N, CLASSES, EMBEDDING, SAMPLES = 11, 3, 4, 5
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 1), np.uint8)
 NORMALIZER = fit_normalizer(IMAGES)
-EVERYTHING = frozenset(Signals._fields)
+EVERYTHING = frozenset(Signals._fields) - {"true_labels"}
 
 
 def cnn(rate):
@@ -60,16 +60,19 @@ def look():
         ({"embedding"}, ["plain"]),
         ({"log_probs"}, ["plain"]),
         ({"embedding", "log_probs"}, ["plain"]),
+        ({"features"}, ["plain"]),
         ({"sampled_probs"}, ["stochastic"]),
+        ({"mc_probs", "mc_entropy"}, ["stochastic"]),
         ({"embedding", "sampled_probs"}, ["plain", "stochastic"]),
     ],
 )
 def test_only_what_is_needed_is_computed(needs, calls):
     model, seen = cnn(0.5), []
 
-    def apply(params, images, key=None):
+    def apply(params, images, key=None, one_mask=False):
         seen.append("plain" if key is None else "stochastic")
-        return model.apply(params, images, key)
+        assert one_mask == (key is not None)
+        return model.apply(params, images, key, one_mask)
 
     watched = Model(model.init, apply)
     shapes = jax.eval_shape(look_with(watched, frozenset(needs)))
@@ -79,7 +82,16 @@ def test_only_what_is_needed_is_computed(needs, calls):
 
 def test_shapes_are_those_the_type_states(look):
     shapes = jax.tree.map(jnp.shape, look())
-    assert shapes == Signals((N, EMBEDDING), (N, CLASSES), (SAMPLES, N, CLASSES))
+    assert shapes == Signals(
+        embedding=(N, EMBEDDING),
+        features=(N, EMBEDDING),
+        log_probs=(N, CLASSES),
+        mc_probs=(N, CLASSES),
+        mc_entropy=(N,),
+        mc_std=(N, CLASSES),
+        mc_votes=(N, CLASSES),
+        sampled_probs=(SAMPLES, N, CLASSES),
+    )
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(look()))
 
 
@@ -90,24 +102,50 @@ def test_looking_twice_gives_the_same_bits_and_the_plain_signals_know_no_key(loo
     np.testing.assert_array_equal(one.log_probs, other.log_probs)
 
 
-def test_stochastic_passes_differ_between_keys_between_passes_and_between_chunks(look):
+def test_stochastic_passes_differ_between_keys_and_between_passes(look):
     one, other = look(0).sampled_probs, look(1).sampled_probs
     for t in range(SAMPLES):
         assert (one[t] != other[t]).any()
         assert all((one[t] != one[u]).any() for u in range(t))
-    same = np.repeat(IMAGES[:1], N, axis=0)
+
+
+def test_a_pass_is_one_network_for_the_whole_pool_whatever_the_chunk(look):
+    """The same image says the same wherever it stands, so its passes can be joined with others'."""
     model = cnn(0.5)
     found = pool_signals(
         jax.random.key(0),
         model.init(jax.random.key(1)),
-        jnp.asarray(same),
+        jnp.asarray(np.repeat(IMAGES[:1], N, axis=0)),
         NORMALIZER,
         model=model,
         needs=frozenset({"sampled_probs"}),
         chunk_size=4,
-        num_samples=1,
-    ).sampled_probs[0]
-    assert (found[:4] != found[4:8]).any()
+        num_samples=SAMPLES,
+    ).sampled_probs
+    np.testing.assert_allclose(found, np.repeat(found[:, :1], N, axis=1), rtol=1e-5)
+    whole = look_with(model, frozenset({"sampled_probs"}), chunk_size=N * SAMPLES)()
+    np.testing.assert_allclose(whole.sampled_probs, look(0).sampled_probs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_statistics_are_those_of_the_passes(look):
+    found = look()
+    probs = np.asarray(found.sampled_probs, np.float64)
+    np.testing.assert_allclose(found.mc_probs, probs.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found.mc_std, probs.std(axis=0), rtol=1e-3, atol=1e-6)
+    entropies = -(probs * np.log(probs)).sum(axis=2)
+    np.testing.assert_allclose(found.mc_entropy, entropies.mean(axis=0), rtol=1e-5)
+    votes = np.eye(CLASSES)[probs.argmax(axis=2)].mean(axis=0)
+    np.testing.assert_allclose(found.mc_votes, votes, rtol=1e-6)
+
+
+def test_probabilities_of_exactly_zero_have_no_entropy():
+    def apply(params, images, key=None, one_mask=False):
+        logits = jnp.full((len(images), CLASSES), -jnp.inf).at[:, 0].set(0.0)
+        return Outputs(logits, images[:, 0, 0], images[:, 0, 0])
+
+    model = Model(lambda key: {}, apply)
+    found = look_with(model, frozenset({"mc_entropy", "mc_probs"}))()
+    assert found.mc_entropy.tolist() == [0.0] * N
 
 
 def test_stochastic_passes_at_rate_zero_equal_the_plain_pass():

@@ -243,3 +243,5 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("random", temperature=2)
     with pytest.raises(UsageError, match=r"strategy_args.beta is -1, but must be"):
         make_strategy("power_bald", beta=-1)
+    with pytest.raises(UsageError, match=r"beta is 'x', but must be of type float"):
+        make_strategy("power_bald", beta="x")

@@ -1,6 +1,7 @@
 """The strategies: pure functions on numbers, one a file, and the table that names them."""
 
 import inspect
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -51,13 +52,26 @@ def make_strategy(name: str, **options: Any) -> Strategy:
     """Returns the strategy of that name.
 
     Raises:
-      UsageError: there is no such strategy, or it has no such option.
+      UsageError: there is no such strategy or option, or a value is not of its type.
     """
     if name not in STRATEGIES:
         raise UsageError(f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)}")
     known = inspect.signature(STRATEGIES[name]).parameters
-    for option in options:
+    hints = typing.get_type_hints(STRATEGIES[name])
+    for option, value in options.items():
         if option not in known:
             has = f"it takes {', '.join(known)}" if known else "it takes none"
             raise UsageError(f"The strategy {name!r} has no option {option!r}: {has}.")
+        if not _fits(value, hints[option]):
+            wanted = getattr(hints[option], "__name__", str(hints[option]))
+            raise UsageError(
+                f"config.strategy_args.{option} is {value!r}, but must be of type {wanted}."
+            )
     return STRATEGIES[name](**options)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kinds = typing.get_args(hint) or (hint,)  # of a union, its members
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
