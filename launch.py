@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shlex
-import signal
 import sys
 from typing import Any
 
@@ -16,6 +15,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from jax_al import interrupt
 from jax_al.base import UsageError
 
 ROOT = pathlib.Path(__file__).parent
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     name = pathlib.Path(config_flags.get_config_filename(FLAGS["config"])).stem
     workdir = pathlib.Path(FLAGS.workdir or pathlib.Path("runs") / name)
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers stop a job with it
+        interrupt.listen()
         _cache_compiled_programs()
         from jax_al import experiment
 

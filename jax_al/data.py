@@ -5,24 +5,24 @@ without TensorFlow; its decoded images are kept in a cache, so that only the fir
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
-import hashlib
 import io
-import json
-import os
 import pathlib
-import time
-import uuid
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import logging
 
 from jax_al import tfds_prepare
 from jax_al.base import UsageError
+from jax_al.image_cache import (
+    Split,
+    cache_path,
+    cache_root,
+    fingerprint,
+    read_cache,
+    write_cache,
+)
 
 DIGITS_TEST_SIZE = 500
 # Constants, so that every run and every machine sees the same split and the same subsets.
@@ -50,17 +50,11 @@ class Dataset:
     class_names: tuple[str, ...]  # one per class
 
 
-class _Split(NamedTuple):
-    images: np.ndarray  # uint8 [N, H, W, C]
-    labels: np.ndarray  # int32 [N]
-    ids: np.ndarray | None  # str [N]
-
-
 class _Source(NamedTuple):
     name: str
     version: str
     class_names: tuple[str, ...]
-    read: Callable[[str], _Split]  # split -> its images, all of one shape
+    read: Callable[[str], Split]  # split -> its images, all of one shape
 
 
 def load(
@@ -100,7 +94,7 @@ def load(
     if name == "digits":
         source = _digits(image_size)
     else:
-        source = _tfds(name, data_dir, _cache_root(cache_dir), image_size)
+        source = _tfds(name, data_dir, cache_root(cache_dir), image_size)
     pool = _concatenate([source.read(split) for split in pool_splits])
     test = source.read(test_split)
     if pool.images.shape[1:] != test.images.shape[1:]:
@@ -180,14 +174,14 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _concatenate(splits: list[_Split]) -> _Split:
+def _concatenate(splits: list[Split]) -> Split:
     if len(splits) == 1:
         return splits[0]
     for split in splits[1:]:
         if split.images.shape[1:] != splits[0].images.shape[1:]:
             raise _shapes_differ(splits[0].images.shape[1:], split.images.shape[1:])
     ids = [split.ids for split in splits if split.ids is not None]
-    return _Split(
+    return Split(
         images=np.concatenate([split.images for split in splits]),
         labels=np.concatenate([split.labels for split in splits]),
         ids=np.concatenate(ids) if ids else None,
@@ -218,13 +212,13 @@ def _digits(image_size: int | None) -> _Source:
         "test": np.sort(order[:DIGITS_TEST_SIZE]),
     }
 
-    def read(split: str) -> _Split:
+    def read(split: str) -> Split:
         if split not in rows:
             raise UsageError(f"digits has no split {split!r}; its splits are train and test.")
         chosen = images[rows[split]]
         if image_size is not None:
             chosen = np.stack([resize_square(image, image_size) for image in chosen])
-        return _Split(images=chosen, labels=labels[rows[split]], ids=None)
+        return Split(images=chosen, labels=labels[rows[split]], ids=None)
 
     return _Source("digits", "1.0.0", tuple(map(str, bunch.target_names)), read)
 
@@ -232,26 +226,24 @@ def _digits(image_size: int | None) -> _Source:
 # --- TFDS ---------------------------------------------------------------------------------------
 
 
-def _tfds(
-    name: str, data_dir: str | None, cache_root: pathlib.Path, image_size: int | None
-) -> _Source:
+def _tfds(name: str, data_dir: str | None, cache: pathlib.Path, image_size: int | None) -> _Source:
     builder = tfds_prepare.prepared_builder(name, data_dir)
     version = str(builder.version)
 
-    def read(split: str) -> _Split:
+    def read(split: str) -> Split:
         source = tfds_prepare.data_source(builder, split)
         key = {
             "format": _CACHE_FORMAT,
             "dataset": builder.info.full_name,
             "split": split,
             "image_size": image_size,
-            "files": _fingerprint(pathlib.Path(builder.data_dir)),
+            "files": fingerprint(pathlib.Path(builder.data_dir)),
         }
-        path = _cache_path(cache_root, key)
-        cached = _read_cache(path)
+        path = cache_path(cache, key)
+        cached = read_cache(path)
         if cached is None:
             cached = _decode(builder, source, split, image_size)
-            _write_cache(path, cached)
+            write_cache(path, cached)
         return cached
 
     return _Source(
@@ -262,7 +254,7 @@ def _tfds(
     )
 
 
-def _decode(builder: Any, source: Any, split: str, image_size: int | None) -> _Split:
+def _decode(builder: Any, source: Any, split: str, image_size: int | None) -> Split:
     features = builder.info.features
     id_feature = next((key for key in _ID_FEATURES if key in features), None)
     channels = features["image"].shape[-1]
@@ -299,7 +291,7 @@ def _decode(builder: Any, source: Any, split: str, image_size: int | None) -> _S
     assert images is not None  # TFDS refuses an empty split
     if labels.min() < 0:
         raise UsageError(f"Split {split!r} of {builder.name} has images without a label.")
-    return _Split(images, labels, np.array(ids) if id_feature else None)
+    return Split(images, labels, np.array(ids) if id_feature else None)
 
 
 def _decode_image(encoded: bytes, channels: int | None) -> np.ndarray:
@@ -323,77 +315,3 @@ def _progress(batches: Sequence[int], title: str) -> Iterable[int]:
     console = Console(stderr=True)
     disable = not console.is_terminal
     return track(batches, title, console=console, transient=True, disable=disable)
-
-
-# --- the cache ----------------------------------------------------------------------------------
-# One uncompressed .npz per split: one file is replaced atomically, and zip keeps a CRC-32 of each
-# array that is checked whenever the array is read to its end.
-
-
-def _cache_root(cache_dir: str | None) -> pathlib.Path:
-    if cache_dir is not None:
-        return pathlib.Path(cache_dir).expanduser()
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    root = pathlib.Path(xdg if os.path.isabs(xdg) else os.path.expanduser("~/.cache"))
-    return root / "jax_al"
-
-
-def _fingerprint(prepared: pathlib.Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of the prepared files: other files, other pixels."""
-    stats = [(path.name, path.stat()) for path in sorted(prepared.iterdir())]
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-
-
-def _cache_path(root: pathlib.Path, key: dict[str, Any]) -> pathlib.Path:
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    words = f"{key['dataset']}-{key['split']}-{key['image_size'] or 'original'}"
-    readable = "".join(c if c.isalnum() or c in "-." else "_" for c in words)
-    return root / f"{readable[:100]}-{digest}.npz"
-
-
-def _read_cache(path: pathlib.Path) -> _Split | None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            images, labels, ids = (_array(archive.read(f"{name}.npy")) for name in _Split._fields)
-        return _Split(images, labels, ids if len(ids) else None)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except Exception as error:  # whatever is wrong with it, the remedy is the same
-        logging.warning("Rebuilding the damaged cache %s (%s).", path, tfds_prepare.one_line(error))
-        return None
-
-
-def _array(data: bytes) -> np.ndarray:
-    """The array of an .npy file, without copying it as `np.load` would."""
-    stream = io.BytesIO(data)
-    np.lib.format.read_magic(stream)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
-
-
-def _write_cache(path: pathlib.Path, split: _Split) -> None:
-    """Writes the whole file or none; a failure costs a warning."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    # "No ids" is an array too: a file that lost its ids must not pass for one without.
-    ids = np.empty(0, "U1") if split.ids is None else split.ids
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, images=split.images, labels=split.labels, ids=ids)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        logging.warning("Going on without a cache of the decoded images: %s.", error)
-
-
-def _remove_abandoned(path: pathlib.Path) -> None:
-    """Removes what a process killed while writing left behind, an hour later."""
-    for left in path.parent.glob(f"{path.name}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
-            if time.time() - left.stat().st_mtime > 3600:
-                left.unlink()

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al import data, history, records
+from jax_al import data, history, interrupt, records
 from jax_al.base import NOTHING, UNKNOWN, PoolState, UsageError, label_points
 from jax_al.checkpoint import Checkpoints
 from jax_al.learner import Learner
@@ -78,6 +78,7 @@ def fit_and_evaluate(
     if found is not None:
         terminal.advance(work * this.fields["epochs"])
         return found
+    interrupt.check()
     terminal.phase(f"seed {seed}, episode {episode}: training")
     state = learner.init(init_key)
     if this.fields["warm_start"] and episode > 1:
@@ -91,7 +92,12 @@ def fit_and_evaluate(
     start = time.perf_counter()
     train_loss = train_accuracy = None
     if num_labeled:
-        state, fitted = learner.fit(train_key, state, pool, lambda: terminal.advance(work))
+
+        def on_epoch() -> None:
+            interrupt.check()
+            terminal.advance(work)
+
+        state, fitted = learner.fit(train_key, state, pool, on_epoch)
         train_loss, train_accuracy = float(fitted.loss), float(fitted.accuracy)
     trained_at = time.perf_counter()
     terminal.phase(f"seed {seed}, episode {episode}: evaluating")
@@ -142,6 +148,7 @@ def query(
             f"Only {left} images are left, fewer than config.budget={this.fields['budget']}: "
             f"buying them all; episode {episode + 1} is the last."
         )
+    interrupt.check()
     this.terminal.phase(f"seed {seed}, episode {episode}: asking for labels")
     asked = this.learner.ask(query_key, state, pool)
     rows = np.asarray(asked.query.indices)

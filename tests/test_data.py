@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from jax_al import data
+from jax_al import data, image_cache
 from jax_al.base import UsageError
 
 ARGUMENTS = {
@@ -542,12 +542,12 @@ def test_no_flipped_bit_of_a_cache_reaches_the_arrays(tmp_path_factory, draw):
     cache = tmp_path_factory.mktemp("flipped")
     path = cache / "split.npz"
     rng = np.random.default_rng(0)
-    split = data._Split(
+    split = image_cache.Split(
         images=rng.integers(0, 256, (3, 4, 4, 1), dtype=np.uint8),
         labels=np.arange(3, dtype=np.int32),
         ids=np.array(["a", "bc", "d"]),
     )
-    data._write_cache(path, split)
+    image_cache.write_cache(path, split)
     content = bytearray(path.read_bytes())
     for _ in range(draw.draw(st.integers(1, 3))):
         bit = draw.draw(st.integers(0, len(content) * 8 - 1))
@@ -555,7 +555,7 @@ def test_no_flipped_bit_of_a_cache_reaches_the_arrays(tmp_path_factory, draw):
     path.write_bytes(content)
     logging.set_verbosity(logging.ERROR)
     try:
-        read = data._read_cache(path)
+        read = image_cache.read_cache(path)
     finally:
         logging.set_verbosity(logging.WARNING)
     if read is not None:  # the bits did not matter

@@ -12,7 +12,9 @@ import jax_al
 # Lowest first. A package (a directory) counts as one; its own files may import each other.
 ORDER = (
     "base",
+    "interrupt",
     "tfds_prepare",
+    "image_cache",
     "data",
     "convolution",
     "kcenter",

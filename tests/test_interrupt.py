@@ -1,0 +1,42 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import gc, os, signal, sys
+from jax_al import interrupt
+interrupt.check()  # nothing was asked for yet
+interrupt.listen()
+
+def in_a_callback(phase, info):
+    gc.callbacks.clear()
+    os.kill(os.getpid(), signal.{signal})
+    for _ in range(1000):  # the handler runs before the callback is over
+        pass
+
+gc.callbacks.append(in_a_callback)
+gc.collect()
+print("swallowed")
+try:
+    interrupt.check()
+except KeyboardInterrupt:
+    print("remembered")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_python_swallows_is_remembered(name):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(signal=name)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["swallowed", "remembered"]
+    assert "Exception ignored" in done.stderr
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # only launch.py listens
