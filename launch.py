@@ -68,9 +68,10 @@ def main(argv: list[str]) -> int:
     try:
         interrupt.listen()
         _cache_compiled_programs()
-        from jax_al import experiment
+        from jax_al import compare, experiment
 
-        experiment.run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)
+        run = compare.run if FLAGS.config.compare else experiment.run
+        run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)
     except UsageError as error:
         return _failed(str(error))
     except OSError as error:

@@ -21,6 +21,9 @@ def get_config() -> ConfigDict:
     # so a run ends with initial_size + budget * (max_episodes - 1) labels.
     config.strategy = "coreset"  # a name of jax_al.strategies.STRATEGIES
     config.strategy_args = ConfigDict()  # keyword options of that strategy
+    # Strategies to run one after another on the same seeds, each in WORKDIR/NAME; () = only the
+    # one above. NAME@EMBEDDING has it look at another embedding: "typiclust@pixels_pca".
+    config.compare = ()
     config.initial = "random"  # or "class_balanced", which only a simulation can do
     config.initial_size = 100  # labels; 0: the strategy begins, with an untrained network
     config.budget = 100  # labels per episode

@@ -29,8 +29,29 @@ from jax_al.wandb_writer import WandbWriter
 PICTURED = 12  # images per episode on the contact sheet
 
 
-def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False) -> None:
+class Shared:
+    """What runs on the same data with the same network need to load and compile only once."""
+
+    dataset: data.Dataset | None = None
+    learner: Learner | None = None
+
+
+def run(
+    config: ConfigDict,
+    directory: pathlib.Path,
+    *,
+    overwrite: bool = False,
+    shared: Shared | None = None,
+    wandb_group: str | None = None,
+) -> None:
     """Runs or continues the experiment of `config` in `directory`.
+
+    Args:
+      config: a recipe with one strategy.
+      directory: made if missing.
+      overwrite: whether to remove what an earlier run left there.
+      shared: filled by the first of several runs whose configs differ in the strategy alone.
+      wandb_group: the group of the wandb runs; None: one of this run's own.
 
     Raises:
       UsageError: the config, the data or the directory cannot be used.
@@ -40,9 +61,10 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
     settings.check(fields)
     strategy = make_strategy(config.strategy, **config.strategy_args)
     check_embedding(strategy.embedding)
+    shared = shared or Shared()
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
-        dataset = _load_data(fields)
+        dataset = shared.dataset = shared.dataset or _load_data(fields)
         num_points = len(dataset.labels)
         if config.initial_size > num_points:
             raise UsageError(
@@ -69,13 +91,19 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            learner = _make_learner(fields, model, strategy, dataset)
+            learner = _make_learner(fields, model, strategy, dataset, shared.learner)
+            shared.learner = learner
             terminal.say(
                 f"{learner.compiles} programs compiled in {learner.seconds_compile:.1f} s, once "
                 "for the whole run."
             )
             wandb = WandbWriter(
-                directory, config.wandb.mode, config.wandb.project, public, terminal.say
+                directory,
+                config.wandb.mode,
+                config.wandb.project,
+                public,
+                terminal.say,
+                group=wandb_group,
             )
             oracle = simulated_oracle(dataset.labels)
             this = Run(fields, directory, dataset, learner, oracle, terminal, wandb)
@@ -135,19 +163,28 @@ def _make_model(config: ConfigDict, dataset: data.Dataset) -> Model:
 
 
 def _make_learner(
-    fields: Mapping[str, Any], model: Model, strategy: Strategy, dataset: data.Dataset
+    fields: Mapping[str, Any],
+    model: Model,
+    strategy: Strategy,
+    dataset: data.Dataset,
+    earlier: Learner | None,
 ) -> Learner:
+    options = settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels)
+    embedding = fixed_embedding(
+        strategy.embedding, dataset.images, dataset.index, dataset.whole_size
+    )
+    truth = dataset.labels
+    if earlier is not None and earlier.options == options:
+        return earlier.with_strategy(strategy, embedding=embedding, true_labels=truth)
     return Learner(
         model,
         strategy,
         dataset.images,
         dataset.test_images,
         dataset.test_labels,
-        settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels),
-        embedding=fixed_embedding(
-            strategy.embedding, dataset.images, dataset.index, dataset.whole_size
-        ),
-        true_labels=dataset.labels,
+        options,
+        embedding=embedding,
+        true_labels=truth,
     )
 
 

@@ -9,6 +9,7 @@
 """
 
 import collections
+import copy
 import functools
 import time
 from collections.abc import Callable
@@ -83,6 +84,7 @@ class Learner:
     ):
         self.traces: collections.Counter[str] = collections.Counter()
         self.options = options
+        self._model = model
         self._images = jax.device_put(images)
         self._test = jax.device_put(test_images), jax.device_put(test_labels)
         self._normalizer = fit_normalizer(images)
@@ -108,46 +110,27 @@ class Learner:
             functools.partial(evaluate, model=model, chunk_size=options.test_batch_size),
             *(params, *self._test, self._normalizer),
         )
-        look = functools.partial(
-            pool_signals,
-            model=model,
-            chunk_size=options.test_batch_size,
-            num_samples=options.num_samples,
-        )
-        looked_at = (key, params, self._images, self._normalizer)
-        # What is the same in every episode is made once, the rest by a program.
-        self._given: dict[str, jax.Array] = {}
-        if "true_labels" in strategy.needs:
-            if true_labels is None:
-                raise UsageError(
-                    "This strategy looks at the true labels of the pool, so it works in a "
-                    "simulation only."
-                )
-            self._given["true_labels"] = jax.device_put(true_labels)
-        if "embedding" in strategy.needs and strategy.embedding == "random_net":
-            embed = functools.partial(look, needs=frozenset({"embedding"}))
-            random_net = self._init(key).params
-            program = self._compile("random_net", embed, *looked_at)
-            embedded = program(key, random_net, self._images, self._normalizer)
-            self._given["embedding"] = embedded.embedding
-        elif "embedding" in strategy.needs and strategy.embedding != "model":
-            if embedding is None:
-                raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
-            self._given["embedding"] = jax.device_put(embedding)
-        self.computed = strategy.needs - self._given.keys()
-        self._signals = None
-        signals = Signals()
-        if self.computed:
-            look = functools.partial(look, needs=self.computed)
-            self._signals = self._compile("signals", look, *looked_at)
-            signals = jax.eval_shape(look, *looked_at)
-        signals = signals._replace(**self._given)
-        self._select = self._compile(
-            "select",
-            lambda key, signals, pool: strategy.select(key, signals, pool, options.budget),
-            *(key, signals, pool),
-        )
+        self._adopt(strategy, embedding, true_labels)
         self.seconds_compile = time.perf_counter() - start
+
+    def with_strategy(
+        self,
+        strategy: Strategy,
+        *,
+        embedding: np.ndarray | None = None,
+        true_labels: np.ndarray | None = None,
+    ) -> "Learner":
+        """Returns a learner that shares the data and the training programs, with another strategy.
+
+        Only the strategy's own programs are compiled; arguments and errors as above.
+        """
+        other = copy.copy(self)
+        training = ("init", "train_epoch", "evaluate")
+        other.traces = collections.Counter({name: self.traces[name] for name in training})
+        start = time.perf_counter()
+        other._adopt(strategy, embedding, true_labels)
+        other.seconds_compile = time.perf_counter() - start
+        return other
 
     @property
     def compiles(self) -> int:
@@ -208,6 +191,54 @@ class Learner:
         embedded = time.perf_counter()
         query = jax.block_until_ready(self._select(select_key, signals, pool))
         return Timed(query, embedded - start, time.perf_counter() - embedded)
+
+    def _adopt(
+        self, strategy: Strategy, embedding: np.ndarray | None, true_labels: np.ndarray | None
+    ) -> None:
+        """Compiles what depends on the strategy."""
+        options = self.options
+        look = functools.partial(
+            pool_signals,
+            model=self._model,
+            chunk_size=options.test_batch_size,
+            num_samples=options.num_samples,
+        )
+        key = jax.random.key(0)
+        params = self.state_shape.params
+        looked_at = (key, params, self._images, self._normalizer)
+        # What is the same in every episode is made once, the rest by a program.
+        self._given: dict[str, jax.Array] = {}
+        if "true_labels" in strategy.needs:
+            if true_labels is None:
+                raise UsageError(
+                    "This strategy looks at the true labels of the pool, so it works in a "
+                    "simulation only."
+                )
+            self._given["true_labels"] = jax.device_put(true_labels)
+        if "embedding" in strategy.needs and strategy.embedding == "random_net":
+            embed = functools.partial(look, needs=frozenset({"embedding"}))
+            random_net = self._init(key).params
+            program = self._compile("random_net", embed, *looked_at)
+            embedded = program(key, random_net, self._images, self._normalizer)
+            self._given["embedding"] = embedded.embedding
+        elif "embedding" in strategy.needs and strategy.embedding != "model":
+            if embedding is None:
+                raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
+            self._given["embedding"] = jax.device_put(embedding)
+        self.computed = strategy.needs - self._given.keys()
+        self._signals = None
+        signals = Signals()
+        if self.computed:
+            look = functools.partial(look, needs=self.computed)
+            self._signals = self._compile("signals", look, *looked_at)
+            signals = jax.eval_shape(look, *looked_at)
+        signals = signals._replace(**self._given)
+        pool = empty_pool(len(self._images), options.capacity)
+        self._select = self._compile(
+            "select",
+            lambda key, signals, pool: strategy.select(key, signals, pool, options.budget),
+            *(key, signals, pool),
+        )
 
     def _compile(self, name: str, function: Callable, *args: Any, donate: tuple = ()) -> Callable:
         def counted(*args):

@@ -29,7 +29,9 @@ class WandbWriter:
         project: str,
         config: Mapping[str, Any],
         say: Callable[[str], None],
+        group: str | None = None,
     ):
+        self._group = group
         self._workdir, self._mode, self._project, self._config = workdir, mode, project, config
         self._say = say
         self._run: Any = None
@@ -81,7 +83,7 @@ class WandbWriter:
             mode=self._mode,  # type: ignore[arg-type]
             dir=str(self._workdir),
             id=f"{group}-{seed}",
-            group=group,
+            group=self._group or group,
             name=f"{self._workdir.name}-{seed}",
             config=dict(self._config) | {"seed": seed},
             # Offline there is nothing to ask, and the same id is merged when it is synced.

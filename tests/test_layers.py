@@ -39,6 +39,7 @@ ORDER = (
     "report",
     "phases",
     "experiment",
+    "compare",
 )
 ALONE = ("base", "report")  # import nothing else of the package
 HEAVY = ("wandb", "tensorflow_datasets", "sklearn", "matplotlib", "tensorflow")

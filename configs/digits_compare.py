@@ -1,0 +1,19 @@
+"""Strategies side by side on scikit-learn's digits, ten paired seeds.
+
+    python launch.py --config=configs/digits_compare.py
+
+Sizes, network and schedule are those of `digits_coreset`. The same command continues it, in pieces
+of any size; `--config.compare="('random','bald')"` runs a selection. Results: README.
+"""
+
+from configs import digits_random
+from jax_al.strategies import STRATEGIES
+
+
+def get_config():
+    """Returns the recipe."""
+    config = digits_random.get_config()
+    config.compare = ("random", *sorted(STRATEGIES.keys() - {"random"}))
+    config.num_seeds = 10
+    config.keep_checkpoints = 1
+    return config
