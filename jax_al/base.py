@@ -64,6 +64,7 @@ class Query(NamedTuple):
     info: dict[str, jax.Array]  # float32 [] each, finite; logged, never fed back
     # int32 [N]: labels to train on as if true, in the next episode only; UNKNOWN elsewhere.
     pseudo_labels: jax.Array | None = None
+    scores: jax.Array | None = None  # float32 [Q], why each was picked: its score or its distance
 
 
 class Strategy(NamedTuple):

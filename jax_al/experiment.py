@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jax_al import data, history, phases, records, report, settings, workdir
+from jax_al import data, history, looks, phases, records, report, settings, workdir
 from jax_al.base import Strategy, UsageError
 from jax_al.checkpoint import Checkpoints
 from jax_al.embeddings import check_embedding, fixed_embedding
@@ -107,6 +107,7 @@ def run(
             )
             oracle = simulated_oracle(dataset.labels)
             this = Run(fields, directory, dataset, learner, oracle, terminal, wandb)
+            looks.save_pool(directory, dataset)
             terminal.header()
             with terminal.progress(sum(_work(this, done.get(seed)) for seed in todo)):
                 for seed in todo:

@@ -41,10 +41,11 @@ class Options(NamedTuple):
     augment: bool
 
 
-class Timed(NamedTuple):
-    """A query and the seconds it took."""
+class Asked(NamedTuple):
+    """A query, what it was decided on, and the seconds it took."""
 
     query: Query
+    signals: Signals
     seconds_embed: float
     seconds_select: float
 
@@ -179,8 +180,8 @@ class Learner:
         """Returns loss and accuracy on the test images."""
         return self._evaluate(state.params, *self._test, self._normalizer)
 
-    def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Timed:
-        """Returns what the strategy wants labeled next, with the times of its two halves."""
+    def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Asked:
+        """Returns what the strategy wants labeled next, why, and the times of the two halves."""
         sample_key, select_key = jax.random.split(query_key)
         start = time.perf_counter()
         signals = Signals()
@@ -190,12 +191,13 @@ class Learner:
         signals = signals._replace(**self._given)
         embedded = time.perf_counter()
         query = jax.block_until_ready(self._select(select_key, signals, pool))
-        return Timed(query, embedded - start, time.perf_counter() - embedded)
+        return Asked(query, signals, embedded - start, time.perf_counter() - embedded)
 
     def _adopt(
         self, strategy: Strategy, embedding: np.ndarray | None, true_labels: np.ndarray | None
     ) -> None:
         """Compiles what depends on the strategy."""
+        self.embedding = strategy.embedding
         options = self.options
         look = functools.partial(
             pool_signals,

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al import data, history, interrupt, records
+from jax_al import data, history, interrupt, looks, records
 from jax_al.base import NOTHING, UNKNOWN, PoolState, UsageError, label_points
 from jax_al.checkpoint import Checkpoints
 from jax_al.learner import Learner
@@ -164,6 +164,15 @@ def query(
     if asked.query.pseudo_labels is not None:
         given = np.asarray(asked.query.pseudo_labels)
         records.write_array(_pseudo_path(this, seed, episode), given)
+    looks.save_query(
+        this.directory,
+        seed,
+        episode,
+        this.dataset.images,
+        asked.query,
+        asked.signals,
+        this.learner.embedding,
+    )
     pending = Pending(
         episode=episode,
         indices=this.dataset.index[rows].tolist(),

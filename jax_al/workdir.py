@@ -15,6 +15,7 @@ CONTENTS = (
     "checkpoints",
     "config.json",
     "curve.png",
+    "looks",
     "metrics.jsonl",
     "pending",
     "pseudo_labels",

@@ -23,6 +23,7 @@ ORDER = (
     "models",
     "checkpoint",
     "records",
+    "looks",
     "oracle",
     "inference",
     "wandb_writer",

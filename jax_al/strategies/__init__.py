@@ -75,3 +75,19 @@ def _fits(value: Any, hint: Any) -> bool:
     if isinstance(value, bool):
         return bool in kinds
     return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
+
+
+def strategy_table() -> str:
+    """Returns a table in Markdown, a row for each strategy, from its docstring and its fields."""
+    rows = ["| name | what it picks | looks at | chance | options |", "|---|---|---|---|---|"]
+    for name, constructor in sorted(STRATEGIES.items()):
+        made = constructor()
+        first_line = (inspect.getdoc(constructor) or "").split("\n", 1)[0].rstrip(".")
+        needs = ", ".join(f"`{need}`" for need in sorted(made.needs)) or "nothing"
+        options = ", ".join(
+            f"`{option.name}={option.default}`"
+            for option in inspect.signature(constructor).parameters.values()
+        )
+        chance = "seeded" if made.seeded else "none"
+        rows.append(f"| `{name}` | {first_line} | {needs} | {chance} | {options} |")
+    return "\n".join(rows)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.base import PoolState, Query, Signals, Strategy, UsageError
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import by_score, random_without_labels
 from jax_al.strategies.uncertainty import entropy_score
 
 
@@ -123,7 +123,7 @@ def _check(beta: float) -> None:
 def _scored(score: Callable[[Signals], jax.Array], *needs: str) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
-        return Query(highest(score(signals), pool, budget), {})
+        return by_score(score(signals), pool, budget)
 
     return Strategy(frozenset(needs), random_without_labels(select), seeded=False)
 
@@ -134,7 +134,7 @@ def _sampled(priority: Callable[[jax.Array, PoolState], jax.Array]) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         scores = bald_score(signals)
         noise = jax.random.gumbel(query_key, scores.shape)
-        return Query(highest(priority(scores, pool) + noise, pool, budget), {})
+        return by_score(priority(scores, pool) + noise, pool, budget)
 
     return Strategy(
         frozenset({"mc_probs", "mc_entropy"}), random_without_labels(select), seeded=True

@@ -25,6 +25,12 @@ def highest(scores: jax.Array, pool: PoolState, budget: int) -> jax.Array:
     return jnp.pad(indices, (0, budget - indices.size), constant_values=NOTHING)
 
 
+def by_score(scores: jax.Array, pool: PoolState, budget: int) -> Query:
+    """Returns the query of the unlabeled points with the highest of `scores` float32 [N]."""
+    indices = highest(scores, pool, budget)
+    return Query(indices, {}, scores=scores[jnp.maximum(indices, 0)])
+
+
 def at_random(key: jax.Array, pool: PoolState, budget: int) -> jax.Array:
     """Returns unlabeled points, uniformly and without replacement, as `highest` does."""
     # A permutation holds no ties, unlike 32-bit noise on a pool of 50,000, and up to 2^24 points

@@ -23,4 +23,6 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     del query_key
     assert signals.embedding is not None
     chosen = greedy_k_center(signals.embedding, pool.order, pool.num_labeled, budget)
-    return Query(chosen.indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)})
+    # The first pick of all has no center to be far from.
+    distances = jnp.sqrt(jnp.where(jnp.isinf(chosen.sq_distances), jnp.nan, chosen.sq_distances))
+    return Query(chosen.indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)}, scores=distances)

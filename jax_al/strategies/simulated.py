@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import by_score, random_without_labels
 
 
 def class_balanced() -> Strategy:
@@ -44,7 +44,7 @@ def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, bud
     # `queues` is the place in the shuffle: it decides at random between classes of equal level.
     turn = jnp.lexsort((queues, level, class_of == N))
     score = jnp.zeros(N, jnp.float32).at[points[turn]].set(-jnp.arange(N, dtype=jnp.float32))
-    return Query(highest(score, pool, budget), {})
+    return by_score(score, pool, budget)
 
 
 def _oracle_uncertainty(
@@ -54,4 +54,4 @@ def _oracle_uncertainty(
     assert signals.log_probs is not None
     assert signals.true_labels is not None
     of_truth = jnp.take_along_axis(signals.log_probs, signals.true_labels[:, None], axis=1)
-    return Query(highest(-of_truth[:, 0], pool, budget), {})
+    return by_score(-of_truth[:, 0], pool, budget)

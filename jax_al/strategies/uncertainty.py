@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import by_score, random_without_labels
 
 
 def least_confidence() -> Strategy:
@@ -107,7 +107,7 @@ def _one_pass(score: Callable[[jax.Array], jax.Array]) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.log_probs is not None
-        return Query(highest(score(signals.log_probs), pool, budget), {})
+        return by_score(score(signals.log_probs), pool, budget)
 
     return Strategy(frozenset({"log_probs"}), random_without_labels(select), seeded=False)
 
@@ -116,6 +116,6 @@ def _averaged(score: Callable[[jax.Array], jax.Array]) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.mc_probs is not None
-        return Query(highest(score(jnp.log(signals.mc_probs)), pool, budget), {})
+        return by_score(score(jnp.log(signals.mc_probs)), pool, budget)
 
     return Strategy(frozenset({"mc_probs"}), random_without_labels(select), seeded=False)
