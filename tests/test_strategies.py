@@ -1,6 +1,7 @@
 """The contract: what every entry of the table must do, whatever its name."""
 
 import functools
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from jax_al.base import NOTHING, UNKNOWN, Signals, UsageError, empty_pool, label_points
-from jax_al.strategies import STRATEGIES, make_strategy
+from jax_al.strategies import STRATEGIES, make_strategy, strategy_table
 
 N, D, C, T = 24, 5, 4, 6
 every_strategy = pytest.mark.parametrize("name", STRATEGIES)
@@ -245,3 +246,9 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("power_bald", beta=-1)
     with pytest.raises(UsageError, match=r"beta is 'x', but must be of type float"):
         make_strategy("power_bald", beta="x")
+
+
+def test_the_readme_shows_the_table_as_it_is():
+    readme = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("<!-- strategies -->\n")[1].split("\n<!-- /strategies -->")[0]
+    assert shown == strategy_table(), "run: python -m jax_al.strategies"

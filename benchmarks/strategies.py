@@ -1,0 +1,373 @@
+"""Seconds and memory of a query, for every strategy, beside other people's code.
+
+    TFDS_DATA_DIR=... python benchmarks/strategies.py --make DIR    # real signals, once
+    python benchmarks/strategies.py --signals DIR [CASE ...]        # measure
+    python benchmarks/strategies.py --million [NAME ...]            # N = 10^6, memory
+    python benchmarks/strategies.py --report                        # table
+
+A case is NAME/DIM/BUDGET or NAME/DIM/BUDGET/PEER; without any, all of them run. Each runs in a
+process of its own and appends a line to results/strategies.jsonl; running it again replaces it. The
+signals are those of the project's CNN on CIFAR-10, trained on 1,000 labels: N = 50,000, C = 10,
+T = 20, D = 128 or 512. Needs the `bench` extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+LINES = RESULTS / "strategies.jsonl"
+LABELED = 1_000
+PASSES = 20
+DIMS = (128, 512)
+BUDGETS = (100, 1_000)
+LIMIT = 240  # seconds after which a case is given up
+MILLION = {"N": 1_000_000, "C": 10, "T": 20, "D": 512, "budget": 1_000}
+
+
+def make_signals(folder: Path) -> None:
+    """Trains a network for each width on 1,000 random labels and saves all it says of the pool."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_al import data, models
+    from jax_al.base import Signals, empty_pool, label_points
+    from jax_al.learner import Learner, Options
+    from jax_al.signals import pool_signals
+    from jax_al.strategies import make_strategy
+
+    dataset = data.load(
+        "cifar10",
+        data_dir=None,
+        cache_dir=None,
+        pool_splits=("train",),
+        pool_size=None,
+        test_split="test",
+        test_size=None,
+        image_size=None,
+    )
+    options = Options(
+        budget=1,
+        capacity=LABELED,
+        epochs=10,
+        lr=1e-3,
+        gamma=0.1,
+        lr_step_epochs=10,
+        batch_size=32,
+        test_batch_size=1_000,
+        num_samples=PASSES,
+        augment=False,
+    )
+    labeled = np.random.default_rng(0).permutation(len(dataset.labels))[:LABELED].astype(np.int32)
+    folder.mkdir(parents=True, exist_ok=True)
+    for dim in DIMS:
+        model = models.make_model(
+            "cnn",
+            (32, 32, 3),
+            10,
+            widths=(32, 64),
+            embedding_size=dim,
+            dropout_rates=(0.25, 0.5),
+        )
+        learner = Learner(
+            model,
+            make_strategy("random"),
+            dataset.images,
+            dataset.test_images,
+            dataset.test_labels,
+            options,
+        )
+        pool = label_points(
+            empty_pool(len(dataset.labels), LABELED),
+            jnp.asarray(labeled),
+            jnp.asarray(dataset.labels[labeled]),
+        )
+        state, _ = learner.fit(jax.random.key(1), learner.init(jax.random.key(0)), pool)
+        print(dim, "test accuracy", float(learner.evaluate(state).accuracy))
+        look = jax.jit(
+            lambda params, images, normalizer, model=model: pool_signals(
+                jax.random.key(2),
+                params,
+                images,
+                normalizer,
+                model=model,
+                needs=frozenset(Signals._fields) - {"true_labels"},
+                chunk_size=1_000,
+                num_samples=PASSES,
+            )
+        )
+        found = look(state.params, jnp.asarray(dataset.images), learner._normalizer)
+        arrays = {k: np.asarray(v) for k, v in found._asdict().items() if v is not None}
+        np.savez(folder / f"{dim}.npz", **arrays, true_labels=dataset.labels, labeled=labeled)
+
+
+def million() -> dict[str, np.ndarray]:
+    """Made-up signals of a million points."""
+    rng = np.random.default_rng(0)
+    N, C, T, D = (MILLION[axis] for axis in "NCTD")
+
+    def softmax(logits: np.ndarray) -> np.ndarray:
+        exp = np.exp(logits)
+        return exp / exp.sum(axis=-1, keepdims=True)
+
+    centers = 3 * rng.standard_normal((1_000, D), np.float32)
+    embedding = rng.standard_normal((N, D), np.float32)
+    embedding += centers[rng.integers(0, len(centers), N)]
+    logits = 2 * rng.standard_normal((N, C), np.float32)
+    sampled = softmax(logits + rng.standard_normal((T, N, C), np.float32))
+    return {
+        "embedding": embedding,
+        "features": np.maximum(embedding, 0),
+        "log_probs": np.log(softmax(logits)),
+        "mc_probs": sampled.mean(axis=0),
+        "mc_entropy": -(sampled * np.log(sampled)).sum(axis=2).mean(axis=0),
+        "mc_std": sampled.std(axis=0),
+        "mc_votes": np.eye(C, dtype=np.float32)[sampled.argmax(axis=2)].mean(axis=0),
+        "sampled_probs": sampled,
+        "true_labels": rng.integers(0, C, N).astype(np.int32),
+        "labeled": rng.permutation(N)[:LABELED].astype(np.int32),
+    }
+
+
+def ours(name: str, arrays: dict[str, np.ndarray], budget: int, repeats: int) -> dict:
+    """Compiled seconds (median) and memory beyond the signals of one strategy."""
+    import jax
+    import jax.numpy as jnp
+
+    from jax_al.base import Signals, empty_pool, label_points
+    from jax_al.strategies import make_strategy
+
+    strategy = make_strategy(name)
+    labeled, truth = arrays["labeled"], arrays["true_labels"]
+    pool = label_points(
+        empty_pool(len(truth), len(labeled)), jnp.asarray(labeled), jnp.asarray(truth[labeled])
+    )
+    signals = Signals(**{need: jnp.asarray(arrays[need]) for need in strategy.needs})
+    arrays.clear()
+    select = jax.jit(strategy.select, static_argnums=3)
+    jax.block_until_ready(signals)
+    start = time.perf_counter()
+    compiled = select.lower(jax.random.key(0), signals, pool, budget).compile()
+    compile_seconds = time.perf_counter() - start
+    before = peak_mb()
+    seconds = []
+    for repeat in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(jax.random.key(repeat), signals, pool))
+        seconds.append(time.perf_counter() - start)
+    return {
+        "seconds": float(np.median(seconds)),
+        "compile_seconds": compile_seconds,
+        "memory_mb": peak_mb() - before,
+    }
+
+
+def _skactiveml(name: str) -> Callable[[dict, int], object]:
+    """A query of scikit-activeml's class `name` on the embedding."""
+
+    def query(arrays: dict, budget: int) -> object:
+        from skactiveml import pool
+
+        y = np.full(len(arrays["true_labels"]), np.nan)
+        y[arrays["labeled"]] = arrays["true_labels"][arrays["labeled"]]
+        strategy = getattr(pool, name)(missing_label=np.nan, random_state=0)
+        return strategy.query(arrays["embedding"], y, batch_size=budget)
+
+    return query
+
+
+def _skactiveml_scores(method: str) -> Callable[[dict, int], object]:
+    def query(arrays: dict, budget: int) -> object:
+        from skactiveml.pool import uncertainty_scores
+        from skactiveml.utils import simple_batch
+
+        scores = uncertainty_scores(np.exp(arrays["log_probs"]), method=method)
+        scores[arrays["labeled"]] = np.nan
+        return simple_batch(scores, batch_size=budget, random_state=0)
+
+    return query
+
+
+def _skactiveml_badge(arrays: dict, budget: int) -> object:
+    from skactiveml.base import SkactivemlClassifier
+    from skactiveml.pool import Badge
+
+    probs, features = np.exp(arrays["log_probs"]), arrays["features"]
+
+    class Fixed(SkactivemlClassifier):
+        """A network that has already spoken: row i of X starts with the number i."""
+
+        def fit(self, X, y, sample_weight=None):
+            return self
+
+        def predict_proba(self, X):
+            return probs[X[:, 0].astype(int)]
+
+    y = np.full(len(probs), np.nan)
+    y[arrays["labeled"]] = arrays["true_labels"][arrays["labeled"]]
+    X = np.concatenate([np.arange(len(probs), dtype=np.float32)[:, None], features], axis=1)
+    clf = Fixed(classes=np.arange(probs.shape[1]), missing_label=np.nan)
+    clf.classes_ = np.arange(probs.shape[1])
+    return Badge(missing_label=np.nan, random_state=0).query(
+        X, y, clf, fit_clf=False, batch_size=budget
+    )
+
+
+def _baal(name: str) -> Callable[[dict, int], object]:
+    def query(arrays: dict, budget: int) -> object:
+        from baal.active import heuristics
+
+        probs = np.moveaxis(arrays["sampled_probs"], 0, -1)  # [N, C, T]
+        return getattr(heuristics, name)()(probs)
+
+    return query
+
+
+def _redux(name: str) -> Callable[[dict, int], object]:
+    def query(arrays: dict, budget: int) -> object:
+        import torch
+        from batchbald_redux import batchbald
+
+        log_probs = torch.from_numpy(np.log(np.moveaxis(arrays["sampled_probs"], 0, 1)))
+        if name == "bald":
+            return batchbald.get_bald_batch(log_probs, budget)
+        return batchbald.get_batchbald_batch(log_probs, budget, num_samples=10_000)
+
+    return query
+
+
+PEERS: dict[str, dict[str, Callable[[dict, int], object]]] = {
+    "entropy": {"scikit-activeml": _skactiveml_scores("entropy")},
+    "margin": {"scikit-activeml": _skactiveml_scores("margin_sampling")},
+    "least_confidence": {"scikit-activeml": _skactiveml_scores("least_confident")},
+    "bald": {"baal": _baal("BALD"), "batchbald_redux": _redux("bald")},
+    "mc_entropy": {"baal": _baal("Entropy")},
+    "mc_margin": {"baal": _baal("Margin")},
+    "batchbald": {"batchbald_redux": _redux("batchbald")},
+    "badge": {"scikit-activeml": _skactiveml_badge},
+    "coreset": {"scikit-activeml": _skactiveml("CoreSet")},
+    "typiclust": {"scikit-activeml": _skactiveml("TypiClust")},
+    "probcover": {"scikit-activeml": _skactiveml("ProbCover")},
+}
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(case: str, signals: Path | None) -> dict:
+    """One case, in this process."""
+    name, dim, budget, *peer = case.split("/")
+    if dim == "million":
+        return ours(name, million(), int(budget), 1)
+    assert signals is not None
+    arrays = dict(np.load(signals / f"{dim}.npz"))
+    if not peer:
+        return ours(name, arrays, int(budget), 3)
+    start = time.perf_counter()
+    PEERS[name][peer[0]](arrays, int(budget))
+    return {"seconds": time.perf_counter() - start}
+
+
+def run(case: str, signals: Path | None) -> dict:
+    """One case in a process of its own; what went wrong is a result too."""
+    command = [sys.executable, __file__, "--one", case]
+    command += ["--signals", str(signals)] if signals else []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"> {LIMIT} s"}
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["killed"])[-1]
+        return {"failed": reason[:120]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def report() -> str:
+    """The table, in Markdown."""
+    lines = {line["case"]: line for line in map(json.loads, LINES.read_text().splitlines())}
+    columns = [f"{dim}/{budget}" for dim in DIMS for budget in BUDGETS]
+    million_column = f"million/{MILLION['budget']}"
+    machine = next(iter(lines.values()))["machine"]
+    text = [
+        f"Seconds per query, compiled: N = 50,000, C = 10, T = {PASSES}, {LABELED:,} labels, by "
+        f"D and budget; then N = 1,000,000, D = 512, budget {MILLION['budget']:,}, with the memory "
+        f"beyond the signals. {machine}.",
+        "",
+        "| | " + " | ".join(c.replace("/", ", ") for c in columns) + " | 10^6 points | memory |",
+        "|---" * (len(columns) + 3) + "|",
+    ]
+    names = sorted({case.split("/")[0] for case in lines})
+
+    def cell(case: str) -> str:
+        line = lines.get(case, {})
+        return f"{line['seconds']:.3g}" if "seconds" in line else line.get("failed", "")
+
+    for name in names:
+        big = f"{name}/{million_column}"
+        memory = f"{lines[big]['memory_mb']:,.0f} MB" if "memory_mb" in lines.get(big, {}) else ""
+        cells = [cell(f"{name}/{column}") for column in columns] + [cell(big), memory]
+        text.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        for peer in PEERS.get(name, {}):
+            cells = [cell(f"{name}/{column}/{peer}") for column in columns]
+            text.append(f"| &nbsp; {peer} | " + " | ".join([*cells, "", ""]) + " |")
+    return "\n".join(text) + "\n"
+
+
+def all_cases(names: list[str]) -> list[str]:
+    cases = []
+    for name in names:
+        for dim in DIMS:
+            for budget in BUDGETS:
+                cases.append(f"{name}/{dim}/{budget}")
+                cases += [f"{name}/{dim}/{budget}/{peer}" for peer in PEERS.get(name, {})]
+    return cases
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("cases", nargs="*")
+    parser.add_argument("--signals", type=Path)
+    parser.add_argument("--make", type=Path)
+    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--one")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one, options.signals)))
+        return
+    if options.make:
+        make_signals(options.make)
+        return
+    if not options.report:
+        from jax_al.strategies import STRATEGIES
+
+        names = [case for case in options.cases if "/" not in case] or sorted(STRATEGIES)
+        if options.million:
+            cases = [f"{name}/million/{MILLION['budget']}" for name in names]
+        else:
+            cases = [case for case in options.cases if "/" in case] or all_cases(names)
+        for case in cases:
+            found = run(case, options.signals)
+            machine = f"{os.cpu_count()} cores, {platform.machine()}"
+            line = {"case": case, "machine": machine, "load": os.getloadavg()[0]} | found
+            old = LINES.read_text().splitlines() if LINES.exists() else []
+            kept = [text for text in old if json.loads(text)["case"] != case]
+            LINES.write_text("\n".join([*kept, json.dumps(line)]) + "\n")
+            print(line, flush=True)
+    (RESULTS / "strategies.md").write_text(report())
+
+
+if __name__ == "__main__":
+    main()
