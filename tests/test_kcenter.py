@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from jax_al.kcenter import greedy_k_center, kcenter_greedy
+from jax_al.kcenter import kcenter_greedy, kcenter_greedy_traced
 from jax_al.kcenter.distances import sq_accurate, sq_accurate_host
 from jax_al.kcenter.lazy import lazy_greedy
 from jax_al.kcenter.points import Points
 
-jitted = jax.jit(greedy_k_center, static_argnums=3)
+jitted = jax.jit(kcenter_greedy_traced, static_argnums=3)
 
 
 def lazy(points, num_picks, initial, block=None):
@@ -205,7 +205,7 @@ def test_traced_under_vmap_equals_one_at_a_time():
     points = np.random.default_rng(10).standard_normal((3, 200, 8)).astype(np.float32)
     centers = jnp.asarray([[5, 6, 7, -1], [-1] * 4, [9, -1, -1, -1]], jnp.int32)
     counts = jnp.asarray([3, 0, 1], jnp.int32)
-    over_seeds = jax.jit(jax.vmap(functools.partial(greedy_k_center, num_picks=30)))
+    over_seeds = jax.jit(jax.vmap(functools.partial(kcenter_greedy_traced, num_picks=30)))
     together = over_seeds(points, centers, counts)
     for s in range(3):
         alone = jitted(points[s], centers[s], counts[s], 30)
@@ -219,7 +219,7 @@ def test_traced_compiles_once_whatever_the_count():
     @functools.partial(jax.jit, static_argnums=3)
     def counted(points, centers, count, num_picks):
         traces.append(1)
-        return greedy_k_center(points, centers, count, num_picks)
+        return kcenter_greedy_traced(points, centers, count, num_picks)
 
     for count in (0, 3, 10):
         counted(points, jnp.arange(10, dtype=jnp.int32), jnp.int32(count), 5)

@@ -82,9 +82,7 @@ def _tile(centers: jax.Array, mean: jax.Array, start, last, width: int):
     return tile - mean[None, :], start + jnp.arange(width, dtype=jnp.int32) < last
 
 
-@functools.partial(jax.jit, static_argnames="width")
-def nearest_groups(
-    block: jax.Array,
+def nearest_centers(
     rows: jax.Array,
     centers: jax.Array,
     mean: jax.Array,
@@ -93,25 +91,24 @@ def nearest_groups(
     *,
     width: int,
 ) -> Nearest:
-    """Bounds for some rows of a block against centers[first:last].
+    """Bounds for rows [R, D], from which `mean` has been taken, against centers[first:last].
 
     Args:
-        block: float32 [B, D].
-        rows: int32 [R], rows of the block.
+        rows: float32 [R, D].
         centers: float32 [K, D], at least `width` longer than any `last`.
         mean: float32 [D]; any vector is correct, the mean gives the tightest bounds.
         first: int32 [].
-        last: int32 [], larger than `first`; both are traced, so that one program serves all.
+        last: int32 []; both are traced, so that one program serves all. Without a center
+            between them, every bound is inf.
         width: centers per matmul, a multiple of GROUP.
     """
-    a = block[rows] - mean[None, :]
-    own = sq_norms(a)
-    R = rows.shape[0]
+    own = sq_norms(rows)
+    R, D = rows.shape
 
     def extend(t, carry):
         lower, second, slot = carry
         start = first + t * width
-        groups = _group_partials(a, *_tile(centers, mean, start, last, width))
+        groups = _group_partials(rows, *_tile(centers, mean, start, last, width))
         best = jnp.argmin(groups, axis=1).astype(jnp.int32)
         low = jnp.min(groups, axis=1)
         others = jnp.arange(width // GROUP, dtype=jnp.int32)[None, :] != best[:, None]
@@ -123,10 +120,25 @@ def nearest_groups(
     nothing = (jnp.full(R, jnp.inf), jnp.full(R, jnp.inf), jnp.zeros(R, jnp.int32))
     tiles = (last - first + width - 1) // width
     partial, partial_second, slot = lax.fori_loop(0, tiles, extend, nothing)
-    slack = matmul_slack(block.shape[1])
+    slack = matmul_slack(D)
     lower = (1 - slack) * own + partial
     upper = jnp.maximum(lower + 6 * slack * own, 0.0) / (1 - 4 * slack)
     return Nearest(lower, (1 - slack) * own + partial_second, slot, upper)
+
+
+@functools.partial(jax.jit, static_argnames="width")
+def nearest_groups(
+    block: jax.Array,
+    rows: jax.Array,
+    centers: jax.Array,
+    mean: jax.Array,
+    first: jax.Array,
+    last: jax.Array,
+    *,
+    width: int,
+) -> Nearest:
+    """`nearest_centers` for some rows (int32 [R]) of a block (float32 [B, D]), as a program."""
+    return nearest_centers(block[rows] - mean[None, :], centers, mean, first, last, width=width)
 
 
 @functools.partial(jax.jit, static_argnames="width")
