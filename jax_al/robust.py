@@ -221,7 +221,7 @@ def _list_pairs(
         to_existing = np.full(matrix.N, np.inf)
     reach = np.minimum(to_existing, high)
     wanted = np.flatnonzero(to_existing > low)
-    mean = jnp.asarray(matrix.mean.astype(np.float32))
+    mean = jnp.asarray(matrix.mean)
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     count = 0
     for start in range(0, matrix.N, TILE):
