@@ -1,4 +1,4 @@
-"""Same picks on one device, on eight, across two processes, and from disk under a limit."""
+"""Same picks on one device, on eight, and across two processes."""
 
 import os
 import socket
@@ -88,15 +88,3 @@ def test_same_picks_on_eight_devices(processes, tmp_path):
             )
             np.testing.assert_array_equal(picks, alone.indices)
             np.testing.assert_array_equal(distances, [*alone.distances, alone.radius])
-
-
-def test_same_picks_from_disk_under_a_limit(tmp_path):
-    points = np.random.default_rng(1).standard_normal((3_000, 64)).astype(np.float32)
-    np.save(tmp_path / "points.npy", points)
-    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
-    free = kcenter_greedy(points, 200, [5])
-    limited = kcenter_greedy(mapped, 200, [5], max_bytes=3_000_000)
-    np.testing.assert_array_equal(limited.indices, free.indices)
-    assert limited.work.rounds > free.work.rounds
-    with pytest.raises(ValueError, match=r"max_bytes is 1,000, but at least [\d,]+ are needed"):
-        kcenter_greedy(points, 200, [5], max_bytes=1_000)
