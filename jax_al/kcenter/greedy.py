@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -66,12 +67,14 @@ def kcenter_greedy(
     Raises:
         ValueError: NaN, infinity or entries beyond 1e15 (rows named); under cosine, rows of
             zeros (named); not a matrix, or an empty one; `initial` out of range or repeated
-            (values named); `num_picks` negative or larger than what is left; `max_bytes` less
-            than what the bounds and the centers alone take; points sharded otherwise than by rows.
+            (values named); `num_picks` not whole, negative or larger than what is left;
+            `max_bytes` less than what the bounds and the centers alone take; points sharded
+            otherwise than by rows.
     """
     points = as_array(points)
     matrix = (ShardedPoints if is_split(points) else Points)(points, metric)
     initial = check_initial(initial, matrix.N)
+    num_picks = check_count(num_picks)
     left = matrix.N - len(initial)
     if not 0 <= num_picks <= left:
         raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
@@ -97,6 +100,14 @@ def kcenter_greedy(
     sq = np.append(picks.sq_distances, picks.sq_radius)
     distances = np.sqrt(sq) if metric == "euclidean" else sq / 2
     return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
+
+
+def check_count(num_picks: Any) -> int:
+    """A number of picks; a ValueError if it is not whole."""
+    try:
+        return operator.index(num_picks)
+    except TypeError:
+        raise ValueError(f"num_picks must be an integer, not {num_picks!r}") from None
 
 
 def check_initial(initial: Any, N: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_al.kcenter.greedy import check_initial
+from jax_al.kcenter.greedy import check_count, check_initial
 from jax_al.kcenter.points import Points
 
 
@@ -39,6 +39,7 @@ def pose(
     outliers = matrix.N // 10_000 if num_outliers is None else num_outliers
     if outliers < 0:
         raise ValueError(f"num_outliers is {num_outliers}; it cannot be negative")
+    num_picks = check_count(num_picks)
     if num_picks < 1:
         raise ValueError(f"num_picks is {num_picks}; at least one center is to be picked")
     return Problem(matrix, existing, num_picks, outliers, metric)
