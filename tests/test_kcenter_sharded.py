@@ -38,6 +38,20 @@ for name, initial, metric in CASES:
     before = processes * 8 * (1 + 10 + 3 + 2 * is_cold) + 3 * 4 * len(initial or [0])
     assert work.bytes_exchanged == before + work.rounds * 8 * 65 * (3 + 3) * 4
 
+def refused(points, said, **arguments):
+    split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
+    try:
+        kcenter_greedy(split, 5, **arguments)
+    except ValueError as error:
+        assert said in str(error), error
+    else:
+        raise AssertionError(said)
+
+spoiled = points.copy()
+spoiled[[5, 790]] = np.nan
+refused(spoiled, "in rows 5, 790")
+refused(points, "at least", max_bytes=1_000)
+
 from jax_al.kcenter.sharded import ShardedPoints, programs
 matrix = ShardedPoints(split)
 begin, one_round = programs(split.sharding, 150, 64)
