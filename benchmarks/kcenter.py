@@ -364,15 +364,16 @@ def report() -> None:
             )
     lines += [
         "\nsharded over virtual devices, which share one processor; bytes are what each receives\n",
-        "| devices | N, D | centers + picks | rounds | collectives | KB per round "
+        "| devices | N, D | centers + picks | points | rounds | collectives | KB per round "
         "| MB of first centers | MB in all | seconds |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         if name.startswith("sharded"):
             lines.append(
                 f"| {row['devices']} | {row['N']:,}, {row['D']} "
-                f"| {row['initial']:,} + {row['picks']:,} | {row['rounds']} | {row['collectives']} "
+                f"| {row['initial']:,} + {row['picks']:,} | {row['points']} "
+                f"| {row['rounds']} | {row['collectives']} "
                 f"| {row['bytes_per_round'] / 1e3:,.0f} | {row['bytes_of_centers'] / 1e6:.1f} "
                 f"| {row['bytes_exchanged'] / 1e6:.1f} | {row['seconds']:.2f} |"
             )
