@@ -16,10 +16,14 @@ Here it only ever produces bounds.
 
         upper = (lower + 6 slack |a|^2) / (1 - 4 slack).
 
+    That counts rounding. Products below 2^-126 may also be flushed to zero; there are 4 D of them,
+    so `underflow`, 8 (D + 16) 2^-126, is taken from every lower bound and twice added to the upper.
+
 Accurate: the differences a - b in float32, squared and summed in float64, rounded to float32.
 The squares are exact in float64, so that the order of summation shows only in the 53rd bit and
 is gone after rounding: the value belongs to the pair alone, whatever block, device or library
-computed it. Every decision between two points is made on these values; equal ones tie.
+computed it. Every decision between two points is made on these values; equal ones tie. Those below
+2^-126, where some processors round to zero and others do not, are zero everywhere.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+TINY = 2.0**-126  # the smallest normal float32
 GROUP = 16  # centers that share one lower bound, and are looked at together when it matters
 
 
@@ -50,17 +55,23 @@ def matmul_slack(D: int) -> float:
     return 2 * (D + 16) * unit / (1 - (D + 16) * unit)
 
 
+def underflow(D: int) -> float:
+    """The same from products that are flushed to zero; absolute."""
+    return 8 * (D + 16) * TINY
+
+
 def sq_accurate(differences: jax.Array) -> jax.Array:
     """Squared lengths [...] float32 of float32 rows [..., D]: summed in float64, then rounded."""
     with jax.enable_x64(True):
         total = jnp.sum(jnp.square(differences.astype(jnp.float64)), axis=-1)
-        return total.astype(jnp.float32)
+        return jnp.where(total < TINY, 0.0, total).astype(jnp.float32)
 
 
 def sq_accurate_host(differences: np.ndarray) -> np.ndarray:
     """The same numbers as `sq_accurate`, for the few rows for which a dispatch would cost more."""
     wide = differences.astype(np.float64)
-    return np.einsum("...d,...d->...", wide, wide).astype(np.float32)
+    total = np.einsum("...d,...d->...", wide, wide)
+    return np.where(total < TINY, 0.0, total).astype(np.float32)
 
 
 def sq_norms(rows: jax.Array) -> jax.Array:
@@ -70,7 +81,8 @@ def sq_norms(rows: jax.Array) -> jax.Array:
 
 def _group_partials(rows: jax.Array, tile: jax.Array, is_real: jax.Array) -> jax.Array:
     """`lower` without the row's own norm [R, W / GROUP]; groups without a center get inf."""
-    reduced = (1 - matmul_slack(tile.shape[1])) * sq_norms(tile)
+    D = tile.shape[1]
+    reduced = (1 - matmul_slack(D)) * sq_norms(tile) - underflow(D)
     reduced = jnp.where(is_real, reduced, jnp.inf)
     inner = jnp.dot(rows, tile.T, precision=lax.Precision.HIGHEST)
     partial = reduced[None, :] - 2.0 * inner
@@ -122,7 +134,7 @@ def nearest_centers(
     partial, partial_second, slot = lax.fori_loop(0, tiles, extend, nothing)
     slack = matmul_slack(D)
     lower = (1 - slack) * own + partial
-    upper = jnp.maximum(lower + 6 * slack * own, 0.0) / (1 - 4 * slack)
+    upper = jnp.maximum(lower + 6 * slack * own + 2 * underflow(D), 0.0) / (1 - 4 * slack)
     return Nearest(lower, (1 - slack) * own + partial_second, slot, upper)
 
 
@@ -185,9 +197,10 @@ def sq_group(
 def pair_lower(block: jax.Array, rows: jax.Array, mean: jax.Array) -> jax.Array:
     """Lower bounds [R, R] of the squared distances among some rows of a block."""
     a = block[rows] - mean[None, :]
-    own = (1 - matmul_slack(block.shape[1])) * sq_norms(a)
+    D = block.shape[1]
+    own = (1 - matmul_slack(D)) * sq_norms(a)
     inner = jnp.dot(a, a.T, precision=lax.Precision.HIGHEST)
-    return own[:, None] + own[None, :] - 2.0 * inner
+    return own[:, None] + own[None, :] - underflow(D) - 2.0 * inner
 
 
 @functools.partial(jax.jit, donate_argnums=0)

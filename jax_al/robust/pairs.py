@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.kcenter.distances import matmul_slack, sq_accurate_host, sq_norms
+from jax_al.kcenter.distances import matmul_slack, sq_accurate_host, sq_norms, underflow
 from jax_al.kcenter.lazy import sq_to_nearest
 from jax_al.kcenter.points import Points
 
@@ -69,7 +69,7 @@ def _may_reach(
     keep = 1 - matmul_slack(block.shape[1])
     lower = keep * sq_norms(a)[:, None] + keep * sq_norms(b)[None, :]
     lower -= 2 * jnp.dot(a, b.T, precision=jax.lax.Precision.HIGHEST)
-    return lower <= jnp.square(limit)[:, None]
+    return lower - underflow(block.shape[1]) <= jnp.square(limit)[:, None]
 
 
 def distances_to(pairs: Pairs, centers: np.ndarray) -> np.ndarray:
