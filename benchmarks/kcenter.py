@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
+
 RESULTS = Path(__file__).parent / "results"
 LINES = RESULTS / "kcenter.jsonl"
 REPEATS = 5
@@ -100,6 +102,54 @@ def ours(setting: dict, path: str | None) -> dict:
     }
 
 
+def in_jit(setting: dict, path: str | None) -> dict:
+    """The form that the learner compiles into its programs."""
+    import jax
+
+    from jax_al.kcenter import kcenter_greedy_traced
+
+    points, initial = problem(setting, path)
+    args = jax.device_put(points), jax.device_put(initial.astype(np.int32)), len(initial)
+    watch = Stopwatch()
+    program = jax.jit(kcenter_greedy_traced, static_argnums=3)
+    program = program.lower(*args, setting["picks"]).compile()
+    compiling = watch.read()
+    runs = []
+    for _ in range(3):
+        watch = Stopwatch()
+        jax.block_until_ready(program(*args))
+        runs.append(watch.read())
+    return seconds(np.min(runs, axis=0)) | {"compile_seconds": float(compiling[0])}
+
+
+def sharded(setting: dict, path: str | None) -> dict:
+    """Points split over virtual devices, which share the processor: what is sent, not how fast."""
+    devices = setting["devices"]
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    import jax
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    from jax_al.kcenter.sharded import ShardedPoints, sharded_greedy
+
+    points, initial = problem(setting, path)
+    mesh = Mesh(np.array(jax.devices()), ("rows",))
+    split = jax.device_put(points, NamedSharding(mesh, PartitionSpec("rows", None)))
+    matrix = ShardedPoints(split)
+    sharded_greedy(matrix, initial, setting["picks"])
+    watch = Stopwatch()
+    work = sharded_greedy(matrix, initial, setting["picks"]).work
+    taken = watch.read()
+    centers_bytes = len(initial) * points.shape[1] * 4
+    before = matrix.bytes_exchanged + centers_bytes
+    return seconds(taken) | {
+        "rounds": work.rounds,
+        "collectives": work.collectives,
+        "bytes_per_round": (work.bytes_exchanged - before) // work.rounds,
+        "bytes_of_centers": centers_bytes,
+        "bytes_exchanged": work.bytes_exchanged,
+    }
+
+
 def from_disk(setting: dict, path: str | None) -> dict:
     """A matrix of 8 GB in a memory-mapped file, within 2 GB."""
     from jax_al.kcenter import kcenter_greedy
@@ -126,7 +176,7 @@ def from_disk(setting: dict, path: str | None) -> dict:
     return seconds(taken) | {
         "distances": result.work.distances / (N * centers),
         "rounds": result.work.rounds,
-        "bytes_read": result.work.rows_read * D * 4,
+        "bytes_read": result.work.bytes_read,
         "bytes_plain_loop": N * D * 4 * centers,
         "peak_mb": peak_mb(),
         "peak_mb_making_the_file": before,
@@ -179,7 +229,7 @@ def skactiveml(setting: dict, path: str | None) -> dict:
     points, initial = problem(setting, path)
     labels = np.full(len(points), np.nan)
     labels[initial] = 0
-    picks = min(setting["picks"], 500)
+    picks = min(setting["picks"], 100)
     watch = Stopwatch()
     CoreSet(random_state=0).query(points, labels, batch_size=1)
     once = watch.read()
@@ -201,12 +251,29 @@ def fpsample(setting: dict, path: str | None) -> dict:
 CASES = {
     "disk/jax_al": (from_disk, {"N": 1_000_000, "D": 2_048, "initial": 1_000, "picks": 1_000}),
     "paper/jax_al": (ours, PAPER),
-    "paper/torch matvec loop": (torch_loop, PAPER | {"most": 5_000}),
+    "paper/torch matvec loop": (torch_loop, PAPER),
     "paper/torch norm loop": (torch_idiom, PAPER),
     "paper/scikit-activeml": (skactiveml, PAPER),
     "cold/jax_al": (ours, COLD),
     "cold/torch matvec loop": (torch_loop, COLD),
     "cold/fpsample": (fpsample, COLD),
+}
+JIT = {
+    "learner": {"N": 50_000, "D": 128, "initial": 900, "picks": 100},
+    "1000+1000": {"N": 50_000, "D": 512, "initial": 1_000, "picks": 1_000},
+    "paper": PAPER,
+}
+SHARDED = [
+    {"N": 50_000, "D": 512, "initial": 1_000, "picks": 1_000, "devices": n} for n in (1, 2, 4, 8)
+] + [
+    {"N": 50_000, "D": 512, "initial": 1_000, "picks": 100, "devices": 8},
+    {"N": 50_000, "D": 128, "initial": 1_000, "picks": 1_000, "devices": 8},
+    PAPER | {"devices": 8},
+]
+CASES |= {f"jit {name}/jax_al": (in_jit, setting) for name, setting in JIT.items()}
+CASES |= {
+    f"sharded {s['devices']} x D={s['D']}, {s['initial']}+{s['picks']}/jax_al": (sharded, s)
+    for s in SHARDED
 }
 for axis, settings in GROWTH.items():
     for setting in settings:
@@ -217,9 +284,9 @@ for axis, settings in GROWTH.items():
 def run_case(name: str, path: str | None) -> None:
     function, setting = CASES[name]
     options = {"most": setting["most"]} if "most" in setting else {}
-    fixed = name.split("/")[0] in ("paper", "cold")
+    fixed = path is not None and np.load(path, mmap_mode="r").shape == (setting["N"], setting["D"])
     measured = function(setting, path if fixed else None, **options)
-    source = Path(path).name if path and fixed else "made up"
+    source = Path(path).name if fixed else "made up"
     print(json.dumps({"case": name, **setting, "points": source, **measured}))
 
 
@@ -283,6 +350,33 @@ def report() -> None:
             f"{disk['bytes_read'] / 1e9:.1f} GB read where the plain loop reads "
             f"{disk['bytes_plain_loop'] / 1e9:,.0f} GB"
         )
+    lines += [
+        "\ninside jit, as the learner uses it\n",
+        "| N, D | centers + picks | points | seconds | CPU seconds | compile |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in JIT:
+        if row := rows.get(f"jit {name}/jax_al"):
+            lines.append(
+                f"| {row['N']:,}, {row['D']} | {row['initial']:,} + {row['picks']:,} "
+                f"| {row['points']} | {row['seconds']:.2f} | {row['cpu_seconds']:.2f} "
+                f"| {row['compile_seconds']:.1f} s |"
+            )
+    lines += [
+        "\nsharded over virtual devices, which share one processor; bytes are what each receives\n",
+        "| devices | N, D | centers + picks | points | rounds | collectives | KB per round "
+        "| MB of first centers | MB in all | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        if name.startswith("sharded"):
+            lines.append(
+                f"| {row['devices']} | {row['N']:,}, {row['D']} "
+                f"| {row['initial']:,} + {row['picks']:,} | {row['points']} "
+                f"| {row['rounds']} | {row['collectives']} "
+                f"| {row['bytes_per_round'] / 1e3:,.0f} | {row['bytes_of_centers'] / 1e6:.1f} "
+                f"| {row['bytes_exchanged'] / 1e6:.1f} | {row['seconds']:.2f} |"
+            )
     lines += ["\n| growth with | | | | exponent |", "|---|---|---|---|---|"]
     figure, axes = plt.subplots(1, len(GROWTH), figsize=(11, 3.4), layout="constrained")
     for axis, (along, settings) in zip(axes, GROWTH.items(), strict=True):

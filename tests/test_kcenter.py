@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from jax_al.kcenter import greedy_k_center, kcenter_greedy
+from jax_al.kcenter import kcenter_greedy, kcenter_greedy_traced
 from jax_al.kcenter.distances import sq_accurate, sq_accurate_host
 from jax_al.kcenter.lazy import lazy_greedy
 from jax_al.kcenter.points import Points
 
-jitted = jax.jit(greedy_k_center, static_argnums=3)
+jitted = jax.jit(kcenter_greedy_traced, static_argnums=3)
 
 
 def lazy(points, num_picks, initial, block=None):
@@ -125,6 +125,42 @@ def test_far_from_the_origin(greedy):
     assert_same_as_brute_force(greedy, points, 120, [0, 9])
 
 
+def awkward():
+    """Pools [200, 4] on which a careless sum, bound or comparison goes wrong, by name."""
+    rng = np.random.default_rng(12)
+    cloud = rng.standard_normal((200, 4))
+    half = np.arange(200)[:, None] < 100
+    return {
+        "a tiny spread far out": 1e6 + cloud / 2,
+        "two clouds far apart": cloud + 1e6 * half,
+        "two huge outliers": np.concatenate([[[1e15] * 4, [-1e15] * 4], cloud[2:]]),
+        "tiny": cloud * 1e-18,
+        "too tiny to tell apart": cloud * 1e-25,
+        "every magnitude": np.geomspace(1e-12, 1e12, 200)[:, None] * np.sign(cloud),
+        "zeros of both signs": np.where(cloud > 0.5, 1.0, np.where(cloud > 0, 0.0, -0.0)),
+        "few bytes": rng.integers(0, 3, (200, 4)),
+        "opposites": np.concatenate([np.eye(100, 4), -np.eye(100, 4)]) / 10,
+        "near its centers": np.concatenate([cloud[:50]] * 4) * (1 + 1e-6 * cloud[::-1]),
+    }
+
+
+@every_form
+@pytest.mark.parametrize("name", awkward().keys())
+@pytest.mark.parametrize("initial", [[], [0, 1, 199]])
+def test_awkward_numbers(greedy, name, initial):
+    points = awkward()[name].astype(np.float32)
+    indices, sq_distances, sq_radius = greedy(points, 150, initial)
+    if name == "too tiny to tell apart":
+        # Squares below float32 are zero, and equals come in index order (but for a cold start,
+        # whose first pick is told apart in float64).
+        assert not sq_distances[np.isfinite(sq_distances)].any()
+        assert (np.diff(indices[not initial :]) > 0).all()
+    else:
+        assert_greedy(points, initial, (indices, sq_distances, sq_radius))
+    same = lazy(points, 150, initial)
+    np.testing.assert_array_equal(indices, same[0])
+
+
 @every_form
 @pytest.mark.parametrize("relative", [1e-6, 1e-5, 3e-4])
 def test_near_duplicates(greedy, relative):
@@ -201,11 +237,20 @@ def test_traced_pads_when_nothing_is_left():
     assert sq_radius == 0
 
 
+def test_traced_picks_nothing_where_points_are_not_finite():
+    points = np.ones((10, 3), np.float32)
+    points[4, 1] = np.nan
+    indices, sq_distances, sq_radius = traced(points, 5, [3, 1])
+    np.testing.assert_array_equal(indices, -1)
+    assert not sq_distances.any()
+    assert np.isnan(sq_radius)
+
+
 def test_traced_under_vmap_equals_one_at_a_time():
     points = np.random.default_rng(10).standard_normal((3, 200, 8)).astype(np.float32)
     centers = jnp.asarray([[5, 6, 7, -1], [-1] * 4, [9, -1, -1, -1]], jnp.int32)
     counts = jnp.asarray([3, 0, 1], jnp.int32)
-    over_seeds = jax.jit(jax.vmap(functools.partial(greedy_k_center, num_picks=30)))
+    over_seeds = jax.jit(jax.vmap(functools.partial(kcenter_greedy_traced, num_picks=30)))
     together = over_seeds(points, centers, counts)
     for s in range(3):
         alone = jitted(points[s], centers[s], counts[s], 30)
@@ -219,7 +264,7 @@ def test_traced_compiles_once_whatever_the_count():
     @functools.partial(jax.jit, static_argnums=3)
     def counted(points, centers, count, num_picks):
         traces.append(1)
-        return greedy_k_center(points, centers, count, num_picks)
+        return kcenter_greedy_traced(points, centers, count, num_picks)
 
     for count in (0, 3, 10):
         counted(points, jnp.arange(10, dtype=jnp.int32), jnp.int32(count), 5)

@@ -32,6 +32,14 @@ def test_any_type_from_anywhere(kind, where, tmp_path):
     np.testing.assert_array_equal(kcenter_greedy(points, 30, [1, 2]).indices, expected)
 
 
+def test_lists_and_single_points():
+    assert kcenter_greedy([[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]], 1).indices.tolist() == [2]
+    one = np.ones((1, 3), np.float32)
+    assert kcenter_greedy(one, 1).indices.tolist() == [0]
+    assert kcenter_greedy(one, 1).radius == 0
+    assert kcenter_greedy(one, 0, [0]).radius == 0
+
+
 def test_the_certificate():
     points = made_up(400, 2)
     for num_picks in (1, 5, 50):
@@ -93,12 +101,21 @@ def spoiled(rows, value):
         (r"\[N, D\], not of shape \(300,\)", made_up()[:, 0], {}),
         (r"at least one row", made_up()[:0], {}),
         (r"uint8, not int64", made_up().astype(np.int64), {}),
+        (r"uint8, not int64", [[1, 2], [3, 4]], {}),
+        (r"uint8, not int32", np.ones((4, 2), np.int32), {}),
+        (r"uint8, not object", np.array([[1, "a"]], object), {}),
+        (r"uint8, not bool", np.ones((4, 2), bool), {}),
+        (r"uint8, not complex64", np.ones((4, 2), np.complex64), {}),
+        (r"inhomogeneous", [[1.0], [2.0, 3.0]], {}),
+        (r"\[N, D\], not of shape \(\)", None, {}),
         (r"names row 300: points has rows 0..299", made_up(), {"initial": [0, 300]}),
         (r"names row -1", made_up(), {"initial": [-1, 5]}),
         (r"repeats row 7", made_up(), {"initial": [7, 5, 7]}),
         (r"vector of indices", made_up(), {"initial": np.array([0.5])}),
         (r"num_picks is 299, but 298 of 300", made_up(), {"num_picks": 299, "initial": [1, 2]}),
         (r"num_picks is -1", made_up(), {"num_picks": -1}),
+        (r"num_picks must be an integer, not 1.5", made_up(), {"num_picks": 1.5}),
+        (r"num_picks must be an integer, not '3'", made_up(), {"num_picks": "3"}),
         (r"metric must be one of", made_up(), {"metric": "manhattan"}),
         (r"zeros.*in row 4$", np.eye(5, 4, dtype=np.float32), {"metric": "cosine"}),
     ],

@@ -1,4 +1,4 @@
-"""Same picks on one device, on eight, across two processes, and from disk under a limit."""
+"""Same picks on one device, on eight, and across two processes."""
 
 import os
 import socket
@@ -10,7 +10,10 @@ import pytest
 
 from jax_al.kcenter import kcenter_greedy
 
-PROGRAM = """
+CASES = [("cold", None, "euclidean"), ("warm", [3, 500], "euclidean"), ("angles", [3], "cosine")]
+PROGRAM = (
+    f"CASES = {CASES!r}"
+    """
 import sys
 import jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -23,16 +26,53 @@ sharding = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec
 split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
 assert len(jax.devices()) == 8
 assert max(shard.data.shape[0] for shard in split.addressable_shards) == len(points) // 8
-for name, initial in (("cold", None), ("warm", [3, 500])):
-    np.save(f"{out}/{name}{process}.npy", kcenter_greedy(split, 150, initial).indices)
+for name, initial, metric in CASES:
+    result = kcenter_greedy(split, 150, initial, metric=metric)
+    np.save(f"{out}/{name}{process}.npy", result.indices)
+    np.save(f"{out}/{name}{process}_distances.npy", [*result.distances, result.radius])
+    # One collective per round: 65 rows from each of 8 devices, with 3 words beside their values.
+    # Before them the mean, a cold start's first pick, and the values of the first centers.
+    work, is_cold = result.work, initial is None
+    assert work.rounds < 50, work
+    assert work.collectives == work.rounds + 2 + is_cold
+    before = processes * 8 * (1 + 10 + 3 + 2 * is_cold) + 3 * 4 * len(initial or [0])
+    assert work.bytes_exchanged == before + work.rounds * 8 * 65 * (3 + 3) * 4
+
+def refused(points, said, **arguments):
+    split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
+    try:
+        kcenter_greedy(split, 5, **arguments)
+    except ValueError as error:
+        assert said in str(error), error
+    else:
+        raise AssertionError(said)
+
+spoiled = points.copy()
+spoiled[[5, 790]] = np.nan
+refused(spoiled, "in rows 5, 790")
+refused(points, "at least", max_bytes=1_000)
+
+from jax_al.kcenter.sharded import ShardedPoints, programs
+matrix = ShardedPoints(split)
+begin, one_round = programs(split.sharding, 150, 64)
+rows = np.array([3, 500], np.int32)
+state = begin(split, matrix.mean, rows, points[rows])
+for part in state.bounds:
+    assert {shard.data.shape for shard in part.addressable_shards} == {(len(points) // 8,)}
+text = one_round.lower(split, matrix.mean, state).compile().as_text()
+kinds = ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter")
+assert sum(text.count(f" {kind}(") + text.count(f" {kind}-start(") for kind in kinds) == 1
+assert "u32[8,65,6]" in text
 """
+)
 
 
 def made_up():
     """A grid of ties next to a cloud."""
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(8)] * 3), -1).reshape(-1, 3)
-    return np.concatenate([grid, rng.standard_normal((288, 3))]).astype(np.float32)
+    points = np.concatenate([grid + 1, rng.standard_normal((288, 3))])
+    return points.astype(np.float32)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -54,19 +94,11 @@ def test_same_picks_on_eight_devices(processes, tmp_path):
     for process in running:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
-    for name, initial in (("cold", None), ("warm", [3, 500])):
-        alone = kcenter_greedy(made_up(), 150, initial).indices
+    for name, initial, metric in CASES:
+        alone = kcenter_greedy(made_up(), 150, initial, metric=metric)
         for i in range(processes):
-            np.testing.assert_array_equal(np.load(tmp_path / f"{name}{i}.npy"), alone)
-
-
-def test_same_picks_from_disk_under_a_limit(tmp_path):
-    points = np.random.default_rng(1).standard_normal((3_000, 64)).astype(np.float32)
-    np.save(tmp_path / "points.npy", points)
-    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
-    free = kcenter_greedy(points, 200, [5])
-    limited = kcenter_greedy(mapped, 200, [5], max_bytes=3_000_000)
-    np.testing.assert_array_equal(limited.indices, free.indices)
-    assert limited.work.rounds > free.work.rounds
-    with pytest.raises(ValueError, match=r"max_bytes is 1,000, but at least [\d,]+ are needed"):
-        kcenter_greedy(points, 200, [5], max_bytes=1_000)
+            picks, distances = (
+                np.load(tmp_path / f"{name}{i}{part}.npy") for part in ("", "_distances")
+            )
+            np.testing.assert_array_equal(picks, alone.indices)
+            np.testing.assert_array_equal(distances, [*alone.distances, alone.radius])

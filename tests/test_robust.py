@@ -87,6 +87,23 @@ def test_never_worse_than_greedy_and_the_gap_is_true(limits, num_outliers):
     assert again[1:3] == result[1:3]
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
+def test_cosine_equals_exhaustive_search(seed, num_picks, num_initial, num_outliers):
+    rng = np.random.default_rng(seed)
+    points = (rng.standard_normal((12, 3)) * rng.uniform(0.1, 10, (12, 1))).astype(np.float32)
+    unit = points / np.linalg.norm(points.astype(np.float64), axis=1)[:, None]
+    initial = list(range(num_initial))
+    best = exhaustive(unit, num_picks, initial, num_outliers) ** 2 / 2
+    args = points, num_picks, initial, num_outliers
+    result = robust_kcenter(*args, metric="cosine", tolerance=0)
+    assert result.status == "optimal"
+    np.testing.assert_allclose([result.radius, result.lower_bound], best, rtol=1e-5)
+    rough = greedy_with_outliers(*args, metric="cosine")
+    assert rough.lower_bound <= best * (1 + 1e-5)
+    assert rough.radius <= 9 * best * (1 + 1e-5)
+
+
 def test_default_outliers_are_one_in_ten_thousand():
     points = np.random.default_rng(1).standard_normal((200, 2)).astype(np.float32)
     assert len(robust_kcenter(points, 5).outliers) == 0
@@ -101,3 +118,5 @@ def test_errors():
             name(points, 0)
         with pytest.raises(ValueError, match="names row 5"):
             name(points, 1, [5])
+        with pytest.raises(ValueError, match="metric must be one of"):
+            name(points, 1, metric="manhattan")

@@ -16,10 +16,14 @@ Here it only ever produces bounds.
 
         upper = (lower + 6 slack |a|^2) / (1 - 4 slack).
 
+    That counts rounding. Products below 2^-126 may also be flushed to zero; there are 4 D of them,
+    so `underflow`, 8 (D + 16) 2^-126, is taken from every lower bound and twice added to the upper.
+
 Accurate: the differences a - b in float32, squared and summed in float64, rounded to float32.
 The squares are exact in float64, so that the order of summation shows only in the 53rd bit and
 is gone after rounding: the value belongs to the pair alone, whatever block, device or library
-computed it. Every decision between two points is made on these values; equal ones tie.
+computed it. Every decision between two points is made on these values; equal ones tie. Those below
+2^-126, where some processors round to zero and others do not, are zero everywhere.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+TINY = 2.0**-126  # the smallest normal float32
 GROUP = 16  # centers that share one lower bound, and are looked at together when it matters
 
 
@@ -50,17 +55,23 @@ def matmul_slack(D: int) -> float:
     return 2 * (D + 16) * unit / (1 - (D + 16) * unit)
 
 
+def underflow(D: int) -> float:
+    """The same from products that are flushed to zero; absolute."""
+    return 8 * (D + 16) * TINY
+
+
 def sq_accurate(differences: jax.Array) -> jax.Array:
     """Squared lengths [...] float32 of float32 rows [..., D]: summed in float64, then rounded."""
     with jax.enable_x64(True):
         total = jnp.sum(jnp.square(differences.astype(jnp.float64)), axis=-1)
-        return total.astype(jnp.float32)
+        return jnp.where(total < TINY, 0.0, total).astype(jnp.float32)
 
 
 def sq_accurate_host(differences: np.ndarray) -> np.ndarray:
     """The same numbers as `sq_accurate`, for the few rows for which a dispatch would cost more."""
     wide = differences.astype(np.float64)
-    return np.einsum("...d,...d->...", wide, wide).astype(np.float32)
+    total = np.einsum("...d,...d->...", wide, wide)
+    return np.where(total < TINY, 0.0, total).astype(np.float32)
 
 
 def sq_norms(rows: jax.Array) -> jax.Array:
@@ -70,7 +81,8 @@ def sq_norms(rows: jax.Array) -> jax.Array:
 
 def _group_partials(rows: jax.Array, tile: jax.Array, is_real: jax.Array) -> jax.Array:
     """`lower` without the row's own norm [R, W / GROUP]; groups without a center get inf."""
-    reduced = (1 - matmul_slack(tile.shape[1])) * sq_norms(tile)
+    D = tile.shape[1]
+    reduced = (1 - matmul_slack(D)) * sq_norms(tile) - underflow(D)
     reduced = jnp.where(is_real, reduced, jnp.inf)
     inner = jnp.dot(rows, tile.T, precision=lax.Precision.HIGHEST)
     partial = reduced[None, :] - 2.0 * inner
@@ -80,6 +92,50 @@ def _group_partials(rows: jax.Array, tile: jax.Array, is_real: jax.Array) -> jax
 def _tile(centers: jax.Array, mean: jax.Array, start, last, width: int):
     tile = lax.dynamic_slice(centers, (start, 0), (width, centers.shape[1]))
     return tile - mean[None, :], start + jnp.arange(width, dtype=jnp.int32) < last
+
+
+def nearest_centers(
+    rows: jax.Array,
+    centers: jax.Array,
+    mean: jax.Array,
+    first: jax.Array,
+    last: jax.Array,
+    *,
+    width: int,
+) -> Nearest:
+    """Bounds for rows [R, D], from which `mean` has been taken, against centers[first:last].
+
+    Args:
+        rows: float32 [R, D].
+        centers: float32 [K, D], at least `width` longer than any `last`.
+        mean: float32 [D]; any vector is correct, the mean gives the tightest bounds.
+        first: int32 [].
+        last: int32 []; both are traced, so that one program serves all. Without a center
+            between them, every bound is inf.
+        width: centers per matmul, a multiple of GROUP.
+    """
+    own = sq_norms(rows)
+    R, D = rows.shape
+
+    def extend(t, carry):
+        lower, second, slot = carry
+        start = first + t * width
+        groups = _group_partials(rows, *_tile(centers, mean, start, last, width))
+        best = jnp.argmin(groups, axis=1).astype(jnp.int32)
+        low = jnp.min(groups, axis=1)
+        others = jnp.arange(width // GROUP, dtype=jnp.int32)[None, :] != best[:, None]
+        rest = jnp.min(jnp.where(others, groups, jnp.inf), axis=1)
+        second = jnp.minimum(jnp.minimum(second, rest), jnp.maximum(lower, low))
+        slot = jnp.where(low < lower, start + best * GROUP, slot)
+        return jnp.minimum(lower, low), second, slot
+
+    nothing = (jnp.full(R, jnp.inf), jnp.full(R, jnp.inf), jnp.zeros(R, jnp.int32))
+    tiles = (last - first + width - 1) // width
+    partial, partial_second, slot = lax.fori_loop(0, tiles, extend, nothing)
+    slack = matmul_slack(D)
+    lower = (1 - slack) * own + partial
+    upper = jnp.maximum(lower + 6 * slack * own + 2 * underflow(D), 0.0) / (1 - 4 * slack)
+    return Nearest(lower, (1 - slack) * own + partial_second, slot, upper)
 
 
 @functools.partial(jax.jit, static_argnames="width")
@@ -93,40 +149,8 @@ def nearest_groups(
     *,
     width: int,
 ) -> Nearest:
-    """Bounds for some rows of a block against centers[first:last].
-
-    Args:
-        block: float32 [B, D].
-        rows: int32 [R], rows of the block.
-        centers: float32 [K, D], at least `width` longer than any `last`.
-        mean: float32 [D]; any vector is correct, the mean gives the tightest bounds.
-        first: int32 [].
-        last: int32 [], larger than `first`; both are traced, so that one program serves all.
-        width: centers per matmul, a multiple of GROUP.
-    """
-    a = block[rows] - mean[None, :]
-    own = sq_norms(a)
-    R = rows.shape[0]
-
-    def extend(t, carry):
-        lower, second, slot = carry
-        start = first + t * width
-        groups = _group_partials(a, *_tile(centers, mean, start, last, width))
-        best = jnp.argmin(groups, axis=1).astype(jnp.int32)
-        low = jnp.min(groups, axis=1)
-        others = jnp.arange(width // GROUP, dtype=jnp.int32)[None, :] != best[:, None]
-        rest = jnp.min(jnp.where(others, groups, jnp.inf), axis=1)
-        second = jnp.minimum(jnp.minimum(second, rest), jnp.maximum(lower, low))
-        slot = jnp.where(low < lower, start + best * GROUP, slot)
-        return jnp.minimum(lower, low), second, slot
-
-    nothing = (jnp.full(R, jnp.inf), jnp.full(R, jnp.inf), jnp.zeros(R, jnp.int32))
-    tiles = (last - first + width - 1) // width
-    partial, partial_second, slot = lax.fori_loop(0, tiles, extend, nothing)
-    slack = matmul_slack(block.shape[1])
-    lower = (1 - slack) * own + partial
-    upper = jnp.maximum(lower + 6 * slack * own, 0.0) / (1 - 4 * slack)
-    return Nearest(lower, (1 - slack) * own + partial_second, slot, upper)
+    """`nearest_centers` for some rows (int32 [R]) of a block (float32 [B, D]), as a program."""
+    return nearest_centers(block[rows] - mean[None, :], centers, mean, first, last, width=width)
 
 
 @functools.partial(jax.jit, static_argnames="width")
@@ -173,9 +197,10 @@ def sq_group(
 def pair_lower(block: jax.Array, rows: jax.Array, mean: jax.Array) -> jax.Array:
     """Lower bounds [R, R] of the squared distances among some rows of a block."""
     a = block[rows] - mean[None, :]
-    own = (1 - matmul_slack(block.shape[1])) * sq_norms(a)
+    D = block.shape[1]
+    own = (1 - matmul_slack(D)) * sq_norms(a)
     inner = jnp.dot(a, a.T, precision=lax.Precision.HIGHEST)
-    return own[:, None] + own[None, :] - 2.0 * inner
+    return own[:, None] + own[None, :] - underflow(D) - 2.0 * inner
 
 
 @functools.partial(jax.jit, donate_argnums=0)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.kcenter import distances as dist
-from jax_al.kcenter.points import Points
+from jax_al.kcenter.points import Points, cut
 
 BLOCK = 4096  # B
 REPLAY = 1536  # rows among which greedy is replayed, at most
@@ -37,12 +37,12 @@ class Threshold(NamedTuple):
 def front(upper: np.ndarray, size: int) -> tuple[np.ndarray, Threshold]:
     """The `size` largest bounds, of equals the first, as ascending indices; and what is left."""
     if len(upper) > size:
-        cut = np.partition(upper, -size - 1)[-size - 1]
-        if cut >= 0:
-            inside = np.flatnonzero(upper > cut)
-            equal = np.flatnonzero(upper == cut)
+        edge = np.partition(upper, -size - 1)[-size - 1]
+        if edge >= 0:
+            inside = np.flatnonzero(upper > edge)
+            equal = np.flatnonzero(upper == edge)
             fit = size - len(inside)
-            return np.sort(np.concatenate([inside, equal[:fit]])), Threshold(cut, int(equal[fit]))
+            return np.sort(np.concatenate([inside, equal[:fit]])), Threshold(edge, int(equal[fit]))
     return np.flatnonzero(upper >= 0), Threshold(CHOSEN, 0)
 
 
@@ -53,7 +53,7 @@ class Engine:
         N = points.N
         self.points = points
         self.block_size = min(block, _bucket(N))
-        self.mean = jnp.asarray(points.mean.astype(np.float32))
+        self.mean = jnp.asarray(points.mean)
         # Room for a whole block written at the end, and a whole tile read from there.
         room = capacity + max(self.block_size, WIDTH)
         self.centers = jnp.zeros((-(-room // WIDTH) * WIDTH, points.D), jnp.float32)
@@ -76,27 +76,30 @@ class Engine:
 
     def add_initial(self, rows: np.ndarray) -> None:
         """Make rows centers that nobody has been compared with yet."""
+        rows = np.sort(rows)
         for start in range(0, len(rows), self.block_size):
             part = rows[start : start + self.block_size]
-            self.add_centers(self._load(part), np.arange(len(part)), part)
+            self.add_centers(self._filled(self.points.take(part)), np.arange(len(part)), part)
 
     def compare_all(self) -> None:
         """Let every point know of up to START centers more."""
-        for start in range(0, self.points.N, self.block_size):
-            everyone = slice(start, min(start + self.block_size, self.points.N))
-            seen = np.where(self.upper[everyone] >= 0, self.seen[everyone], self.num_centers)
+        wanted = []
+        for piece in cut(self.points.N, self.block_size):
+            seen = np.where(self.upper[piece] >= 0, self.seen[piece], self.num_centers)
             first = int(seen.min())
             last = min(first + START, self.num_centers)
-            late = np.flatnonzero(seen < last)
-            if len(late):
-                self._compare(self._load(everyone), late, start + late, first, last)
+            if first < last:
+                wanted.append((piece, np.flatnonzero(seen < last), first, last))
+        blocks = self.points.slices([piece for piece, *_ in wanted])
+        for block, (piece, late, first, last) in zip(blocks, wanted, strict=True):
+            self._compare(self._filled(block), late, piece.start + late, first, last)
 
     def settle_beyond(self, sq: np.float32) -> None:
         """Accurate distances for every point that is farther than this from its center."""
         threshold = Threshold(sq, 0)
-        for start in range(0, self.points.N, self.block_size):
-            rows = np.arange(start, min(start + self.block_size, self.points.N))
-            block = self._load(slice(start, start + len(rows)))
+        pieces = cut(self.points.N, self.block_size)
+        for block, piece in zip(self.points.slices(pieces), pieces, strict=True):
+            block, rows = self._filled(block), np.arange(piece.start, piece.stop)
             alive = self._refresh(block, rows, threshold)
             self._settle(block, rows, alive, threshold)
 
@@ -106,7 +109,9 @@ class Engine:
         rows, threshold = front(self.upper, self.block_size)
         if not len(rows):
             return rows, np.zeros(0, np.float32), np.float32(0)
-        block = self._load(rows)
+        # Those next in line by bound are the likeliest to be asked for in the next round.
+        likely = front(self.upper, 2 * self.block_size)[0] if self.points.is_stored else rows
+        block = self._filled(self.points.take_and_expect(rows, likely))
         alive = self._refresh(block, rows, threshold)
         if len(alive) > REPLAY:
             ahead, nearer = front(self.upper[rows[alive]], REPLAY)
@@ -117,11 +122,10 @@ class Engine:
             return alive, np.zeros(0, np.float32), None
         return self._replay(block, rows, alive, threshold, limit)
 
-    def _load(self, rows: np.ndarray | slice) -> jax.Array:
+    def _filled(self, block: jax.Array) -> jax.Array:
         """Rows as a block of the one static size."""
-        block = self.points.take(rows)
         missing = self.block_size - len(block)
-        return jnp.pad(block, ((0, missing), (0, 0))) if missing else block
+        return jnp.pad(block, ((0, missing), (0, 0))) if missing else jnp.asarray(block)
 
     def _compare(
         self, block: jax.Array, positions: np.ndarray, rows: np.ndarray, first: int, last: int

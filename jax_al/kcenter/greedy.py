@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 
 from jax_al.kcenter.lazy import Work, fitting_block, lazy_greedy
 from jax_al.kcenter.points import Points, name_rows
+from jax_al.kcenter.reading import as_array, is_split
+from jax_al.kcenter.sharded import ShardedPoints, sharded_greedy
 
 
 class Greedy(NamedTuple):
@@ -45,8 +48,9 @@ def kcenter_greedy(
     distances: `jax_al.kcenter.lazy`, after Minoux 1978. Distances below 1e-19 count as zero.
 
     Args:
-        points: [N, D], NumPy, JAX (any sharding) or memory-mapped; float16, bfloat16, float32,
-            float64 (rounded to float32) or uint8.
+        points: [N, D], NumPy, memory-mapped, JAX (also split by rows over a mesh axis, on one host
+            or several), zarr, TensorStore, or anything with a shape, a dtype and rows by index;
+            float16, bfloat16, float32, float64 (rounded to float32) or uint8.
         num_picks: Q, at most the number of points that are not in `initial`.
         initial: indices of existing centers. None or empty is a cold start: the first pick is
             the point farthest from the mean, or a random one if `key` is given.
@@ -54,8 +58,8 @@ def kcenter_greedy(
             Euclidean distance, so there the certificate reads `radius` <= 4 r*.
         key: typed PRNG key for the first pick of a cold start.
         progress: report on standard error.
-        max_bytes: working memory beside the points, about: blocks shrink to fit. Together with
-            a memory-mapped `points`, the way to matrices larger than memory.
+        max_bytes: working memory beside the points, about, of each device: blocks shrink to
+            fit. Together with `points` in a file, the way to matrices larger than memory.
 
     Returns:
         `Greedy`; `distances` never increases, and starts with inf after a cold start.
@@ -63,27 +67,47 @@ def kcenter_greedy(
     Raises:
         ValueError: NaN, infinity or entries beyond 1e15 (rows named); under cosine, rows of
             zeros (named); not a matrix, or an empty one; `initial` out of range or repeated
-            (values named); `num_picks` negative or larger than what is left; `max_bytes` less
-            than what the bounds and the centers alone take; points sharded otherwise than by rows.
+            (values named); `num_picks` not whole, negative or larger than what is left;
+            `max_bytes` less than what the bounds and the centers alone take; points sharded
+            otherwise than by rows.
     """
-    matrix = Points(points, metric)
+    points = as_array(points)
+    matrix = (ShardedPoints if is_split(points) else Points)(points, metric)
     initial = check_initial(initial, matrix.N)
+    num_picks = check_count(num_picks)
     left = matrix.N - len(initial)
     if not 0 <= num_picks <= left:
         raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
     first = 0
     if not len(initial):
         if num_picks == 0:
-            return Greedy(np.zeros(0, np.int64), np.zeros(0), np.inf, Work(0, 0, matrix.rows_read))
+            return Greedy(
+                np.zeros(0, np.int64),
+                np.zeros(0),
+                np.inf,
+                Work(0, 0, matrix.rows_read, matrix.bytes_read),
+            )
         if key is None:
             first = matrix.farthest_from_mean()
         else:
             first = int(jax.random.randint(key, (), 0, matrix.N))
-    block = fitting_block(matrix, len(initial) + num_picks, max_bytes)
-    picks = lazy_greedy(matrix, initial, num_picks, first, _reporter(num_picks, progress), block)
+    report = _reporter(num_picks, progress)
+    if isinstance(matrix, ShardedPoints):
+        picks = sharded_greedy(matrix, initial, num_picks, first, report, max_bytes)
+    else:
+        block = fitting_block(matrix, len(initial) + num_picks, max_bytes)
+        picks = lazy_greedy(matrix, initial, num_picks, first, report, block)
     sq = np.append(picks.sq_distances, picks.sq_radius)
     distances = np.sqrt(sq) if metric == "euclidean" else sq / 2
     return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
+
+
+def check_count(num_picks: Any) -> int:
+    """A number of picks; a ValueError if it is not whole."""
+    try:
+        return operator.index(num_picks)
+    except TypeError:
+        raise ValueError(f"num_picks must be an integer, not {num_picks!r}") from None
 
 
 def check_initial(initial: Any, N: int) -> np.ndarray:

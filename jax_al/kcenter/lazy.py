@@ -46,7 +46,10 @@ class Work(NamedTuple):
 
     rounds: int
     distances: int  # point-center pairs evaluated, in either quality
-    rows_read: int  # rows of the matrix read, the checking passes included
+    rows_read: int  # rows of the matrix read, the checking passes and those read ahead included
+    bytes_read: int  # the same in bytes; the plain loop reads the whole matrix once per pick
+    collectives: int = 0  # between devices
+    bytes_exchanged: int = 0  # that each device received in them
 
 
 class Picks(NamedTuple):
@@ -87,7 +90,7 @@ def lazy_greedy(
         if sq_radius is None and rounds >= PATIENCE and picked < YIELD * rounds:
             engine.compare_all()
             rounds = picked = 0
-    work = Work(engine.rounds, engine.distances, points.rows_read)
+    work = Work(engine.rounds, engine.distances, points.rows_read, points.bytes_read)
     return Picks(np.array(indices, np.int64), np.array(sq_distances), float(sq_radius), work)
 
 
@@ -105,11 +108,12 @@ def sq_to_nearest(points: Points, centers: np.ndarray, floor: np.float32) -> np.
 def fitting_block(points: Points, capacity: int, max_bytes: int | None) -> int:
     """The largest block with which everything but the points fits into `max_bytes`."""
     # Per point two bounds and a second one, a slot and a count; the center list, twice while it
-    # is appended to; a block, gathered and centred; the bounds among survivors; room for tiles.
+    # is appended to; a block, gathered and centred, the one before it and the one read ahead;
+    # the bounds among survivors; room for tiles.
     fixed = 24 * points.N + 8 * (capacity + BLOCK) * points.D
     block = BLOCK
     while max_bytes is not None:
-        need = fixed + block * (16 * points.D + 4 * WIDTH) + 8 * min(block, REPLAY) ** 2
+        need = fixed + block * (24 * points.D + 4 * WIDTH) + 8 * min(block, REPLAY) ** 2
         if need <= max_bytes:
             break
         if block == SMALLEST_BLOCK:

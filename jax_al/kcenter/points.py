@@ -1,98 +1,92 @@
-"""One way to read the rows of a matrix, wherever it lives: NumPy, JAX, memory-mapped, sharded."""
+"""The rows of a matrix as everything else here wants them: float32, checked, of one metric."""
 
 from __future__ import annotations
 
-import functools
-import mmap
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.sharding import NamedSharding, PartitionSpec
+
+from jax_al.kcenter import reading
 
 SLICE = 2048  # rows read at once by the passes over the whole matrix
-SCATTERED = 128  # rows read at once from here and there in a file, where each may map megabytes
 LARGEST = 1e15  # entries beyond it would overflow when squared and summed in float32
 METRICS = ("euclidean", "cosine")
+NAMED = 10  # rows named in an error, at most
 
 
-class Points:
-    """The rows of a matrix as float32 [R, D], ready for Euclidean distances.
+class Survey(NamedTuple):
+    """What one pass over some rows finds."""
+
+    bad: list[int]  # the first NAMED rows that cannot be used
+    num_bad: int
+    total: np.ndarray  # float64 [D], sum of the rows
+
+
+class RawPoints:
+    """The rows of a matrix as float32 [R, D], ready for Euclidean distances; not yet checked.
 
     Any type is rounded to float32 first; under the cosine metric rows are then scaled to length
-    1, where the squared Euclidean distance is twice the cosine distance. Constructing it reads
-    the matrix once, to check it and to find its mean (float64 [D]).
+    1, where the squared Euclidean distance is twice the cosine distance.
     """
 
     def __init__(self, array: Any, metric: str = "euclidean"):
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}")
-        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-            array = np.asarray(array)
+        array = reading.as_array(array)
         if len(array.shape) != 2:
             raise ValueError(f"points must be a matrix [N, D], not of shape {array.shape}")
         if 0 in array.shape:
             raise ValueError(f"points must have at least one row and column, not {array.shape}")
-        if not jnp.issubdtype(array.dtype, jnp.floating) and array.dtype != np.uint8:
-            raise ValueError(f"points must be floating-point or uint8, not {array.dtype}")
+        dtype = reading.numpy_dtype(array)
+        if not jnp.issubdtype(dtype, jnp.floating) and dtype != np.uint8:
+            raise ValueError(f"points must be floating-point or uint8, not {dtype}")
         self.N, self.D = (int(n) for n in array.shape)
-        self.rows_read = 0
+        self._row_bytes = self.D * dtype.itemsize
+        self.is_stored = reading.is_stored(array)
         self._array = array
         self._metric = metric
-        self.mean = self._check_and_average()
+        self._rows_read = 0
+        self._ahead = reading.ReadAhead(array) if self.is_stored else None
+
+    @property
+    def rows_read(self) -> int:
+        """Rows read so far, those read ahead in vain included."""
+        return self._rows_read + (self._ahead.rows_read if self._ahead else 0)
+
+    @property
+    def bytes_read(self) -> int:
+        """The same in bytes."""
+        return self.rows_read * self._row_bytes
 
     def take(self, rows: np.ndarray | slice) -> jax.Array:
-        """Rows [R, D], by index or as a slice, on the default device."""
-        taken = self._read(rows)
-        self.rows_read += len(taken)
-        return jnp.asarray(self._prepare(taken))
+        """Rows [R, D] by ascending indices or as a slice, on the default device."""
+        taken = reading.read(self._array, rows)
+        self._rows_read += len(taken)
+        return jnp.asarray(self.prepare(taken))
 
-    def slices(self) -> Iterator[tuple[int, np.ndarray]]:
+    def take_and_expect(self, rows: np.ndarray, likely: np.ndarray) -> jax.Array:
+        """Rows [R, D] by ascending indices, while from storage `likely` ones begin to be read."""
+        if self._ahead is None:
+            return self.take(rows)
+        return jnp.asarray(self.prepare(self._ahead.take(rows, likely)))
+
+    def slices(self, pieces: Sequence[slice]) -> Iterator[Any]:
+        """Rows [R, D] of some slices, one after the other."""
+        for rows in reading.in_order(self._array, pieces):
+            self._rows_read += len(rows)
+            yield self.prepare(rows)
+
+    def everything(self) -> Iterator[tuple[int, np.ndarray]]:
         """All rows in order: the first index and rows [R, D], on the host."""
-        for start in range(0, self.N, SLICE):
-            taken = np.asarray(self._read(slice(start, start + SLICE)))
-            self.rows_read += len(taken)
-            yield start, self._prepare(taken)
+        pieces = cut(self.N, SLICE)
+        for piece, rows in zip(pieces, self.slices(pieces), strict=True):
+            yield piece.start, np.asarray(rows)
 
-    def farthest_from_mean(self) -> int:
-        """The row farthest from the mean, decided in float64; of equals the lowest index."""
-        best, best_sq = 0, -1.0
-        rounded = self.mean.astype(np.float32)
-        # float32 only filters: its error in the distance is that of the mean, of the
-        # differences, and of their sum.
-        relative = (self.D + 16) * 2.0**-24
-        absolute = float(np.linalg.norm(self.mean)) * 2.0**-23
-        for start, rows in self.slices():
-            rough = np.linalg.norm(rows - rounded, axis=1)
-            cut = max(
-                float(rough.max()) * (1 - 2 * relative) - 2 * absolute,
-                np.sqrt(max(best_sq, 0)) * (1 - relative) - absolute,
-            )
-            for row in np.flatnonzero(rough >= cut):
-                sq = float(np.square(rows[row].astype(np.float64) - self.mean).sum())
-                if sq > best_sq:
-                    best, best_sq = start + int(row), sq
-        return best
-
-    def _read(self, rows: np.ndarray | slice) -> Any:
-        array = self._array
-        if isinstance(array, jax.Array):
-            if not _is_split(array):
-                return array[rows]
-            if isinstance(rows, slice):
-                rows = np.arange(*rows.indices(self.N))
-            return np.asarray(_gather(array, rows))
-        if not isinstance(array, np.memmap):
-            return np.asarray(array[rows])
-        if isinstance(rows, slice):
-            return _copied(array, rows)
-        parts = [_copied(array, rows[at : at + SCATTERED]) for at in range(0, len(rows), SCATTERED)]
-        return np.concatenate(parts)
-
-    def _prepare(self, rows: Any) -> Any:
+    def prepare(self, rows: Any) -> Any:
+        """Rows of the matrix's own type as float32, scaled as the metric wants them."""
         rows = rows.astype(np.float32, copy=False)
         if self._metric == "cosine":
             lengths = np.sqrt(np.sum(np.square(np.asarray(rows, np.float64)), axis=1))
@@ -100,68 +94,73 @@ class Points:
                 rows = (np.asarray(rows, np.float64) / lengths[:, None]).astype(np.float32)
         return rows
 
-    def _check_and_average(self) -> np.ndarray:
+    def survey(self) -> Survey:
+        """Read everything once."""
         total = np.zeros(self.D)
         bad: list[int] = []
-        for start, rows in self.slices():
+        num_bad = 0
+        for start, rows in self.everything():
             peak = max(float(rows.max()), -float(rows.min()))
             if not peak <= LARGEST:
                 with np.errstate(invalid="ignore"):
-                    fine = (np.abs(rows) <= LARGEST).all(axis=1)
-                bad += (start + np.flatnonzero(~fine)).tolist()
+                    found = start + np.flatnonzero(~(np.abs(rows) <= LARGEST).all(axis=1))
+                bad += found[: NAMED - len(bad)].tolist()
+                num_bad += len(found)
             else:
                 total += rows.sum(axis=0, dtype=np.float64)
-        if bad:
+        return Survey(bad, num_bad, total)
+
+    def mean_from(self, survey: Survey, N: int) -> np.ndarray:
+        """Mean [D] float32 of N surveyed rows, or the ValueError that names those that are bad.
+
+        Rounded to float32, so that it does not depend on the order in which they were summed.
+        """
+        if survey.num_bad:
             kinds = f"NaN, infinity or entries beyond {LARGEST:g}"
             if self._metric == "cosine":
                 kinds += ", or only zeros, which have no direction"
-            raise ValueError(f"points hold {kinds}, in {name_rows(bad)}")
-        return total / self.N
+            raise ValueError(f"points hold {kinds}, in {name_rows(survey.bad, survey.num_bad)}")
+        return (survey.total / N).astype(np.float32)
+
+    def farthest_from(self, mean: np.ndarray) -> tuple[int, float]:
+        """The row farthest from a float32 vector and its squared distance, of equals the first.
+
+        Decided in float64; float32 only filters, off by the error of the differences and their sum.
+        """
+        best, best_sq = 0, -1.0
+        relative = (self.D + 16) * 2.0**-24
+        for start, rows in self.everything():
+            rough = np.linalg.norm(rows - mean, axis=1)
+            edge = max(
+                float(rough.max()) * (1 - 2 * relative), np.sqrt(max(best_sq, 0)) * (1 - relative)
+            )
+            for row in np.flatnonzero(rough >= edge):
+                sq = float(np.square(rows[row].astype(np.float64) - mean).sum())
+                if sq > best_sq:
+                    best, best_sq = start + int(row), sq
+        return best, best_sq
 
 
-def name_rows(rows: Sequence[int]) -> str:
-    """'row 3', 'rows 3, 5, 8', or the first ten and how many more."""
-    shown = ", ".join(str(row) for row in rows[:10])
-    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+class Points(RawPoints):
+    """The same, checked, with `mean` [D] float32: constructing it reads the matrix once."""
+
+    def __init__(self, array: Any, metric: str = "euclidean"):
+        super().__init__(array, metric)
+        self.mean = self.mean_from(self.survey(), self.N)
+
+    def farthest_from_mean(self) -> int:
+        """The row farthest from the mean; of equals the lowest."""
+        return self.farthest_from(self.mean)[0]
 
 
-def _copied(array: np.memmap, rows: np.ndarray | slice) -> np.ndarray:
-    """Rows of a mapped file; their pages would else stay with the process while memory lasts."""
-    copy = np.array(array[rows])
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array.base.madvise(mmap.MADV_DONTNEED)
-    return copy
+def cut(N: int, size: int) -> list[slice]:
+    """0..N-1 in slices of `size`, the last one of what is left."""
+    return [slice(start, min(start + size, N)) for start in range(0, N, size)]
 
 
-def _is_split(array: jax.Array) -> bool:
-    """Whether no single device holds the array; a ValueError if not by rows alone."""
-    if array.is_fully_replicated:
-        return False
-    sharding = array.sharding
-    if not isinstance(sharding, NamedSharding) or any(sharding.spec[1:]):
-        raise ValueError(f"points may be sharded by rows, with a NamedSharding, not as {sharding}")
-    return True
-
-
-def _gather(array: jax.Array, rows: np.ndarray) -> jax.Array:
-    """Rows [R, D] float32 of a sharded matrix, everywhere; one sum of R x D over the devices."""
-    sharding = array.sharding
-    assert isinstance(sharding, NamedSharding)
-    return _gather_program(sharding)(array, rows.astype(np.int32))
-
-
-@functools.cache
-def _gather_program(sharding: NamedSharding) -> Callable[..., jax.Array]:
-    axes = sharding.spec[0]
-
-    def local(part: jax.Array, rows: jax.Array) -> jax.Array:
-        at = rows - lax.axis_index(axes) * part.shape[0]
-        is_mine = (at >= 0) & (at < part.shape[0])
-        mine = part[jnp.clip(at, 0, part.shape[0] - 1)].astype(jnp.float32)
-        return lax.psum(jnp.where(is_mine[:, None], mine, 0.0), axes)
-
-    specs = (sharding.spec, PartitionSpec())
-    return jax.jit(
-        jax.shard_map(local, mesh=sharding.mesh, in_specs=specs, out_specs=PartitionSpec())
-    )
+def name_rows(rows: Sequence[int], count: int | None = None) -> str:
+    """'row 3', 'rows 3, 5, 8', or the first ten and how many more; `count` of them in all."""
+    count = len(rows) if count is None else count
+    shown = ", ".join(str(row) for row in rows[:NAMED])
+    more = f" and {count - NAMED} more" if count > NAMED else ""
+    return f"row{'s' if count > 1 else ''} {shown}{more}"

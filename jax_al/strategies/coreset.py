@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.kcenter import greedy_k_center
+from jax_al.kcenter import kcenter_greedy_traced
 
 
 def coreset(*, embedding: str = "model") -> Strategy:
@@ -22,7 +22,7 @@ def coreset(*, embedding: str = "model") -> Strategy:
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
     del query_key
     assert signals.embedding is not None
-    chosen = greedy_k_center(signals.embedding, pool.order, pool.num_labeled, budget)
+    chosen = kcenter_greedy_traced(signals.embedding, pool.order, pool.num_labeled, budget)
     # The first pick of all has no center to be far from.
     distances = jnp.sqrt(jnp.where(jnp.isinf(chosen.sq_distances), jnp.nan, chosen.sq_distances))
     return Query(chosen.indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)}, scores=distances)
