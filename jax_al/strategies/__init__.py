@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.strategies.badge import badge
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.random import random
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "badge": badge,
     "coreset": coreset,
     "random": random,
 }
