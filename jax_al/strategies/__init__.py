@@ -6,11 +6,13 @@ from typing import Any
 
 from jax_al.base import Strategy, UsageError, did_you_mean
 from jax_al.strategies.badge import badge
+from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.random import random
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "badge": badge,
+    "batchbald": batchbald,
     "coreset": coreset,
     "random": random,
 }
