@@ -15,6 +15,7 @@ from jax import lax
 from jax_al.base import NOTHING
 
 ROWS = 2048  # rows looked at together
+WITHIN = 256  # rows compared together with other rows of their cluster
 MAX_BLOCK = 2**24  # distances held at a time: 64 MiB; with many clusters a block has fewer rows
 DRAWS = 128  # candidates for a seed drawn together
 
@@ -213,6 +214,110 @@ def nearest_center(
         return nearest, jnp.maximum(least + own, 0.0)
 
     return in_blocks(block, N, width=K)
+
+
+def fold_within(
+    points: jax.Array,
+    assignments: jax.Array,
+    members: jax.Array,
+    fold: Callable[[Any, jax.Array, jax.Array], Any],
+    empty: Any,
+    *,
+    num_clusters: int,
+) -> Any:
+    """Compares every member of a cluster with every other, tile by tile.
+
+    Rows are sorted by cluster, so that a block of them meets few strangers: O(D) for each of the
+    sum of |cluster|^2 pairs, and for up to 3 WITHIN strangers of each row.
+
+    Args:
+      points: float32 [N, D].
+      assignments: int32 [N], below K = `num_clusters`.
+      members: bool [N]; the others are compared with nothing.
+      fold: (carry, squared distances [R, W], bool [R, W] which are of the same cluster and not
+        the row itself) -> carry, pytrees of arrays with one entry a row.
+      empty: pytree of scalars or arrays: the carry of one row before it has met any.
+      num_clusters: K.
+
+    Returns:
+      the last carry of every row, `empty` for those that are not members.
+    """
+    N, K = points.shape[0], num_clusters
+    size = min(WITHIN, N)
+    mean = points.mean(axis=0)
+    labels = jnp.where(members, assignments, K)
+    order = jnp.argsort(labels)
+    labels = labels[order]
+    starts = jnp.searchsorted(labels, jnp.arange(K + 1, dtype=jnp.int32)).astype(jnp.int32)
+
+    def rows_at(start):
+        a = points[lax.dynamic_slice(order, (start,), (size,))] - mean[None, :]
+        position = start + jnp.arange(size, dtype=jnp.int32)
+        return a, jnp.square(a).sum(axis=1), position, lax.dynamic_slice(labels, (start,), (size,))
+
+    def block(i, out):
+        start = jnp.minimum(i * size, N - size)
+        a, own, here, mine = rows_at(start)
+        low, high = starts[mine[0]], starts[jnp.minimum(mine[-1] + 1, K)]
+
+        def tile(t, carry):
+            first = low + t * size
+            b, theirs, there, label = rows_at(jnp.minimum(first, N - size))
+            sq_distances = own[:, None] + theirs[None, :] - 2 * _dot(a, b)
+            same = (mine[:, None] == label[None, :]) & (here[:, None] != there[None, :])
+            new = same & (there >= first)[None, :]
+            return fold(carry, jnp.maximum(sq_distances, 0.0), new)
+
+        carry = jax.tree.map(lambda e: jnp.broadcast_to(e, (size, *jnp.shape(e))), empty)
+        carry = lax.fori_loop(0, (high - low + size - 1) // size, tile, carry)
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0), out, carry
+        )
+
+    out = jax.tree.map(lambda e: jnp.broadcast_to(e, (N, *jnp.shape(e))), empty)
+    out = lax.fori_loop(0, (starts[K] + size - 1) // size, block, out)
+    met = labels < K
+    return jax.tree.map(
+        lambda whole, e: (
+            jnp.broadcast_to(e, whole.shape).at[jnp.where(met, order, N)].set(whole, mode="drop")
+        ),
+        out,
+        empty,
+    )
+
+
+def take_turns(
+    assignments: jax.Array,
+    scores: jax.Array,
+    offered: jax.Array,
+    turn: jax.Array,
+    budget: int,
+    last: jax.Array | None = None,
+) -> jax.Array:
+    """Picks from each cluster its best point, then from each its second best, and so on.
+
+    Args:
+      assignments: int32 [N], the cluster of each point.
+      scores: float32 [N], higher = wanted more; ties to the lowest index.
+      offered: bool [N], the points that may be picked.
+      turn: int32 [K], distinct: which cluster is first, second, ...
+      budget: Q.
+      last: bool [K], clusters to pick from only when the others are empty.
+
+    Returns:
+      int32 [Q], distinct, NOTHING at the end where fewer are offered.
+    """
+    N, K = assignments.size, turn.size
+    labels = jnp.where(offered, assignments, K)
+    order = jnp.lexsort((-scores, labels))
+    labels = labels[order]
+    rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(labels, labels).astype(jnp.int32)
+    keys = [jnp.append(turn, K)[labels], rank]
+    if last is not None:
+        keys.append(jnp.append(last, False)[labels])
+    best = jnp.lexsort((*keys, labels == K))[:budget]
+    picks = jnp.where(labels[best] < K, order[best], NOTHING).astype(jnp.int32)
+    return jnp.pad(picks, (0, budget - picks.size), constant_values=NOTHING)
 
 
 def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int = 1) -> Any:

@@ -6,7 +6,14 @@ from sklearn.cluster import KMeans
 
 from jax_al import clustering
 from jax_al.base import NOTHING
-from jax_al.clustering import kmeans, lloyd, nearest_center, seed_clusters
+from jax_al.clustering import (
+    fold_within,
+    kmeans,
+    lloyd,
+    nearest_center,
+    seed_clusters,
+    take_turns,
+)
 
 
 def blobs(seed, num_points, num_blobs, D=5, spread=0.3):
@@ -136,3 +143,39 @@ def test_it_can_be_mapped_over_seeds():
     together = jax.vmap(run)(keys, points)
     for i in range(3):
         np.testing.assert_array_equal(together.assignments[i], run(keys[i], points[i]).assignments)
+
+
+@pytest.mark.parametrize("within", [2, 5, 100])
+def test_every_member_meets_every_other_of_its_cluster_once(monkeypatch, within):
+    monkeypatch.setattr(clustering, "WITHIN", within)
+    rng = np.random.default_rng(within)
+    points = rng.normal(size=(30, 4)).astype(np.float32)
+    labels, members = rng.integers(0, 4, 30), rng.random(30) < 0.7
+    found = jax.jit(
+        lambda: fold_within(
+            jnp.asarray(points),
+            jnp.asarray(labels, jnp.int32),
+            jnp.asarray(members),
+            lambda carry, sq, new: (
+                carry[0] + jnp.where(new, sq, 0.0).sum(axis=1),
+                carry[1] + new.sum(axis=1),
+            ),
+            (jnp.float32(0), jnp.int32(0)),
+            num_clusters=4,
+        )
+    )()
+    pairs = (labels[:, None] == labels) & members[:, None] & members & ~np.eye(30, dtype=bool)
+    sq = np.square(points[:, None] - points[None]).sum(axis=2)
+    np.testing.assert_allclose(found[0], (sq * pairs).sum(axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[1], pairs.sum(axis=1))
+
+
+def test_clusters_take_turns():
+    labels = jnp.array([0, 0, 0, 1, 1, 2, 2])
+    scores = jnp.array([1.0, 3.0, 3.0, 5.0, 9.0, 7.0, 7.0])
+    offered = jnp.array([True, True, True, False, True, True, True])
+    turn = jnp.array([2, 0, 1])
+    picks = take_turns(labels, scores, offered, turn, 8)
+    assert picks.tolist() == [4, 5, 1, 6, 2, 0, NOTHING, NOTHING]
+    last = jnp.array([False, True, False])
+    assert take_turns(labels, scores, offered, turn, 5, last).tolist() == [5, 1, 6, 2, 0]

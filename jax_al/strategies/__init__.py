@@ -8,13 +8,23 @@ from jax_al.base import Strategy, UsageError, did_you_mean
 from jax_al.strategies.badge import badge
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.coreset import coreset
+from jax_al.strategies.facility_location import facility_location
+from jax_al.strategies.kmeans import kmeans
+from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
+from jax_al.strategies.typiclust import typiclust
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "badge": badge,
     "batchbald": batchbald,
     "coreset": coreset,
+    "facility_location": facility_location,
+    "kmeans": kmeans,
+    "kmedoids": kmedoids,
+    "probcover": probcover,
     "random": random,
+    "typiclust": typiclust,
 }
 
 
