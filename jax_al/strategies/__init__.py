@@ -7,6 +7,7 @@ from typing import Any
 from jax_al.base import Strategy, UsageError, did_you_mean
 from jax_al.strategies.badge import badge
 from jax_al.strategies.batchbald import batchbald
+from jax_al.strategies.ceal import ceal
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.kmeans import kmeans
@@ -14,10 +15,12 @@ from jax_al.strategies.kmedoids import kmedoids
 from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
 from jax_al.strategies.typiclust import typiclust
+from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "badge": badge,
     "batchbald": batchbald,
+    "ceal": ceal,
     "coreset": coreset,
     "facility_location": facility_location,
     "kmeans": kmeans,
@@ -25,6 +28,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "probcover": probcover,
     "random": random,
     "typiclust": typiclust,
+    "uncertainty_coreset": uncertainty_coreset,
 }
 
 
