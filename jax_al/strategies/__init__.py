@@ -8,6 +8,7 @@ from jax_al.base import Strategy, UsageError, did_you_mean
 from jax_al.strategies.badge import badge
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.ceal import ceal
+from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.kmeans import kmeans
@@ -21,6 +22,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "badge": badge,
     "batchbald": batchbald,
     "ceal": ceal,
+    "cluster_margin": cluster_margin,
     "coreset": coreset,
     "facility_location": facility_location,
     "kmeans": kmeans,
