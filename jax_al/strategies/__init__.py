@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.strategies.active_transfer import active_transfer
+from jax_al.strategies.atlas import atlas
 from jax_al.strategies.badge import badge
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.ceal import ceal
@@ -19,6 +21,8 @@ from jax_al.strategies.typiclust import typiclust
 from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "active_transfer": active_transfer,
+    "atlas": atlas,
     "badge": badge,
     "batchbald": batchbald,
     "ceal": ceal,
