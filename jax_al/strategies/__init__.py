@@ -8,6 +8,7 @@ from jax_al.base import Strategy, UsageError, did_you_mean
 from jax_al.strategies.active_transfer import active_transfer
 from jax_al.strategies.atlas import atlas
 from jax_al.strategies.badge import badge
+from jax_al.strategies.bait import bait
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.ceal import ceal
 from jax_al.strategies.cluster_margin import cluster_margin
@@ -24,6 +25,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "active_transfer": active_transfer,
     "atlas": atlas,
     "badge": badge,
+    "bait": bait,
     "batchbald": batchbald,
     "ceal": ceal,
     "cluster_margin": cluster_margin,
