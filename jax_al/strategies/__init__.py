@@ -13,28 +13,37 @@ from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.ceal import ceal
 from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
+from jax_al.strategies.coreset_robust import coreset_robust
+from jax_al.strategies.discriminative import discriminative
 from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.kmeans import kmeans
 from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.model_outliers import model_outliers
 from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
+from jax_al.strategies.representative import adaptive_representative, representative
 from jax_al.strategies.typiclust import typiclust
 from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "active_transfer": active_transfer,
     "atlas": atlas,
+    "adaptive_representative": adaptive_representative,
     "badge": badge,
     "bait": bait,
     "batchbald": batchbald,
     "ceal": ceal,
     "cluster_margin": cluster_margin,
     "coreset": coreset,
+    "coreset_robust": coreset_robust,
+    "discriminative": discriminative,
     "facility_location": facility_location,
     "kmeans": kmeans,
     "kmedoids": kmedoids,
+    "model_outliers": model_outliers,
     "probcover": probcover,
     "random": random,
+    "representative": representative,
     "typiclust": typiclust,
     "uncertainty_coreset": uncertainty_coreset,
 }
