@@ -44,13 +44,13 @@ def uncertainty_coreset(
         # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
         candidates = jnp.sort(jnp.where(ranked == NOTHING, N, ranked))
         # The labeled rows, then the candidates. Slots that hold nobody repeat the first center:
-        # at distance 0 they are picked only when nothing that is away from the centers is left.
+        # being at distance 0 they come after all that is away from the centers.
         rows = jnp.concatenate([pool.order, candidates])
         rows = jnp.where((rows == NOTHING) | (rows == N), jnp.maximum(pool.order[0], 0), rows)
         is_real = jnp.concatenate([jnp.zeros(L, bool), candidates < N])
         points = signals.embedding[rows]
         centers = jnp.arange(L, dtype=jnp.int32)
-        chosen = kcenter_greedy_traced(points, centers, L, budget)
+        chosen = kcenter_greedy_traced(points, centers, pool.num_labeled, budget)
         away = (chosen.indices >= 0) & (chosen.sq_distances > 0)
         away &= is_real[jnp.maximum(chosen.indices, 0)]
         indices = jnp.where(away, rows[jnp.maximum(chosen.indices, 0)], NOTHING)
