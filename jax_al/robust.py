@@ -99,7 +99,7 @@ def robust_kcenter(
     more = min(num_picks + outliers + 1, matrix.N - len(existing))
     greedy = kcenter_greedy(points, more, existing)
     best = np.sort(greedy.indices[:num_picks])
-    if more <= num_picks:
+    if more <= num_picks or greedy.distances[num_picks] == 0:  # everything is a center's twin
         return _answer(best, np.zeros(matrix.N), 0.0, 0.0, outliers, tolerance)
     reach = float(greedy.distances[num_picks])  # greedy's radius when nothing is left out
     proven = float(greedy.distances[-1]) / 2 if more == num_picks + outliers + 1 else 0.0

@@ -50,6 +50,13 @@ def test_where_fewer_centers_suffice_others_follow():
     assert len(set(asked(points, [0], 6).indices.tolist())) == 6
 
 
+@pytest.mark.parametrize("labeled", [[], [2]])
+def test_a_collapsed_embedding_is_covered_at_once(labeled):
+    query = asked(np.full((9, 2), 3.0), labeled, 4)
+    assert len(set(query.indices.tolist()) - set(labeled)) == 4
+    assert query.info["robust_radius"] == 0
+
+
 def test_bad_options_are_named():
     with pytest.raises(UsageError, match="outliers is 1"):
         make_strategy("coreset_robust", outliers=1.5)
