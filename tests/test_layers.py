@@ -70,7 +70,7 @@ def imported_layers(path):
 def test_every_file_has_its_place_and_every_place_its_file():
     layers = {layer(path) for path in FILES}
     assert layers <= set(ORDER)
-    assert set(ORDER) - layers <= {"robust", "clustering"}
+    assert set(ORDER) == layers
     assert len(set(ORDER)) == len(ORDER)
 
 

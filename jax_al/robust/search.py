@@ -72,7 +72,7 @@ def robust_kcenter(
     first = 0 if len(existing) else matrix.farthest_from_mean()
     greedy = lazy_greedy(matrix, existing, more, first)
     best = np.sort(greedy.indices[:num_picks])
-    if more <= num_picks:
+    if more <= num_picks or greedy.sq_distances[num_picks] == 0:  # all are twins of centers
         return answer(problem, best, None, 0.0, 0.0, factor)
     reach = float(np.sqrt(greedy.sq_distances[num_picks]))  # when nothing is left out
     proven = 0.0

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.strategies.active_transfer import active_transfer
+from jax_al.strategies.atlas import atlas
+from jax_al.strategies.badge import badge
+from jax_al.strategies.bait import bait
+from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.bayesian import (
     bald,
     mean_std,
@@ -14,9 +19,20 @@ from jax_al.strategies.bayesian import (
     softrank_bald,
     variation_ratios,
 )
+from jax_al.strategies.ceal import ceal
+from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
+from jax_al.strategies.coreset_robust import coreset_robust
+from jax_al.strategies.discriminative import discriminative
+from jax_al.strategies.facility_location import facility_location
+from jax_al.strategies.kmeans import kmeans
+from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.model_outliers import model_outliers
+from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
+from jax_al.strategies.representative import adaptive_representative, representative
 from jax_al.strategies.simulated import class_balanced, oracle_uncertainty
+from jax_al.strategies.typiclust import typiclust
 from jax_al.strategies.uncertainty import (
     entropy,
     least_confidence,
@@ -26,24 +42,43 @@ from jax_al.strategies.uncertainty import (
     mc_margin,
     ratio,
 )
+from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "active_transfer": active_transfer,
+    "adaptive_representative": adaptive_representative,
+    "atlas": atlas,
+    "badge": badge,
+    "bait": bait,
     "bald": bald,
+    "batchbald": batchbald,
+    "ceal": ceal,
     "class_balanced": class_balanced,
+    "cluster_margin": cluster_margin,
     "coreset": coreset,
+    "coreset_robust": coreset_robust,
+    "discriminative": discriminative,
     "entropy": entropy,
+    "facility_location": facility_location,
+    "kmeans": kmeans,
+    "kmedoids": kmedoids,
     "least_confidence": least_confidence,
     "margin": margin,
     "mc_entropy": mc_entropy,
     "mc_least_confidence": mc_least_confidence,
     "mc_margin": mc_margin,
     "mean_std": mean_std,
+    "model_outliers": model_outliers,
     "oracle_uncertainty": oracle_uncertainty,
     "power_bald": power_bald,
+    "probcover": probcover,
     "random": random,
     "ratio": ratio,
+    "representative": representative,
     "softmax_bald": softmax_bald,
     "softrank_bald": softrank_bald,
+    "typiclust": typiclust,
+    "uncertainty_coreset": uncertainty_coreset,
     "variation_ratios": variation_ratios,
 }
 

@@ -1,0 +1,101 @@
+"""Robust core-set: k-center with outliers (Sener & Savarese 2018, arXiv 1708.00489, sec. 4.2)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
+from jax_al.kcenter import kcenter_greedy
+from jax_al.robust import robust_kcenter
+
+
+def coreset_robust(
+    *,
+    outliers: float = 1e-4,
+    tolerance: float = 1e-3,
+    max_nodes: int = 1000,
+    embedding: str = "model",
+) -> Strategy:
+    """Picks the points that cover all but a few of the pool within the smallest radius.
+
+    Sener & Savarese 2018, arXiv 1708.00489, section 4.2 and algorithm 2: labeled and picked
+    points are centers, and a share of the pool need not be covered. The paper asks a mixed
+    integer program (Gurobi) at each radius of a bisection; so does `jax_al.robust`, with HiGHS
+    and on what few variables are left, and never worse than `coreset`. Where fewer centers than
+    the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
+
+    `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs the
+    embedding, no label. Runs on the host: from seconds to hours, by how hard the cover is;
+    memory by the pairs of points that could cover each other (at most 50 million are listed).
+
+    Args:
+      outliers: share of the pool that may be left uncovered, 1e-4 in the paper.
+      tolerance: stop within this much of the optimum.
+      max_nodes: of branch and bound, at each radius.
+      embedding: whose embedding.
+    """
+    if not 0 <= outliers < 1:
+        raise UsageError(
+            f"config.strategy_args.outliers is {outliers}; it must be a share from 0 to below 1."
+        )
+    for name, value in (("tolerance", tolerance), ("max_nodes", max_nodes)):
+        if value < 0:
+            raise UsageError(f"config.strategy_args.{name} is {value}; it must be 0 or more.")
+
+    def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        del query_key
+        assert signals.embedding is not None
+
+        def on_host(points, labeled):
+            points, labeled = np.asarray(points, np.float32), np.asarray(labeled)
+            # Of several best covers the solver names one by position: rows in an order of their
+            # own make that a matter of geometry.
+            rows = _canonical(points)
+            existing = np.flatnonzero(labeled[rows])
+            picks = np.full(budget, NOTHING, np.int32)
+            numbers = np.zeros(3, np.float32)
+            wanted = min(budget, len(points) - len(existing))
+            if wanted:
+                points = points[rows]
+                best = robust_kcenter(
+                    points,
+                    wanted,
+                    existing,
+                    int(outliers * len(points)),
+                    tolerance=tolerance,
+                    max_nodes=max_nodes,
+                )
+                centers = np.setdiff1d(best.indices, existing)
+                more = kcenter_greedy(
+                    points, wanted - len(centers), np.concatenate([existing, centers])
+                ).indices
+                found = np.concatenate([_farthest_first(points, centers, existing), more])
+                picks[:wanted] = rows[found[:wanted]]
+                numbers[:] = best.radius, best.lower_bound, len(best.outliers)
+            return picks, numbers
+
+        shapes = (
+            jax.ShapeDtypeStruct((budget,), jnp.int32),
+            jax.ShapeDtypeStruct((3,), jnp.float32),
+        )
+        picks, numbers = jax.pure_callback(
+            on_host, shapes, signals.embedding, pool.labeled, vmap_method="sequential"
+        )
+        names = ("robust_radius", "robust_lower_bound", "num_outliers")
+        return Query(picks, {name: numbers[i] for i, name in enumerate(names)})
+
+    return Strategy(frozenset({"embedding"}), select, seeded=False, embedding=embedding)
+
+
+def _canonical(points: np.ndarray) -> np.ndarray:
+    """An order of the rows that depends on their values alone (of equal ones, the first first)."""
+    return np.lexsort(points.T[::-1])
+
+
+def _farthest_first(points: np.ndarray, centers: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """`centers` as greedy k-center would order them."""
+    if not len(centers):
+        return centers
+    both = np.concatenate([existing, centers])
+    known = np.arange(len(existing))
+    return both[kcenter_greedy(points[both], len(centers), known).indices]

@@ -1,0 +1,69 @@
+"""Core-set selection among the most uncertain points."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
+from jax_al.kcenter import kcenter_greedy_traced
+from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.doubt import doubt_named
+
+
+def uncertainty_coreset(
+    *, score: str = "margin", fraction: float = 0.1, embedding: str = "model"
+) -> Strategy:
+    """Picks the points farthest from all labeled and picked ones, among the most uncertain.
+
+    Greedy k-center (Sener & Savarese 2018, arXiv 1708.00489) whose candidates are the
+    max(`budget`, ceil(`fraction` N)) unlabeled points of the highest `score` ("entropy",
+    "least_confidence" or "margin"), and whose fixed centers are all labeled points. Candidates
+    that coincide with a center come last, the most uncertain first. `fraction` = 1 is `coreset`.
+    `info` holds `cover_radius`, the largest distance that is left among the candidates.
+
+    The field's two-step practice: Settles 2009, *Active learning literature survey*, section 5.1;
+    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, section 5.1. The k-center engine is
+    ours. Needs `embedding` and `log_probs`; random while there is no label. Greedy.
+    O(N C + M (L + Q) D) for M candidates.
+    """
+    doubt = doubt_named(score)
+    number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+    if not (number and 0 < fraction <= 1):
+        raise UsageError(
+            f"config.strategy_args.fraction is {fraction!r}: it must be above 0 and at most 1."
+        )
+
+    def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        del query_key
+        assert signals.embedding is not None
+        assert signals.log_probs is not None
+        N, L = pool.labeled.size, pool.order.size
+        num_candidates = min(N, max(budget, math.ceil(fraction * N)))
+        ranked = highest(doubt(signals.log_probs), pool, num_candidates)
+        # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
+        candidates = jnp.sort(jnp.where(ranked == NOTHING, N, ranked))
+        # The labeled rows, then the candidates. Slots that hold nobody repeat the first center:
+        # being at distance 0 they come after all that is away from the centers.
+        rows = jnp.concatenate([pool.order, candidates])
+        rows = jnp.where((rows == NOTHING) | (rows == N), jnp.maximum(pool.order[0], 0), rows)
+        is_real = jnp.concatenate([jnp.zeros(L, bool), candidates < N])
+        points = signals.embedding[rows]
+        centers = jnp.arange(L, dtype=jnp.int32)
+        chosen = kcenter_greedy_traced(points, centers, pool.num_labeled, budget)
+        away = (chosen.indices >= 0) & (chosen.sq_distances > 0)
+        away &= is_real[jnp.maximum(chosen.indices, 0)]
+        indices = jnp.where(away, rows[jnp.maximum(chosen.indices, 0)], NOTHING)
+        taken = pool.labeled.at[jnp.where(away, indices, N)].set(True, mode="drop")
+        rest = highest(doubt(signals.log_probs), pool._replace(labeled=taken), budget)
+        slots = jnp.arange(budget, dtype=jnp.int32)
+        num_away = away.sum()
+        indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])
+        return Query(indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)})
+
+    return Strategy(
+        needs=frozenset({"embedding", "log_probs"}),
+        select=random_without_labels(select),
+        seeded=False,
+        embedding=embedding,
+    )

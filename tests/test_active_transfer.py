@@ -1,0 +1,104 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.strategies.active_transfer import active_transfer, fit_logistic, standardise
+from jax_al.strategies.atlas import atlas
+
+
+def asked(strategy, features, p_true, labeled, budget):
+    """`p_true`: of class 0, the label of every labeled point."""
+    labeled = jnp.array(labeled, jnp.int32)
+    pool = label_points(empty_pool(len(features), 60), labeled, jnp.zeros_like(labeled))
+    log_probs = jnp.log(jnp.stack([p_true, 1 - p_true], axis=1))
+    signals = Signals(features=features, log_probs=log_probs)
+    return jax.jit(strategy.select, static_argnums=3)(jax.random.key(0), signals, pool, budget)
+
+
+@pytest.mark.parametrize("penalty", [0.1, 10.0])
+def test_the_second_model_is_scikit_learns(penalty):
+    rng = np.random.default_rng(0)
+    points, target = rng.normal(size=(40, 5)), rng.random(40)
+    counts = (rng.random(40) < 0.7).astype(float)
+    peer = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=1000)
+    # A soft target is a point that is half wrong and half right.
+    twice = np.concatenate([points, points]), np.repeat([1, 0], 40)
+    peer.fit(*twice, sample_weight=np.concatenate([counts * target, counts * (1 - target)]))
+    arrays = [jnp.asarray(a, jnp.float32) for a in (points, target, counts)]
+    found = fit_logistic(*arrays, penalty, 12, jnp.zeros(6))
+    np.testing.assert_allclose(found[0], peer.intercept_[0], atol=1e-4)
+    np.testing.assert_allclose(found[1:], peer.coef_[0], atol=1e-4)
+
+
+def test_newton_does_not_run_away():
+    points = jnp.linspace(-1, 1, 20)[:, None] * 1e3
+    target = (points[:, 0] > 0).astype(jnp.float32)
+    found = fit_logistic(points, target, jnp.ones(20), 1e-3, 30, jnp.array([-13.8, 0.0]))
+    assert jnp.isfinite(found).all()
+    assert ((points[:, 0] * found[1] + found[0] > 0) == (target == 1)).all()
+
+
+def test_a_constant_feature_says_nothing():
+    features = jnp.array([[0.1, 3.0], [0.1, 5.0], [0.1, 1.0]])
+    found = standardise(features)
+    np.testing.assert_array_equal(found[:, 0], jnp.zeros(3))
+    np.testing.assert_allclose(found[:, 1], [0.0, np.sqrt(1.5), -np.sqrt(1.5)], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5])
+def test_the_picks_lie_where_the_network_is_wrong(scale):
+    """The other way round is what ATLAS does in published code; also if it is hardly ever wrong."""
+    features = jnp.linspace(-1, 1, 50)[:, None]
+    p_true = 1 - scale * jax.nn.sigmoid(4 * features[:, 0]) / 2
+    query = asked(active_transfer(), features, p_true, range(0, 50, 5), 3)
+    assert query.indices.tolist() == [49, 48, 47]
+    mean = float((1 - p_true[jnp.arange(0, 50, 5)]).mean())
+    assert float(query.info["target"]) == pytest.approx(mean, rel=1e-2)
+
+
+def test_later_rounds_of_atlas_move_elsewhere():
+    # Wrong far along the first axis, and a little less along the second.
+    along = jnp.linspace(0, 1, 25)
+    zero = jnp.zeros(25)
+    features = jnp.concatenate([jnp.stack([along, zero], 1), jnp.stack([zero, along], 1)])
+    p_true = jnp.concatenate([1 - 0.9 * along, 1 - 0.8 * along])
+    labeled = range(0, 50, 4)
+    once = asked(active_transfer(penalty=0.1), features, p_true, labeled, 10).indices.tolist()
+    again = asked(atlas(penalty=0.1, rounds=10), features, p_true, labeled, 10).indices.tolist()
+    assert again[0] == once[0] == 23
+    assert sum(i < 25 for i in again[:4]) == 2
+    assert again[1] > 25
+    assert all(i < 25 for i in once[:3])
+
+
+def test_one_round_of_atlas_is_active_transfer():
+    rng = np.random.default_rng(0)
+    features = jnp.asarray(rng.normal(size=(30, 4)), jnp.float32)
+    p_true = jnp.asarray(rng.uniform(0.1, 0.9, 30), jnp.float32)
+    found = [
+        asked(s, features, p_true, (2, 5, 9), 30) for s in (active_transfer(), atlas(rounds=1))
+    ]
+    assert found[0].indices.tolist() == found[1].indices.tolist()
+
+
+def test_a_network_sure_of_all_its_labels_and_one_always_wrong():
+    features = jnp.asarray(np.random.default_rng(0).normal(size=(12, 2)), jnp.float32)
+    for p_true in (jnp.ones(12), jnp.zeros(12)):
+        for strategy in (active_transfer(), atlas(rounds=3)):
+            query = asked(strategy, features, p_true, (0, 4), 5)
+            assert len(set(query.indices.tolist()) - {0, 4, -1}) == 5
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, float("nan"), "big", True])
+def test_bad_penalties_are_sentences(bad):
+    with pytest.raises(UsageError, match=r"config\.strategy_args\.penalty"):
+        active_transfer(penalty=bad)
+
+
+@pytest.mark.parametrize("bad", [0, 2.5, True])
+def test_bad_rounds_are_sentences(bad):
+    with pytest.raises(UsageError, match=r"config\.strategy_args\.rounds"):
+        atlas(rounds=bad)

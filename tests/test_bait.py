@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.strategies.bait import bait
+
+
+def made(N, C=3, D=4, seed=0, scale=1.0):
+    rng = np.random.default_rng(seed)
+    log_probs = jax.nn.log_softmax(jnp.asarray(2 * rng.normal(size=(N, C)), jnp.float32))
+    features = np.maximum(scale * rng.normal(size=(N, D)), 0)
+    return Signals(log_probs=log_probs, features=jnp.asarray(features, jnp.float32))
+
+
+def asked(signals, labeled, budget, key=0, **options):
+    labeled = jnp.array(labeled, jnp.int32)
+    pool = empty_pool(len(signals.features), 20)
+    pool = label_points(pool, labeled, jnp.zeros_like(labeled))
+    select = jax.jit(bait(**options).select, static_argnums=3)
+    return select(jax.random.key(key), signals, pool, budget)
+
+
+def information(signals):
+    """Dense I(x) [N, C D, C D] in float64."""
+    probs = np.exp(np.asarray(signals.log_probs, np.float64))
+    features = np.asarray(signals.features, np.float64)
+    kernels = probs[:, :, None] * np.eye(probs.shape[1]) - probs[:, :, None] * probs[:, None, :]
+    return np.stack([np.kron(k, np.outer(h, h)) for k, h in zip(kernels, features, strict=True)])
+
+
+def brute_force(signals, labeled, budget, regularizer):
+    info = information(signals)
+    left = [i for i in range(len(info)) if i not in labeled]
+    target = info[left].mean(axis=0)
+    base = regularizer * np.eye(info.shape[1]) + info[list(labeled)].sum(axis=0)
+    trace = lambda picks: np.trace(np.linalg.solve(base + info[picks].sum(axis=0), target))  # noqa: E731
+    picks = []
+    for _ in range(min(2 * budget, len(left))):
+        rest = [i for i in left if i not in picks]
+        picks.append(min(rest, key=lambda i: trace([*picks, i])))
+    while len(picks) > budget:
+        worst = min(picks, key=lambda i: trace([j for j in picks if j != i]))
+        picks.remove(worst)
+    return picks
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("regularizer", "scale"), [(1.0, 1.0), (0.01, 1.0), (1.0, 20.0)])
+def test_it_is_the_dense_algorithm(seed, regularizer, scale):
+    signals = made(25, seed=seed, scale=scale)
+    query = asked(signals, (3, 17), 5, regularizer=regularizer)
+    assert query.indices.tolist() == brute_force(signals, (3, 17), 5, regularizer)
+
+
+def test_near_the_end_of_the_pool():
+    signals = made(9, C=2)
+    for budget in (5, 7):
+        expected = brute_force(signals, (3, 8), budget, 1.0)
+        assert asked(signals, (3, 8), budget).indices.tolist() == expected
+    query = asked(signals, (3, 8), 10)
+    assert sorted(query.indices[:7].tolist()) == [0, 1, 2, 4, 5, 6, 7]
+    assert query.indices[7:].tolist() == [NOTHING] * 3
+
+
+def test_a_cap_leaves_a_random_part_of_the_candidates():
+    signals = made(40)
+    answers = {
+        tuple(asked(signals, (0,), 3, key, max_candidates=8).indices.tolist()) for key in (0, 1)
+    }
+    assert len(answers) == 2
+    assert float(asked(signals, (0,), 3, max_candidates=8).info["num_candidates"]) == 8
+    whole = {tuple(asked(signals, (0,), 3, key).indices.tolist()) for key in (0, 1)}
+    assert len(whole) == 1
+
+
+@pytest.mark.parametrize("saturated", [False, True])
+def test_collapsed_pools(saturated):
+    probs = jnp.tile(jnp.array([1.0, 0.0]) if saturated else jnp.array([0.7, 0.3]), (12, 1))
+    signals = Signals(log_probs=jnp.log(probs), features=jnp.ones((12, 3)))
+    query = asked(signals, (0,), 4)
+    assert len(set(query.indices.tolist()) - {0, NOTHING}) == 4
+
+
+def test_too_many_weights_are_refused_in_a_sentence():
+    with pytest.raises(UsageError, match=r"C D is 12: above config\.strategy_args\.max_param"):
+        asked(made(5), (0,), 2, max_parameters=11)
+
+
+@pytest.mark.parametrize(
+    ("option", "bad"), [("regularizer", 0), ("max_candidates", 0), ("max_parameters", 1.5)]
+)
+def test_bad_options_are_sentences(option, bad):
+    with pytest.raises(UsageError, match=rf"config\.strategy_args\.{option}"):
+        bait(**{option: bad})

@@ -1,0 +1,64 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.robust import robust_kcenter
+from jax_al.strategies import make_strategy
+
+
+def asked(points, labeled, budget, **options):
+    points = jnp.asarray(points, jnp.float32)
+    indices = jnp.array(labeled, jnp.int32)
+    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
+    select = jax.jit(make_strategy("coreset_robust", **options).select, static_argnums=3)
+    return select(jax.random.key(0), Signals(embedding=points), pool, budget)
+
+
+def reached(points, centers):
+    return np.linalg.norm(points[:, None] - points[None, centers], axis=2).min(axis=1)
+
+
+@pytest.mark.parametrize("labeled", [[], [4, 11]])
+def test_the_radius_is_that_of_the_solver(labeled):
+    points = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    query = asked(points, labeled, 5, outliers=0.05)
+    best = robust_kcenter(points, 5, labeled, 3)
+    np.testing.assert_allclose(query.info["robust_radius"], best.radius, rtol=2e-3)
+    assert query.info["robust_lower_bound"] <= query.info["robust_radius"]
+    distances = np.sort(reached(points, [*labeled, *query.indices.tolist()]))
+    assert distances[-4] <= float(query.info["robust_radius"]) * (1 + 1e-5)
+
+
+def test_an_outlier_is_left_alone():
+    points = np.array([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0], [900.0]])
+    assert sorted(asked(points, [], 2, outliers=0.15).indices.tolist()) == [1, 4]
+    assert 6 in asked(points, [], 2, outliers=0.0).indices
+
+
+def test_a_shuffled_pool_gets_the_same_points_in_the_same_order():
+    rng = np.random.default_rng(5)
+    points, order = rng.normal(size=(50, 3)).astype(np.float32), rng.permutation(50)
+    plain = np.asarray(asked(points, [7], 6).indices)
+    shuffled = np.asarray(asked(points[order], [int(np.flatnonzero(order == 7)[0])], 6).indices)
+    np.testing.assert_array_equal(order[shuffled], plain)
+
+
+def test_where_fewer_centers_suffice_others_follow():
+    points = np.repeat(np.float32([[0, 0], [5, 5]]), 4, axis=0)
+    assert len(set(asked(points, [0], 6).indices.tolist())) == 6
+
+
+@pytest.mark.parametrize("labeled", [[], [2]])
+def test_a_collapsed_embedding_is_covered_at_once(labeled):
+    query = asked(np.full((9, 2), 3.0), labeled, 4)
+    assert len(set(query.indices.tolist()) - set(labeled)) == 4
+    assert query.info["robust_radius"] == 0
+
+
+def test_bad_options_are_named():
+    with pytest.raises(UsageError, match="outliers is 1"):
+        make_strategy("coreset_robust", outliers=1.5)
+    with pytest.raises(UsageError, match="max_nodes is -1"):
+        make_strategy("coreset_robust", max_nodes=-1)

@@ -1,0 +1,48 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.strategies import make_strategy
+
+
+def asked(points, labeled, budget, key=0, **options):
+    points = jnp.asarray(points, jnp.float32)
+    indices = jnp.array(labeled, jnp.int32)
+    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
+    select = jax.jit(make_strategy("discriminative", **options).select, static_argnums=3)
+    return select(jax.random.key(key), Signals(embedding=points), pool, budget).indices.tolist()
+
+
+def blobs():
+    rng = np.random.default_rng(0)
+    blob = np.repeat([0, 1, 2], [40, 20, 20])
+    middles = np.array([[0.0, 0, 0], [8, 0, 0], [0, 8, 0]])
+    return blob, middles[blob] + rng.normal(size=(80, 3))
+
+
+def test_it_picks_where_no_label_is():
+    blob, points = blobs()
+    for key in range(3):
+        picks = asked(points, range(30), 10, key)
+        assert (blob[picks] > 0).all()
+
+
+def test_what_was_picked_counts_as_labeled_afterwards():
+    blob, points = blobs()
+    several = blob[asked(points, range(30), 20, sub_batches=10)]
+    assert {1, 2} <= set(several.tolist())
+
+
+def test_a_budget_that_parts_do_not_divide():
+    _, points = blobs()
+    for budget in (1, 7, 23):
+        assert len(set(asked(points, range(30), budget, sub_batches=5, steps=2))) == budget
+
+
+def test_bad_options_are_named():
+    with pytest.raises(UsageError, match="sub_batches is 0"):
+        make_strategy("discriminative", sub_batches=0)
+    with pytest.raises(UsageError, match="lr is 0"):
+        make_strategy("discriminative", lr=0)

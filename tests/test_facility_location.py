@@ -1,0 +1,63 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.strategies import make_strategy
+
+
+def asked(points, labeled, budget, key=0, **options):
+    points = jnp.asarray(points, jnp.float32)
+    indices = jnp.array(labeled, jnp.int32)
+    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
+    select = make_strategy("facility_location", **options).select
+    return select(jax.random.key(key), Signals(embedding=points), pool, budget).indices.tolist()
+
+
+def similarities(points, similarity):
+    points = points.astype(np.float64)
+    if similarity == "cosine":
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        return np.maximum(points @ points.T, 0)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    return 2 * np.linalg.norm(points - points.mean(axis=0), axis=1).max() - distances
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+@pytest.mark.parametrize("labeled", [[], [3, 17]])
+def test_it_is_plain_greedy(similarity, labeled):
+    points = np.random.default_rng(len(labeled)).normal(size=(60, 4)).astype(np.float32) + 0.2
+    similar = similarities(points, similarity)
+    best = similar[labeled].max(axis=0, initial=0)
+    expected = []
+    for _ in range(9):
+        gain = np.maximum(similar - best, 0).sum(axis=1)
+        gain[labeled + expected] = -1
+        expected.append(int(gain.argmax()))
+        best = np.maximum(best, similar[expected[-1]])
+    assert asked(points, labeled, 9, similarity=similarity) == expected
+
+
+def test_euclidean_is_the_build_phase_of_k_medoids():
+    # 2 is the median of all; then the far pair is nearest to 30 or 31, the lower index.
+    points = np.array([[0.0], [1.0], [2.0], [30.0], [31.0]])
+    assert asked(points, [], 2, similarity="euclidean") == [2, 3]
+
+
+def test_a_sample_of_references_is_drawn_only_where_the_pool_is_larger():
+    points = np.random.default_rng(0).normal(size=(60, 3))
+    answers = {
+        (m, tuple(asked(points, [], 4, key, max_references=m)))
+        for key in range(3)
+        for m in (60, 15)
+    }
+    assert len([a for a in answers if a[0] == 60]) == 1
+    assert len([a for a in answers if a[0] == 15]) > 1
+
+
+def test_bad_options_are_named():
+    with pytest.raises(UsageError, match="similarity is 'dot'; it must be 'cosine' or"):
+        make_strategy("facility_location", similarity="dot")
+    with pytest.raises(UsageError, match="max_references is 0"):
+        make_strategy("facility_location", max_references=0)

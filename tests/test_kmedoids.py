@@ -1,0 +1,53 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.clustering import seed_clusters
+from jax_al.strategies import make_strategy
+
+
+def pool_of(N, labeled):
+    indices = jnp.array(labeled, jnp.int32)
+    return label_points(empty_pool(N, N), indices, jnp.zeros_like(indices))
+
+
+def alternate(points, medoids, iterations):
+    """Voronoi iteration in float64, from whole distance matrices."""
+    distances = np.linalg.norm(points[:, None].astype(np.float64) - points[None], axis=2)
+    medoids = np.array(medoids)
+    for _ in range(iterations):
+        nearest = distances[:, medoids].argmin(axis=1)
+        for k in range(len(medoids)):
+            own = np.flatnonzero(nearest == k)
+            if len(own):
+                medoids[k] = own[distances[np.ix_(own, own)].sum(axis=1).argmin()]
+    return medoids
+
+
+@pytest.mark.parametrize("iterations", [1, 30])
+def test_it_is_voronoi_iteration_from_kmeans_plus_plus_seeds(iterations):
+    points = np.random.default_rng(iterations).normal(size=(70, 4)).astype(np.float32)
+    left = points[5:]
+    mask = jnp.arange(70) >= 5
+    key = jax.random.key(8)
+    seeds = seed_clusters(key, jnp.asarray(points), 6, max_clusters=6, mask=mask)
+    expected = 5 + alternate(left, np.asarray(seeds) - 5, iterations)
+    select = make_strategy("kmedoids", iterations=iterations).select
+    picks = select(key, Signals(embedding=jnp.asarray(points)), pool_of(70, range(5)), 6).indices
+    assert sorted(picks.tolist()) == sorted(expected.tolist())
+
+
+def test_it_takes_the_median_not_the_mean():
+    # The mean is 22.2, next to 30; the median is 2.
+    points = jnp.array([[0.0], [1.0], [2.0], [30.0], [78.0]])
+    picks = make_strategy("kmedoids").select(
+        jax.random.key(0), Signals(embedding=points), pool_of(5, []), 1
+    )
+    assert picks.indices.tolist() == [2]
+
+
+def test_iterations_must_be_positive():
+    with pytest.raises(UsageError, match="iterations is 0"):
+        make_strategy("kmedoids", iterations=0)

@@ -1,0 +1,80 @@
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.strategies import make_strategy
+
+GOLDEN = pathlib.Path(__file__).with_name("golden") / "probcover.npz"
+
+
+def asked(points, labeled, budget, key=0, **options):
+    points = jnp.asarray(points, jnp.float32)
+    indices = jnp.array(labeled, jnp.int32)
+    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
+    select = make_strategy("probcover", **({"normalize": False} | options)).select
+    query = select(jax.random.key(key), Signals(embedding=points), pool, budget)
+    return query.indices.tolist(), query.info
+
+
+def test_it_picks_what_scikit_activeml_picks():
+    golden = np.load(GOLDEN)
+    points, labeled = golden["points"], golden["labeled"]
+    picks, info = asked(points, labeled, len(golden["picks"]), radius=float(golden["radius"]))
+    assert picks == golden["picks"].tolist()
+    # Theirs is the largest of a list of radii that are pure enough, ours the largest of all.
+    _, info = asked(points, labeled, 1, num_classes=4)
+    assert golden["radius"] <= info["radius"] < golden["radius"] + golden["step"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("radius", [0.0, 0.4, 0.9])
+def test_it_is_greedy_coverage(seed, radius):
+    points = np.random.default_rng(seed).normal(size=(50, 2)).astype(np.float32)
+    inside = np.linalg.norm(points[:, None].astype(np.float64) - points[None], axis=2) <= radius
+    labeled = [4, 9]
+    covered, picked = inside[labeled].any(axis=0), []
+    for _ in range(8):
+        gain = (inside & ~covered).sum(axis=1)
+        gain[labeled + picked] = -1
+        picked.append(int(gain.argmax()))
+        covered |= inside[picked[-1]]
+    picks, info = asked(points, labeled, 8, radius=radius)
+    assert picks == picked
+    np.testing.assert_allclose(info["coverage"], covered.mean(), rtol=1e-6)
+
+
+def test_with_few_targets_their_cover_counts():
+    points = np.random.default_rng(0).normal(size=(90, 2))
+    answers = {tuple(asked(points, [], 3, key, radius=0.5, max_targets=40)[0]) for key in range(3)}
+    assert len(answers) > 1
+    picks, info = asked(points, [], 90, radius=0.5, max_targets=40)
+    assert sorted(picks) == list(range(90))
+    np.testing.assert_allclose(info["coverage"], 1, rtol=1e-6)
+
+
+def test_the_share_of_pure_balls_is_the_one_asked_for():
+    rng = np.random.default_rng(1)
+    points = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(40, 2)) + 9])
+    other = np.linalg.norm(points[:60, None] - points[None, 60:], axis=2)
+    nearest = np.concatenate([other.min(axis=1), other.min(axis=0)])
+    for purity in (0.9, 1.0):
+        _, info = asked(points, [], 1, num_classes=2, purity=purity)
+        assert (nearest > info["radius"]).mean() == purity
+        assert (nearest > info["radius"] * 1.0001).mean() < purity
+
+
+def test_equal_points_cover_each_other():
+    picks, info = asked(np.ones((6, 3)), [], 7)
+    assert picks == [0, 1, 2, 3, 4, 5, NOTHING]
+    assert info["radius"] == 0
+    np.testing.assert_allclose(info["coverage"], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("option", [{"radius": -1.0}, {"purity": 0}, {"max_targets": 0}])
+def test_bad_options_are_named(option):
+    with pytest.raises(UsageError, match=next(iter(option))):
+        make_strategy("probcover", **option)
