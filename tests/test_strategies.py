@@ -17,7 +17,7 @@ def signals_of(seed, needs):
     keys = jax.random.split(jax.random.key(seed), 4)
     everything = Signals(
         embedding=jax.random.normal(keys[0], (N, D)),
-        features=jax.nn.relu(jax.random.normal(keys[3], (N, D))),
+        features=jax.nn.softplus(jax.random.normal(keys[3], (N, D))),
         log_probs=jax.nn.log_softmax(jax.random.normal(keys[1], (N, CLASSES))),
         sampled_probs=jax.nn.softmax(jax.random.normal(keys[2], (SAMPLES, N, CLASSES))),
     )
