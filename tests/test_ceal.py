@@ -5,7 +5,7 @@ import pytest
 
 from jax_al.base import NOTHING, UNKNOWN, Signals, UsageError, empty_pool, label_points
 from jax_al.strategies.ceal import ceal
-from jax_al.strategies.doubt import DOUBTS
+from jax_al.strategies.uncertainty import SCORES
 
 PROBS = jnp.array(
     [
@@ -68,7 +68,7 @@ def test_the_scores_are_those_of_the_definitions():
         "margin": ordered[:, -2] - ordered[:, -1],
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(DOUBTS[name](log_probs), values, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(SCORES[name](log_probs), values, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

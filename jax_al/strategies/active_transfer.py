@@ -25,7 +25,7 @@ def active_transfer(*, penalty: float = 1.0) -> Strategy:
     minimises sum_i cross-entropy_i + `penalty` / 2 |w|^2 (scikit-learn's C = 1 / `penalty`), by
     Newton's method. `info` holds the mean `target` over the labeled points.
 
-    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, section 5.2 (active transfer learning
+    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5 (active transfer learning
     for uncertainty sampling). Needs `features` and `log_probs`; random while there is no label.
     Greedy. O(N D + L D^2 + D^3).
 

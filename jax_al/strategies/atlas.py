@@ -12,7 +12,7 @@ def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:
     will have learned them. So later picks go where it is wrong for other reasons. With `rounds`
     = 1 it is `active_transfer`, which has the formula, the penalty and what differs from the book.
 
-    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, section 5.3. Needs `features` and
+    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. Needs `features` and
     `log_probs`; random while there is no label. Greedy. O(`rounds` (N D + (L + Q) D^2 + D^3)).
     Published code (pytorch_active_learning, `get_atlas_samples`) ranks the wrong way round, most
     likely right first, and so marks as right what it already held for right.

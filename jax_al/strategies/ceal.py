@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.strategies.choosing import highest, random_without_labels
-from jax_al.strategies.doubt import DOUBTS, doubt_named
+from jax_al.strategies.uncertainty import entropy_score, score_named
 
 
 def ceal(*, score: str = "entropy", threshold: float = 0.05, decay: float = 0.0033) -> Strategy:
@@ -30,17 +30,17 @@ def ceal(*, score: str = "entropy", threshold: float = 0.05, decay: float = 0.00
     Entropies are in nats: a threshold means less with more classes. The paper fine-tunes with the
     pseudo-labels every so many iterations; here a network is fit once an episode.
     """
-    doubt = doubt_named(score)
+    rank = score_named(score)
     _check("threshold", threshold)
     _check("decay", decay)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.log_probs is not None
-        indices = highest(doubt(signals.log_probs), pool, budget)
+        indices = highest(rank(signals.log_probs), pool, budget)
         batches = (pool.num_labeled // budget).astype(jnp.float32)
         limit = jnp.maximum(threshold - decay * batches, 0.0)
-        is_sure = DOUBTS["entropy"](signals.log_probs) < limit
+        is_sure = entropy_score(signals.log_probs) < limit
         # With no label yet, the batch will be another one and no guess is worth anything.
         free = ~pool.labeled & (pool.num_labeled > 0)
         picked = jnp.where(indices == NOTHING, free.size, indices)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.clustering import kmeans
 from jax_al.strategies.choosing import highest, random_without_labels
-from jax_al.strategies.doubt import margin
+from jax_al.strategies.uncertainty import margin_score
 
 
 def cluster_margin(
@@ -47,7 +47,7 @@ def cluster_margin(
         assert signals.log_probs is not None
         kmeans_key, order_key = jax.random.split(query_key)
         num_candidates = min(pool.labeled.size, candidates_per_pick * budget)
-        candidates = highest(margin(signals.log_probs), pool, num_candidates)
+        candidates = highest(margin_score(signals.log_probs), pool, num_candidates)
         is_real = candidates != NOTHING
         num_clusters = min(num_candidates, -(-budget // picks_per_cluster))
         clusters = kmeans(

@@ -20,13 +20,13 @@ def facility_location(
     Greedy maximisation of f(S) = sum_i max_{j in S} s(i, j), S the labeled and the picked points:
     submodular and growing, so within (1 - 1/e) of the best (Nemhauser, Wolsey & Fisher 1978).
     For active learning: Wei, Iyer & Bilmes 2015, "Submodularity in data subset selection and
-    active learning", equation 9 (there among the most uncertain points, with no labeled ones in
+    active learning" (there among the most uncertain points, with no labeled ones in
     S). The sum runs over the whole pool. Lazy greedy (Minoux 1978), ties to the lowest index.
 
     - "cosine": s = max(0, cosine of the angle between the embeddings).
     - "euclidean": s = c - |x_i - x_j| with a c that no distance exceeds: what is left is the sum
-      of distances to the nearest pick, so this is greedy k-medoids (BUILD of PAM). It is apricot's
-      default and that of CRAIG (Mirzasoleiman, Bilmes & Leskovec 2020, arXiv 1906.01827).
+      of distances to the nearest pick, so this is greedy k-medoids (BUILD of PAM). It is also
+      the objective of CRAIG (Mirzasoleiman, Bilmes & Leskovec 2020, arXiv 1906.01827).
 
     Needs the embedding, no label. Seeded: above `max_references` points by the sample over which
     the sum runs; exact and without chance up to there. With M references O(N M D) to begin with,

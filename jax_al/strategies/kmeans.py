@@ -14,7 +14,7 @@ def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:
     Q clusters of the unlabeled points alone (k-means++ seeds, then Lloyd); of each cluster its
     member nearest to the mean, the largest cluster first. Where there are fewer than Q clusters
     (duplicates), the second nearest of each follow. With weights 1 it is the diverse mini-batch
-    of Zhdanov 2019 (arXiv 1901.05954, section 3); Xu et al. 2003, "Representative sampling for
+    of Zhdanov 2019 (arXiv 1901.05954); Xu et al. 2003, "Representative sampling for
     text classification using support vector machines", take medoids. Published code often takes
     the point nearest to a center wherever it belongs, which can name a point twice; ours is a
     member of the cluster, as in the code of BADGE. Labeled points play no role: what lies close

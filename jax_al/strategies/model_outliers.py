@@ -16,7 +16,7 @@ def model_outliers(*, embedding: str = "model") -> Strategy:
 
     score = 1 - mean over the D neurons of the rank of the activation, 0 below the lowest and 1
     from the highest one of the labeled points on, between two of them linear in the activation:
-    Monarch 2021, *Human-in-the-Loop Machine Learning*, section 4.2 and its code (get_rank). Ties
+    Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4, and its code (get_rank). Ties
     to the lowest index; no chance involved.
 
     Two differences. The book ranks against held-out validation data, as activations on data that

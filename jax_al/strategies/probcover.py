@@ -30,7 +30,7 @@ def probcover(
     start; within (1 - 1/e) of the best. Greedy by lazy evaluation, ties to the lowest index; when
     everything is covered all points tie.
 
-    With `radius = None` it is the paper's (section 4.2): the largest at which a share `purity` of
+    With `radius = None` it is chosen as in the paper: the largest at which a share `purity` of
     the balls are pure, hold one class only, with the clusters of k-means (`num_classes` of them)
     for classes. A ball is pure just when its radius is below the distance to the nearest point
     of another cluster, so this radius is the 1 - `purity` quantile of these distances (at up to

@@ -13,7 +13,7 @@ def representative(*, embedding: str = "model") -> Strategy:
     """Picks points more like the average unlabeled point than like the average labeled one.
 
     score = cos(x, mean of the unlabeled) - cos(x, mean of the labeled), ties to the lowest index:
-    Monarch 2021, *Human-in-the-Loop Machine Learning*, section 4.4 (one cluster for each of the
+    Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4 (one cluster for each of the
     two sets). The published code looks at a random 10,000 of each set, ours at all. No chance
     involved, and nothing keeps the picks apart: see `adaptive_representative`.
 
@@ -25,7 +25,7 @@ def representative(*, embedding: str = "model") -> Strategy:
 def adaptive_representative(*, updates: int = 100, embedding: str = "model") -> Strategy:
     """Picks as `representative` does, but counts what is picked as labeled from then on.
 
-    Monarch 2021, *Human-in-the-Loop Machine Learning*, section 4.4.2: after each pick both
+    Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4: after each pick both
     averages are worked out again. The published code takes the pick out of the unlabeled
     cluster but forgets to add it to the labeled one; the text, and we, do both.
 

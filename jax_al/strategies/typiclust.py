@@ -24,7 +24,7 @@ def typiclust(
     K = min(labels + Q, max_clusters) by k-means; clusters with the fewest labels come first, of
     these the larger, and each gives its point of the highest typicality
 
-        1 / mean distance to the `neighbors` nearest (equation 2), in the cluster.
+        1 / mean distance to the `neighbors` nearest, in the cluster.
 
     When every cluster has been asked once they are asked again in the same order. Where we
     differ from the published code: it averages squared distances (faiss' IndexFlatL2 returns

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
+from jax_al.base import PoolState, Query, Signals, Strategy, UsageError, did_you_mean
 from jax_al.strategies.choosing import by_score, random_without_labels
 
 
@@ -76,8 +76,9 @@ def mc_entropy() -> Strategy:
 
 def least_confidence_score(log_probs: jax.Array) -> jax.Array:
     """Returns 1 - max_c p_c, [N], of log-probabilities [N, C]."""
-    # -expm1 keeps apart the certain from the nearly certain, where 1 - exp would round to 0.
-    return -jnp.expm1(log_probs.max(axis=1))
+    # As the sum of the others, which keeps apart the certain from the nearly certain.
+    is_top = jnp.arange(log_probs.shape[1])[None, :] == log_probs.argmax(axis=1)[:, None]
+    return jnp.where(is_top, 0.0, jnp.exp(log_probs)).sum(axis=1)
 
 
 def margin_score(log_probs: jax.Array) -> jax.Array:
@@ -96,6 +97,25 @@ def entropy_score(log_probs: jax.Array) -> jax.Array:
     """Returns the entropy in nats, [N], of log-probabilities [N, C]."""
     probs = jnp.exp(log_probs)
     return -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=1)
+
+
+# What hybrids rank by before they do something else: log-probabilities [N, C] to scores [N].
+SCORES: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "entropy": entropy_score,
+    "least_confidence": least_confidence_score,
+    "margin": margin_score,
+}
+
+
+def score_named(name: str) -> Callable[[jax.Array], jax.Array]:
+    """Returns the score that the option `score` names.
+
+    Raises:
+      UsageError: there is none of that name.
+    """
+    if name not in SCORES:
+        raise UsageError(f"config.strategy_args.score is {name!r}: {did_you_mean(name, SCORES)}")
+    return SCORES[name]
 
 
 def _two_largest(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:

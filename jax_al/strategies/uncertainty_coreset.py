@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.kcenter import kcenter_greedy_traced
 from jax_al.strategies.choosing import highest, random_without_labels
-from jax_al.strategies.doubt import doubt_named
+from jax_al.strategies.uncertainty import score_named
 
 
 def uncertainty_coreset(
@@ -22,12 +22,12 @@ def uncertainty_coreset(
     that coincide with a center come last, the most uncertain first. `fraction` = 1 is `coreset`.
     `info` holds `cover_radius`, the largest distance that is left among the candidates.
 
-    The field's two-step practice: Settles 2009, *Active learning literature survey*, section 5.1;
-    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, section 5.1. The k-center engine is
+    The field's two-step practice: Settles 2009, *Active learning literature survey*;
+    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. The k-center engine is
     ours. Needs `embedding` and `log_probs`; random while there is no label. Greedy.
     O(N C + M (L + Q) D) for M candidates.
     """
-    doubt = doubt_named(score)
+    rank = score_named(score)
     number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
     if not (number and 0 < fraction <= 1):
         raise UsageError(
@@ -40,7 +40,7 @@ def uncertainty_coreset(
         assert signals.log_probs is not None
         N, L = pool.labeled.size, pool.order.size
         num_candidates = min(N, max(budget, math.ceil(fraction * N)))
-        ranked = highest(doubt(signals.log_probs), pool, num_candidates)
+        ranked = highest(rank(signals.log_probs), pool, num_candidates)
         # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
         candidates = jnp.sort(jnp.where(ranked == NOTHING, N, ranked))
         # The labeled rows, then the candidates. Slots that hold nobody repeat the first center:
@@ -55,7 +55,7 @@ def uncertainty_coreset(
         away &= is_real[jnp.maximum(chosen.indices, 0)]
         indices = jnp.where(away, rows[jnp.maximum(chosen.indices, 0)], NOTHING)
         taken = pool.labeled.at[jnp.where(away, indices, N)].set(True, mode="drop")
-        rest = highest(doubt(signals.log_probs), pool._replace(labeled=taken), budget)
+        rest = highest(rank(signals.log_probs), pool._replace(labeled=taken), budget)
         slots = jnp.arange(budget, dtype=jnp.int32)
         num_away = away.sum()
         indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])
