@@ -12,7 +12,10 @@ from jax_al.base import NOTHING, UNKNOWN, Signals, UsageError, empty_pool, label
 from jax_al.strategies import STRATEGIES, make_strategy, strategy_table
 
 N, D, C, T = 24, 5, 4, 6
-every_strategy = pytest.mark.parametrize("name", STRATEGIES)
+# The tests of one strategy go to one process, which then traces its programs once.
+every_strategy = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STRATEGIES]
+)
 
 
 def signals_from(embedding, logits, sampled_logits):
