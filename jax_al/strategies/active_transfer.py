@@ -11,8 +11,8 @@ from jax import lax
 from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.strategies.choosing import highest, random_without_labels
 
-FIRST_STEPS = 12  # Newton steps from nothing
-MORE_STEPS = 3  # and from the weights of the round before
+FIRST_STEPS = 8  # Newton steps from nothing
+MORE_STEPS = 2  # and from the weights of the round before
 BIAS_PENALTY = 1e-6  # keeps the Newton step finite where every target is 0
 SHORTER = tuple(0.5**i for i in range(8))  # of a Newton step; the best one is taken
 
