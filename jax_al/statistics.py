@@ -5,6 +5,7 @@ the seeds and label counts that both sides have, and says how many seeds that we
 said from so few is nan, never a guess: one seed has a mean and no interval.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -356,6 +357,7 @@ def _paired(one: Curve, other: Curve) -> dict[int, list[float]]:
     return found
 
 
+@functools.lru_cache(maxsize=8)  # 10,000 draws for every point of every curve would take seconds
 def _resamples(n: int) -> np.ndarray:
     """Returns int [RESAMPLES, n]: with replacement, the same for the same n."""
     return np.random.default_rng(n).integers(0, n, (RESAMPLES, n))

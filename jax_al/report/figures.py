@@ -61,7 +61,7 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
         )
     figure.update_layout(
         margin=MARGIN,
-        xaxis={"title": {"text": chart.xlabel}, "automargin": True},
+        xaxis={"title": {"text": chart.xlabel}, "automargin": True, "tickformat": ","},
         yaxis={
             "title": {"text": chart.ylabel},
             "automargin": True,
@@ -69,7 +69,7 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
             "zeroline": chart.zero,
         },
         hovermode="closest",
-        legend={"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+        legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
     )
     return _as_json(figure)
 
@@ -87,7 +87,13 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
             name=phase,
             marker={
                 "color": COLORS[k % len(COLORS)],
-                "pattern": {"shape": patterns[k % len(patterns)], "size": 6, "solidity": 0.25},
+                "pattern": {
+                    "shape": patterns[k % len(patterns)],
+                    "size": 6,
+                    "solidity": 0.25,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(0,0,0,0.55)",
+                },
             },
             hovertemplate=f"%{{y}}, {phase}: %{{x:,.1f}} s<extra></extra>",
         )

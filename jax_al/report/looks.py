@@ -6,6 +6,7 @@ strategy, then the second, and so on while there is room.
 
 import base64
 import io
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +16,8 @@ from PIL import Image
 from jax_al.report.entrants import Entrant
 from jax_al.report.workdirs import Look, Pool, ReportError, read_looks, read_map, read_pool
 
-MAP_BYTES = 2_200_000  # of base64 text, all maps together
-SPRITE_BYTES = 2_000_000
+MAP_BYTES = 2_000_000  # of base64 text, the maps of the first seeds
+LOOKS_BYTES = 3_500_000  # of JSON, everything; plotly.js has 4.8 MB of the page's 10
 THUMBNAIL = 48  # pixels a side at most
 SMALL_THUMBNAIL = 32  # where many strategies share the room
 MANY = 4
@@ -46,42 +47,28 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         for entrant in entrants
         if rank < len(entrant.seeds)
     ]
-    maps, used = {}, 0
-    most = MAP_BYTES * 3 // 4 // 4  # points: x and y in 2 bytes each, 4/3 as text
-    room = max(1, most // len(entrants))  # points of each map, if every strategy has one
+    room = max(1, MAP_BYTES * 3 // 4 // 4 // len(entrants))  # points: x and y in 2 bytes each
     kept = _kept_rows(N, room, ranked[: len(entrants)], pool)
-    for entrant, seed in ranked:
-        if used + len(kept) > max(most, len(kept) * len(entrants)):
-            break
-        found = read_map(entrant.path(seed), seed)
-        if found is not None and found[0].shape == (N, 2):
-            maps[entrant.name, seed] = found
-            used += len(kept)
+    size = THUMBNAIL if len(entrants) <= MANY else SMALL_THUMBNAIL
 
     strategies: dict[str, dict[str, Any]] = {}
-    sprite_bytes, left_out = 0, 0
+    used, left_out, has_map = 0, 0, False
     for entrant, seed in ranked:
-        entry: dict[str, Any] = {}
-        if (entrant.name, seed) in maps:
-            points, embedding = maps[entrant.name, seed]
-            entry |= _coordinates(points[kept]) | {"embedding": embedding}
-            entry["picks"] = {
-                episode: _positions(_rows_of(picks, pool), kept)
-                for episode, picks in entrant.picks.get(seed, {}).items()
-            }
-        looks = read_looks(entrant.path(seed), seed)
-        if looks:
-            gallery = _gallery(looks, pool, THUMBNAIL if len(entrants) <= MANY else SMALL_THUMBNAIL)
-            size = len(gallery["sprite"]["uri"])
-            if sprite_bytes + size <= SPRITE_BYTES or not sprite_bytes:
-                sprite_bytes += size
-                entry["gallery"] = gallery
-        if entry:
-            strategies.setdefault(entrant.name, {})[str(seed)] = entry
-        elif looks:
-            left_out += 1
+        if used > LOOKS_BYTES:
+            left_out += (entrant.path(seed) / "looks" / f"seed_{seed}").is_dir()
+            continue
+        entry = _entry(entrant, seed, pool, kept, size)
+        weight = len(json.dumps(entry))
+        if not entry:
+            continue
+        if entrant.name in strategies and used + weight > LOOKS_BYTES:
+            left_out, used = left_out + 1, LOOKS_BYTES + 1
+            continue
+        used += weight
+        has_map = has_map or "x" in entry
+        strategies.setdefault(entrant.name, {})[str(seed)] = entry
     notes = []
-    if maps and len(kept) < N:
+    if has_map and len(kept) < N:
         notes.append(
             f"The map shows {len(kept):,} of the {N:,} points: all that were bought, and a random "
             "part of the others."
@@ -100,6 +87,28 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         "strategies": strategies,
     }
     return Looks(data, notes)
+
+
+def _entry(entrant: Entrant, seed: int, pool: Pool, kept: np.ndarray, size: int) -> dict[str, Any]:
+    """Returns the map, the picks and the gallery of one seed; empty if it has neither."""
+    entry: dict[str, Any] = {}
+    found = read_map(entrant.path(seed), seed)
+    if found is not None:
+        points, embedding = found
+        if points.shape != (len(pool.labels), 2):
+            raise ReportError(
+                f"The map of seed {seed} in {entrant.path(seed)} has shape {points.shape}, but "
+                f"the pool has {len(pool.labels)} points."
+            )
+        entry |= _coordinates(points[kept]) | {"embedding": embedding}
+        entry["picks"] = {
+            episode: _positions(_rows_of(picks, pool), kept)
+            for episode, picks in entrant.picks.get(seed, {}).items()
+        }
+    looks = read_looks(entrant.path(seed), seed)
+    if looks:
+        entry["gallery"] = _gallery(looks, pool, size)
+    return entry
 
 
 def _common_pool(entrants: Sequence[Entrant]) -> Pool | None:

@@ -42,13 +42,26 @@
   }
 
   const drawn = [];
+  const waiting = new Map(); // element -> what draws it
 
-  function draw(id, traces, layout) {
-    const plot = byId(id);
-    Plotly.newPlot(plot, traces, nest(themed(), layout), config);
-    drawn.push(plot);
-    return plot;
+  // A picture is drawn when it comes near the window: the page opens in the time of the first ones.
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) drawNow(target);
+  }, { rootMargin: "300px" });
+
+  function drawNow(element) {
+    const draw = waiting.get(element);
+    waiting.delete(element);
+    near.unobserve(element);
+    if (draw) draw();
   }
+
+  function drawLater(element, draw) {
+    waiting.set(element, draw);
+    near.observe(element);
+  }
+
+  addEventListener("beforeprint", () => [...waiting.keys()].forEach(drawNow));
 
   const names = Object.keys(data.colors);
   function isShown(name) {
@@ -57,15 +70,17 @@
     return !hidden.has(name);
   }
 
+  function visibility(trace) {
+    const { strategy, band } = trace.meta || {};
+    if (strategy === undefined) return true;
+    if (band) return bands && isShown(strategy);
+    return isShown(strategy) ? true : "legendonly";
+  }
+
   function showStrategies() {
-    for (const plot of drawn) {
-      const visible = plot.data.map((trace) =>
-        !trace.meta || !trace.meta.strategy ? true
-        : trace.meta.band ? bands && isShown(trace.meta.strategy)
-        : isShown(trace.meta.strategy) ? true : "legendonly");
-      if (plot.data.some((trace) => trace.meta && trace.meta.strategy))
-        Plotly.restyle(plot, { visible });
-    }
+    for (const plot of drawn)
+      if (plot.data.some((trace) => trace.meta))
+        Plotly.restyle(plot, { visible: plot.data.map(visibility) });
     for (const button of document.querySelectorAll(".switch[data-strategy]"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
   }
@@ -75,10 +90,10 @@
     showStrategies();
   }
 
-  for (const [key, figure] of Object.entries(data.figures)) {
-    for (const trace of figure.data)
-      if (trace.meta && trace.meta.band) trace.visible = bands;
-    const plot = draw("plot-" + key, figure.data, figure.layout);
+  function drawFigure(plot, figure) {
+    for (const trace of figure.data) trace.visible = visibility(trace);
+    Plotly.newPlot(plot, figure.data, nest(themed(), figure.layout), config);
+    drawn.push(plot);
     plot.on("plotly_legendclick", (event) => {
       const { meta } = event.data[event.curveNumber];
       if (!meta || !names.includes(meta.strategy)) return true;
@@ -86,6 +101,11 @@
       return false;
     });
     plot.on("plotly_legenddoubleclick", () => false);
+  }
+
+  for (const [key, figure] of Object.entries(data.figures)) {
+    const plot = byId("plot-" + key);
+    drawLater(plot, () => drawFigure(plot, figure));
   }
   for (const button of document.querySelectorAll(".switch[data-strategy]"))
     button.addEventListener("click", () => toggle(button.dataset.strategy));
@@ -118,7 +138,7 @@
     const slider = byId("map-episode"), strategy = byId("map-strategy"), seed = byId("map-seed");
     const type = hasWebGL() ? "scattergl" : "scatter";
     const most = type === "scatter" ? 5000 : Infinity; // SVG draws no more in good time
-    let mapPlot = null, entry = null, episodes = [], x = null, y = null;
+    let mapDrawn = false, entry = null, episodes = [], x = null, y = null;
 
     const option = (value) => {
       const element = document.createElement("option");
@@ -157,7 +177,7 @@
 
     function drawMap(episode) {
       byId("map-card").hidden = !x;
-      if (!x) return;
+      if (!x || !mapDrawn) return;
       const { ink, card } = theme();
       const earlier = [], now = (entry.picks && entry.picks[episode]) || [];
       for (const [k, rows] of Object.entries(entry.picks || {}))
@@ -180,20 +200,19 @@
           line: { width: 1, color: card } }, type),
         points(now, episode ? "picked now" : "initial labels", { size: 11, color: "#D55E00",
           symbol: "diamond", line: { width: 1.5, color: ink } }, type));
-      const bare = { showticklabels: false, showgrid: false, zeroline: false, range: [-1500, 67000] };
+      const bare = { showticklabels: false, showgrid: false, showline: false, ticks: "", zeroline: false, range: [-1500, 67000] };
       const layout = nest(themed(), {
         margin: { l: 8, r: 8, t: 8, b: 8 }, xaxis: { ...bare }, yaxis: { ...bare },
-        legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom" }, hovermode: "closest",
+        legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant" }, hovermode: "closest",
         uirevision: strategy.value + seed.value,
       });
       byId("plot-map").setAttribute("aria-label",
         `2-D map of the pool: ${earlier.length} points labeled before, ${now.length} picked now.`);
       byId("map-caption").textContent =
-        `Each point is an image of the pool, placed by its ${entry.embedding}; near ones look ` +
-        `alike to the network of the last episode. ${earlier.length.toLocaleString("en")} labeled ` +
+        `Each point is an image of the pool; near ones have similar embeddings ` +
+        `(${entry.embedding}). ${earlier.length.toLocaleString("en")} labeled ` +
         `before, ${now.length.toLocaleString("en")} picked now.`;
       Plotly.react("plot-map", traces, layout, config);
-      mapPlot = byId("plot-map");
     }
 
     function drawGallery(episode) {
@@ -277,6 +296,10 @@
     chooseStrategy();
     slider.value = Math.min(1, Number(slider.max));
     redraw();
+    drawLater(byId("picks"), () => {
+      mapDrawn = true;
+      redraw();
+    });
   }
 
   dark.addEventListener("change", () => {

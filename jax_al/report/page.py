@@ -25,6 +25,8 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
+OVER_EPISODES = ("nll", "ece", "cover_radius", "class_balance", "near_duplicates", "overlap")
+FILE_KINDS = ("csv", "png", "svg")
 LINE_SYMBOLS = {  # the markers of the pictures, for the switches
     "circle": '<circle cx="16" cy="7" r="4"/>',
     "square": '<rect x="12" y="3" width="8" height="8"/>',
@@ -71,16 +73,14 @@ def make_page(
         return _figure(chart, styles, files)
 
     sections = [
-        ("verdict", "In short", _verdict(tables)),
-        ("accuracy-section", "Accuracy", figure("accuracy") + figure("difference")),
-        ("area", "Over the whole budget", _area(tables)),
+        ("verdict", "In short", _verdict(tables) + _area(tables)),
+        ("curves", "Accuracy", figure("accuracy") + figure("difference")),
         ("reach", "Labels needed", _reach(tables)),
         ("penalty", "Who beats whom", _penalties(tables)),
         (
             "episodes",
             "Over the episodes",
-            _grid([figure(k) for k in ("nll", "ece", "cover_radius", "class_balance")])
-            + _grid([figure(k) for k in ("near_duplicates", "overlap")]),
+            _grid([figure(key) for key in OVER_EPISODES]),
         ),
         ("picks", "What was picked", _picks(looks)),
         ("time", "Time", _grid([_seconds(tables, figures, files), figure("seconds")])),
@@ -211,8 +211,9 @@ def _figure(chart: Chart, styles: Mapping[str, Style], files: str | None) -> str
         f'<figure class="card{wide}"><h3>{_text(chart.title)}</h3>\n'
         f'<div class="plot" id="plot-{chart.key}" role="img" aria-label="{_text(alt)}"></div>\n'
         f"<figcaption>{_text(chart.caption)}</figcaption>\n"
-        f"<details><summary>Numbers{_links(files, chart.key)}</summary>"
-        f"{_table(f'{chart.title}, all values', columns, rows)}</details></figure>\n"
+        "<details><summary>Numbers</summary>"
+        f"{_table(f'{chart.title}, all values', columns, rows)}</details>"
+        f"{_links(files, chart.key)}</figure>\n"
     )
 
 
@@ -330,8 +331,9 @@ def _seconds(tables: Tables, figures: dict[str, Any], files: str | None) -> str:
         '<figure class="card"><h3>Seconds by phase</h3>\n'
         f'<div class="plot auto" id="plot-phases" role="img" aria-label="{_text(alt)}"></div>\n'
         "<figcaption>Sum over the episodes, mean over the seeds.</figcaption>\n"
-        f"<details><summary>Numbers{_links(files, 'phases')}</summary>"
-        f"{_table('Seconds by phase, per seed', ['strategy', *phases], rows)}</details></figure>\n"
+        "<details><summary>Numbers</summary>"
+        f"{_table('Seconds by phase, per seed', ['strategy', *phases], rows)}</details>"
+        f"{_links(files, 'phases')}</figure>\n"
     )
 
 
@@ -414,7 +416,7 @@ def _table(
     )
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(caption)}">'
-        f'<table class="{kind}"><caption>{_text(caption)}</caption>'
+        f'<table class="{kind}"><caption><span>{_text(caption)}</span></caption>'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>\n"
     )
 
@@ -425,7 +427,11 @@ def _grid(figures: Sequence[str]) -> str:
 
 
 def _links(files: str | None, key: str) -> str:
-    return f" (also {_text(files)}/{key}.csv, .png, .svg)" if files else ""
+    """Returns links to the twins of a picture."""
+    if files is None:
+        return ""
+    links = (f'<a href="{_text(files)}/{key}.{kind}">{kind.upper()}</a>' for kind in FILE_KINDS)
+    return f'<p class="files">{" ".join(links)}</p>\n'
 
 
 def _pair_styles(chart: Chart, styles: Mapping[str, Style]) -> dict[str, Style]:

@@ -109,7 +109,10 @@ def verdict(tables: Tables) -> list[str]:
     if better:
         sentences.append(f"Better than {reference}: {'; '.join(better)}.")
     else:
-        sentences.append(f"No strategy is shown to be better than {reference}.")
+        sentences.append(
+            f"No strategy is shown to be better than {reference}: there is no reason here to use "
+            f"anything else."
+        )
     if worse:
         sentences.append(f"Worse than {reference}: {'; '.join(worse)}.")
     if undecided:
