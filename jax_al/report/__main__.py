@@ -54,9 +54,12 @@ def main() -> int:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 < value < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"SECONDS must be a number above 0, not {text!r}")
     return value
 
 

@@ -14,7 +14,7 @@ from jax_al.report.entrants import Entrant
 from jax_al.statistics import Interval
 
 SIGNIFICANT = 0.05
-MOST_PAIRS = 10  # lines in the picture of overlaps
+MOST_PAIRS = 6  # lines in the picture of overlaps
 
 
 class Point(NamedTuple):

@@ -109,6 +109,12 @@
   }
   for (const button of document.querySelectorAll(".switch[data-strategy]"))
     button.addEventListener("click", () => toggle(button.dataset.strategy));
+  if (byId("everybody"))
+    byId("everybody").addEventListener("click", () => {
+      if (hidden.size) hidden.clear();
+      else names.forEach((name) => hidden.add(name));
+      showStrategies();
+    });
   if (byId("bands"))
     byId("bands").addEventListener("click", () => {
       bands = !bands;

@@ -26,6 +26,8 @@ POLICY = (
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 OVER_EPISODES = ("nll", "ece", "cover_radius", "class_balance", "near_duplicates", "overlap")
+EVERYBODY = '<button type="button" id="everybody">all or none</button>'
+LEGEND = 8  # strategies at most in one
 FILE_KINDS = ("csv", "png", "svg")
 LINE_SYMBOLS = {  # the markers of the pictures, for the switches
     "circle": '<circle cx="16" cy="7" r="4"/>',
@@ -68,7 +70,10 @@ def make_page(
         if chart is None:
             return ""
         figures[key] = line_figure(
-            chart, {**styles, **_pair_styles(chart, styles)}, legend=key in ("accuracy", "overlap")
+            chart,
+            {**styles, **_pair_styles(chart, styles)},
+            # With more, the legend would leave no room for the lines; the switches say the same.
+            legend=key == "overlap" or (key == "accuracy" and len(entrants) <= LEGEND),
         )
         return _figure(chart, styles, files)
 
@@ -163,8 +168,9 @@ def _switches(entrants: Sequence[Entrant], styles: Mapping[str, Style]) -> str:
     )
     pressed = "true" if len(entrants) <= FEW else "false"
     return (
-        '<div class="switches" role="toolbar" aria-label="Strategies shown in the pictures">'
-        f'{buttons}<button type="button" class="switch" id="bands" aria-pressed="{pressed}">'
+        '<div class="switches" role="group" aria-label="Strategies shown in the pictures">'
+        f"{buttons}{EVERYBODY if len(entrants) > FEW else ''}"
+        f'<button type="button" class="switch" id="bands" aria-pressed="{pressed}">'
         "intervals</button></div>\n"
     )
 
@@ -306,7 +312,15 @@ def _penalties(tables: Tables) -> str:
         '<p class="note">The pairwise penalty matrix of the BADGE paper (Ash et al. 2020, arXiv '
         "1906.03671, section 4), for this one data set; the shared start does not count.</p>\n"
     )
-    return _table(caption, ["row beats column", *names], rows, kind="matrix") + note
+    return (
+        _table(
+            caption,
+            ["row beats column", *names],
+            rows,
+            kind="matrix many" if len(names) > LEGEND else "matrix",
+        )
+        + note
+    )
 
 
 class _Html(str):

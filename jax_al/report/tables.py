@@ -12,6 +12,7 @@ from jax_al.report.entrants import Entrant
 from jax_al.report.wording import between, p_value, seeds, signed
 from jax_al.statistics import Curve, Difference, Interval, Penalties
 
+DETAILED = 3  # strategies in a sentence that shows everything
 PHASES = ("train", "evaluate", "embed", "select")
 
 
@@ -41,6 +42,7 @@ class Tables(NamedTuple):
     reference: str | None
     label_range: tuple[int, int] | None  # of the areas
     standings: list[Standing]  # best area first
+    as_good: list[str]  # not distinguishable from the best area, Holm-corrected
     targets: list[tuple[str, float]]  # what it is, accuracy
     reach: list[Reach]
     penalties: Penalties | None
@@ -81,7 +83,8 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
     penalties = None
     if len(curves) > 1 and any(len(curve) > 1 for curve in curves.values()):
         penalties = statistics.penalty_matrix({s.name: curves[s.name] for s in standings})
-    return Tables(reference, span, standings, targets, reach, penalties)
+    as_good = _as_good(areas, standings[0].name) if reference and span else []
+    return Tables(reference, span, standings, as_good, targets, reach, penalties)
 
 
 def verdict(tables: Tables) -> list[str]:
@@ -90,37 +93,34 @@ def verdict(tables: Tables) -> list[str]:
         only = tables.standings[0]
         return [f"One strategy, {only.name}: nothing to compare it with."]
     reference = tables.reference
-    sentences, better, worse = list[str](), list[str](), list[str]()
-    undecided, untested = list[str](), list[str]()
+    groups: dict[str, list[Standing]] = {"better": [], "worse": [], "open": [], "untested": []}
     for standing in tables.standings:
-        if standing.difference is None:
-            continue
-        interval, p = standing.difference.interval, standing.difference.adjusted_p
-        if math.isnan(p):
-            untested.append(standing.name)
-            continue
-        size = (
-            f"{standing.name} by {signed(interval.estimate)} "
-            f"({between(interval.low, interval.high, sign=True)}, p {p_value(p)}, "
-            f"{seeds(interval.num_seeds)})"
-        )
-        group = undecided if p >= SIGNIFICANT else better if interval.estimate > 0 else worse
-        group.append(size)
+        if standing.difference is not None:
+            groups[_group(standing.difference)].append(standing)
+    better, worse, undecided, untested = groups.values()
+    sentences = []
     if better:
-        sentences.append(f"Better than {reference}: {'; '.join(better)}.")
-    else:
+        sentences.append(f"Better than {reference}: {_sizes(better)}.")
+    elif worse or undecided:
         sentences.append(
             f"No strategy is shown to be better than {reference}: there is no reason here to use "
-            f"anything else."
+            "anything else."
         )
+    else:
+        sentences.append(f"Nothing can be said yet of any strategy against {reference}.")
     if worse:
-        sentences.append(f"Worse than {reference}: {'; '.join(worse)}.")
+        sentences.append(f"Worse than {reference}: {_sizes(worse)}.")
     if undecided:
-        sentences.append(f"Not distinguishable from {reference}: {'; '.join(undecided)}.")
+        sentences.append(f"Not distinguishable from {reference}: {_sizes(undecided)}.")
     if untested:
+        names = ", ".join(standing.name for standing in untested)
         sentences.append(
-            f"Not tested against {reference}, for lack of common seeds or label counts: "
-            f"{', '.join(untested)}."
+            f"Not tested against {reference}, for lack of common seeds or label counts: {names}."
+        )
+    if better and tables.as_good:
+        sentences.append(
+            f"{tables.standings[0].name} has the highest mean; not distinguishable from it: "
+            f"{', '.join(tables.as_good)}."
         )
     if better or worse or undecided:
         low, high = tables.label_range or (0, 0)
@@ -134,6 +134,40 @@ def verdict(tables: Tables) -> list[str]:
             f"With {seeds(fewest)} small differences cannot be seen; ten or more are better."
         )
     return sentences
+
+
+def _group(difference: Difference) -> str:
+    if math.isnan(difference.adjusted_p):
+        return "untested"
+    if difference.adjusted_p >= SIGNIFICANT:
+        return "open"
+    return "better" if difference.interval.estimate > 0 else "worse"
+
+
+def _sizes(standings: Sequence[Standing]) -> str:
+    """Returns each with its difference, and with all there is to it where they are few."""
+    texts = []
+    for standing in standings:
+        assert standing.difference is not None
+        interval, _, p = standing.difference
+        text = f"{standing.name} by {signed(interval.estimate)}"
+        if len(standings) <= DETAILED:
+            sign = "" if p_value(p).startswith("<") else "= "
+            text += (
+                f" ({between(interval.low, interval.high, sign=True)}, p {sign}{p_value(p)}, "
+                f"{seeds(interval.num_seeds)})"
+            )
+        texts.append(text)
+    return "; ".join(texts)
+
+
+def _as_good(areas: Mapping[str, Mapping[int, float]], best: str) -> list[str]:
+    """Returns the strategies whose area is not shown to be below that of the best."""
+    return [
+        name
+        for name, difference in statistics.area_differences(areas, best).items()
+        if not difference.adjusted_p < SIGNIFICANT
+    ]
 
 
 def _seconds(entrant: Entrant) -> dict[str, float]:
