@@ -15,9 +15,11 @@ from absl import flags
 from ml_collections import config_flags
 from PIL import Image
 
+from jax_al import experiment
 from jax_al.report import write_report
 from jax_al.report.page import command
 from jax_al.report.workdirs import flat
+from jax_al.terminal import Terminal
 from tests.made_up_runs import make_run
 from tests.runs import ROOT, tiny_config
 
@@ -109,6 +111,13 @@ def test_a_report_of_one_run_is_one_fast_file(tmp_path):
     assert "nothing to compare it with" in text
     assert "Difference to" not in text
     assert [path.name for path in run.iterdir() if "report" in path.name] == ["report.html"]
+
+
+def test_a_report_that_fails_does_not_fail_the_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("jax_al.report.write_report", lambda *_, **__: 1 / 0)
+    experiment._report(tmp_path, Terminal())
+    out = capsys.readouterr().out
+    assert out == "No report this time: ZeroDivisionError: division by zero\n"
 
 
 def test_settings_that_differ_are_told(tmp_path):

@@ -234,7 +234,6 @@
         thumb.setAttribute("role", "img");
         thumb.setAttribute("aria-label", `Pick ${k + 1}: ${right}`);
         thumb.style.height = `${96 * sprite.ratio}px`;
-        thumb.style.backgroundImage = `url(${sprite.uri})`;
         thumb.style.backgroundSize = `${sprite.columns * 100}% ${sprite.lines * 100}%`;
         thumb.style.backgroundPosition =
           `${sprite.columns > 1 ? k * 100 / (sprite.columns - 1) : 0}% ` +
@@ -254,6 +253,7 @@
         add(`#${k + 1}, index ${found.index[k]}`);
         return item;
       });
+      byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
       byId("gallery").replaceChildren(...items);
       const missed = found ? found.predicted.filter((p, k) => p >= 0 && p !== found.label[k]).length : 0;
       const known = found ? found.predicted.filter((p) => p >= 0).length : 0;

@@ -328,6 +328,8 @@ class _Html(str):
 
 
 def _shade(share: float) -> _Html:
+    if share == 0:
+        return _Html('<span class="shade zero">0</span>')
     return _Html(f'<span class="shade" style="--share:{share:.3f}">{share:.2f}</span>')
 
 

@@ -117,11 +117,14 @@ def verdict(tables: Tables) -> list[str]:
         sentences.append(
             f"Not tested against {reference}, for lack of common seeds or label counts: {names}."
         )
+    best = tables.standings[0].name
     if better and tables.as_good:
         sentences.append(
-            f"{tables.standings[0].name} has the highest mean; not distinguishable from it: "
+            f"{best} has the highest mean; not distinguishable from it: "
             f"{', '.join(tables.as_good)}."
         )
+    elif len(better) > 1:
+        sentences.append(f"{best} is better than every other.")
     if better or worse or undecided:
         low, high = tables.label_range or (0, 0)
         sentences.append(
