@@ -116,6 +116,7 @@ def run(
                         wandb.pictures(_draw(directory, fields, dataset))
             history.load(directory, fields, num_points)  # sorts what was made in pieces
         terminal.say(f"Pictures: {directory / 'curve.png'} and {directory / 'picks.png'}")
+        _report(directory, terminal)
 
 
 def run_seed(this: Run, seed: int, done: History) -> None:
@@ -147,6 +148,16 @@ def run_seed(this: Run, seed: int, done: History) -> None:
                 if not bought:
                     picks += phases.label(this, seed, episode, pending.indices, owned)
             metrics.append(phases.record(this, seed, episode, owned, trained, pending))
+
+
+def _report(directory: pathlib.Path, terminal: Terminal) -> None:
+    page = directory / "report.html"
+    try:
+        report.write_report([directory], page, files=False)
+    except Exception as error:  # all is recorded; a page that fails takes nothing from it
+        terminal.say(f"No report this time: {type(error).__name__}: {error}")
+    else:
+        terminal.say(f"Report: {page}")
 
 
 def _load_data(fields: Mapping[str, Any]) -> data.Dataset:

@@ -21,6 +21,7 @@ CONTENTS = (
     "pseudo_labels",
     "picks.csv",
     "picks.png",
+    "report.html",
     "wandb",
     "wandb_id.txt",
 )

@@ -1,5 +1,6 @@
 """Pictures of a run. Takes plain rows and arrays, so it works on any run's files."""
 
+import io
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -99,8 +100,14 @@ def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
     _save(figure, path)
 
 
-def _save(figure: Figure, path: pathlib.Path) -> None:
-    # Under another name first: a reader (or a kill) never meets half a picture.
+def replace_file(path: pathlib.Path, content: bytes) -> None:
+    """Replaces a file: a reader (or a kill) never meets half of it."""
     temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", dpi=130)
+    temporary.write_bytes(content)
     temporary.replace(path)
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130)
+    replace_file(path, content.getvalue())

@@ -1,0 +1,72 @@
+"""`python -m jax_al.report RUNS... --out report.html [--reference NAME] [--watch SECONDS]`."""
+
+import argparse
+import pathlib
+import sys
+import time
+
+from jax_al.report.build import write_report
+from jax_al.report.workdirs import ReportError
+
+
+def main() -> int:
+    """Reads, computes, writes; one sentence and exit status 2 for what the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jax_al.report",
+        description="One self-contained page that compares runs, and its pictures and numbers.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=pathlib.Path, help="workdirs, or directories that hold workdirs"
+    )
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report.html"))
+    parser.add_argument("--reference", help="strategy to compare to; random if not given")
+    parser.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS",
+        help="write again so often until all runs are finished; an open page follows",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    waiting = None
+    try:
+        while True:
+            finished = False
+            try:
+                finished = write_report(
+                    arguments.runs,
+                    arguments.out,
+                    reference=arguments.reference,
+                    refresh=arguments.watch,
+                )
+                waiting = None
+            except ReportError as error:
+                if arguments.watch is None:
+                    return _failed(str(error))
+                if str(error) != waiting:  # a run that has just begun has nothing to show yet
+                    waiting = str(error)
+                    print(f"jax_al.report: {waiting} Waiting.", file=sys.stderr, flush=True)
+            if arguments.watch is None or finished:
+                print(f"Report: {arguments.out}")
+                return 0
+            time.sleep(arguments.watch)
+    except OSError as error:
+        return _failed(f"{error.strerror or error} ({error.filename or arguments.out}).", 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"SECONDS must be a number above 0, not {text!r}")
+    return value
+
+
+def _failed(sentence: str, status: int = 2) -> int:
+    print(f"jax_al.report: {sentence}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

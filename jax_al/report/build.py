@@ -1,0 +1,76 @@
+"""From workdirs to the page and the files beside it."""
+
+import pathlib
+from collections.abc import Sequence
+
+from jax_al.report.charts import charts
+from jax_al.report.entrants import Entrant, gather
+from jax_al.report.looks import gather_looks
+from jax_al.report.page import make_page
+from jax_al.report.pictures import replace_file
+from jax_al.report.styles import make_styles
+from jax_al.report.tables import make_tables
+from jax_al.report.twins import write_files
+from jax_al.report.workdirs import ReportError, find, read
+
+BASELINE = "random"
+
+
+def write_report(
+    paths: Sequence[pathlib.Path],
+    out: pathlib.Path,
+    *,
+    reference: str | None = None,
+    files: bool = True,
+    refresh: float | None = None,
+) -> bool:
+    """Writes the report of some runs; what was there stays until the new one is whole.
+
+    Args:
+      paths: workdirs, or directories of workdirs.
+      out: the page; the files go to `<out without suffix>_files/`.
+      reference: the strategy the others are compared to; None: random, else the first.
+      files: whether to write pictures and CSV too, which takes some seconds.
+      refresh: seconds after which an open page loads itself again, while a run goes on.
+
+    Returns:
+      Whether all the runs are finished.
+
+    Raises:
+      ReportError: the runs cannot be reported on, in one sentence.
+    """
+    if not out.resolve().parent.is_dir():
+        raise ReportError(f"{out.parent} is not a directory to write {out.name} to.")
+    runs = [read(path) for path in find(paths)]
+    entrants = gather(runs)
+    finished = all(run.finished for run in runs)
+    against = _reference(entrants, reference)
+    names = [entrant.name for entrant in entrants]
+    styles = make_styles(names, against)
+    drawn, tables = charts(entrants, against), make_tables(entrants, against)
+    beside = out.with_name(f"{out.stem}_files")
+    page = make_page(
+        entrants,
+        drawn,
+        tables,
+        gather_looks(entrants),
+        styles,
+        beside.name if files else None,
+        None if finished else refresh,
+    )
+    if files:
+        write_files(beside, entrants, drawn, tables, styles)
+    replace_file(out, page.encode())
+    return finished
+
+
+def _reference(entrants: Sequence[Entrant], wanted: str | None) -> str | None:
+    names = [entrant.name for entrant in entrants]
+    if wanted is not None and wanted not in names:
+        raise ReportError(
+            f"There is no strategy {wanted!r} to compare to, only {', '.join(names)}."
+        )
+    if len(names) == 1:
+        return None
+    baselines = [entrant.name for entrant in entrants if entrant.config["strategy"] == BASELINE]
+    return wanted or (baselines or names)[0]

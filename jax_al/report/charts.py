@@ -1,0 +1,176 @@
+"""The numbers behind the line pictures, free of any drawing library: a line per strategy.
+
+The page draws them with plotly, the files beside it with matplotlib, and the CSV and the tables
+under the pictures come from them too, so that all four say the same.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jax_al import statistics
+from jax_al.report.entrants import Entrant
+from jax_al.statistics import Interval
+
+SIGNIFICANT = 0.05
+MOST_PAIRS = 6  # lines in the picture of overlaps
+
+
+class Point(NamedTuple):
+    """One value of a line, over the seeds that have it."""
+
+    x: int
+    value: Interval
+    strong: bool  # differs from the reference after correction
+
+
+class Line(NamedTuple):
+    """One strategy, or a pair of them."""
+
+    name: str
+    points: list[Point]
+
+
+class Chart(NamedTuple):
+    """One picture of lines."""
+
+    key: str  # of files and elements
+    title: str
+    xlabel: str
+    ylabel: str
+    lines: list[Line]
+    caption: str
+    zero: bool = False  # whether zero is a line to compare with
+    whole: bool = False  # whether the axis starts at zero
+
+
+def charts(entrants: Sequence[Entrant], reference: str | None) -> list[Chart]:
+    """Returns the pictures for which there are numbers, in the order of the page."""
+    found = [
+        _curves(
+            entrants, "accuracy", "test_accuracy", "Test accuracy", "test accuracy",
+            "Mean over seeds with a 95% bootstrap interval.",
+        ),
+        _difference(entrants, reference) if reference else None,
+        _curves(
+            entrants, "nll", "test_nll", "Likelihood of the test labels",
+            "negative log-likelihood (nats)", "Lower is better: being sure and wrong is punished.",
+        ),
+        _curves(
+            entrants, "ece", "test_ece", "Calibration", "expected calibration error",
+            "Lower is better: how far confidence and accuracy are apart, in 15 equal bins.",
+        ),
+        _over_episodes(
+            entrants, "cover_radius", "Coverage", "cover radius",
+            lambda row: row.get("cover_radius"),
+            "Largest distance of a pool point to its nearest labeled one, after the purchase, in "
+            "that episode's embedding. Each episode has an embedding, and so a scale, of its own.",
+        ),
+        _over_episodes(
+            entrants, "class_balance", "Class balance of the labels", "entropy / ln C",
+            lambda row: statistics.class_balance(row["labeled_class_counts"])
+            if row.get("labeled_class_counts") else None,
+            "1: every class has equally many labels; lower: some classes are hardly labeled.",
+        ),
+        _over_episodes(
+            entrants, "near_duplicates", "Near-duplicates among the picks", "share of the picks",
+            lambda row: row.get("near_duplicate_share"),
+            "Share of an episode's picks that lie almost on another labeled point.",
+        ),
+        _over_episodes(
+            entrants, "seconds", "Time per episode", "seconds",
+            lambda row: sum(seconds(row).values()) or None,
+            "Training, evaluating, embedding and selecting, on the machine of the run.",
+        )._replace(whole=True),
+        _overlap(entrants),
+    ]  # fmt: skip
+    return [chart for chart in found if chart and any(line.points for line in chart.lines)]
+
+
+def seconds(row: Mapping[str, Any]) -> dict[str, float]:
+    """Returns {phase: seconds} of one episode."""
+    prefix = "seconds_"
+    return {
+        name.removeprefix(prefix): float(value)
+        for name, value in row.items()
+        if name.startswith(prefix) and value is not None
+    }
+
+
+def _curves(
+    entrants: Sequence[Entrant], key: str, field: str, title: str, ylabel: str, caption: str
+) -> Chart:
+    lines = [Line(entrant.name, _points(_by_count(entrant.curve(field)))) for entrant in entrants]
+    return Chart(key, title, "labels", ylabel, lines, caption)
+
+
+def _over_episodes(
+    entrants: Sequence[Entrant],
+    key: str,
+    title: str,
+    ylabel: str,
+    value: Callable[[Mapping[str, Any]], float | None],
+    caption: str,
+) -> Chart:
+    lines = []
+    for entrant in entrants:
+        by_episode: dict[int, list[float]] = {}
+        for row in entrant.metrics:
+            number = value(row)
+            if number is not None and not math.isnan(number):
+                by_episode.setdefault(row["episode"], []).append(number)
+        lines.append(Line(entrant.name, _points(by_episode)))
+    return Chart(key, title, "episode", ylabel, lines, caption)
+
+
+def _difference(entrants: Sequence[Entrant], reference: str) -> Chart:
+    found = statistics.paired_differences({e.name: e.curve() for e in entrants}, reference)
+    lines = [
+        Line(
+            name,
+            [
+                Point(count, difference.interval, difference.adjusted_p < SIGNIFICANT)
+                for count, difference in differences.items()
+            ],
+        )
+        for name, differences in found.items()
+    ]
+    return Chart(
+        "difference", f"Difference to {reference}", "labels", f"accuracy minus {reference}'s",
+        lines,
+        "Mean of the differences seed by seed, with a 95% t interval of each comparison. A filled "
+        "marker differs from zero after Holm's correction over all label counts and strategies "
+        f"(p < {SIGNIFICANT}).",
+        zero=True,
+    )  # fmt: skip
+
+
+def _overlap(entrants: Sequence[Entrant]) -> Chart | None:
+    lines = []
+    for one, other in itertools.combinations(entrants, 2):
+        found = statistics.overlaps(one.picks, other.picks)
+        lines.append(Line(f"{one.name} and {other.name}", _points(found)))
+    lines = [line for line in lines if line.points]
+    if not lines:
+        return None
+    lines.sort(key=lambda line: -line.points[-1].value.estimate)
+    rest = f" The {MOST_PAIRS} pairs that end highest." if len(lines) > MOST_PAIRS else ""
+    return Chart(
+        "overlap", "Overlap of the picks", "episode", "Jaccard index", lines[:MOST_PAIRS],
+        "Share of what two strategies have bought by an episode that both have bought, same seed, "
+        f"without the initial labels.{rest}",
+        whole=True,
+    )  # fmt: skip
+
+
+def _by_count(curve: Mapping[int, Mapping[int, float]]) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for scores in curve.values():
+        for count, score in scores.items():
+            found.setdefault(count, []).append(score)
+    return found
+
+
+def _points(values: Mapping[int, Sequence[float]]) -> list[Point]:
+    return [Point(x, statistics.bootstrap_interval(values[x]), False) for x in sorted(values)]

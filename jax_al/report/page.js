@@ -1,0 +1,317 @@
+"use strict";
+// Draws the figures, follows the light or dark scheme, and switches strategies in all of them.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const config = { responsive: true, displaylogo: false, displayModeBar: false };
+  const hidden = new Set();
+  let bands = data.bands;
+
+  function theme() {
+    const style = getComputedStyle(document.documentElement);
+    const of = (name) => style.getPropertyValue(name).trim();
+    return { ink: of("--ink"), grid: of("--edge"), card: of("--card"), soft: of("--soft") };
+  }
+
+  function themed() {
+    const { ink, grid, card, soft } = theme();
+    const layout = {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      "font.color": ink, "font.family": getComputedStyle(document.body).fontFamily,
+      "font.size": 13,
+      "hoverlabel.bgcolor": card, "hoverlabel.font.color": ink, "hoverlabel.bordercolor": soft,
+    };
+    for (const axis of ["xaxis", "yaxis"]) {
+      layout[axis + ".gridcolor"] = grid;
+      layout[axis + ".zerolinecolor"] = soft;
+      layout[axis + ".linecolor"] = soft;
+    }
+    return layout;
+  }
+
+  // Plotly takes dotted names in relayout only; a new plot wants them nested.
+  function nest(flat, into) {
+    for (const [name, value] of Object.entries(flat)) {
+      const path = name.split(".");
+      let place = into;
+      for (const part of path.slice(0, -1)) place = place[part] = place[part] || {};
+      place[path[path.length - 1]] = value;
+    }
+    return into;
+  }
+
+  const drawn = [];
+  const waiting = new Map(); // element -> what draws it
+
+  // A picture is drawn when it comes near the window: the page opens in the time of the first ones.
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) drawNow(target);
+  }, { rootMargin: "300px" });
+
+  function drawNow(element) {
+    const draw = waiting.get(element);
+    waiting.delete(element);
+    near.unobserve(element);
+    if (draw) draw();
+  }
+
+  function drawLater(element, draw) {
+    waiting.set(element, draw);
+    near.observe(element);
+  }
+
+  addEventListener("beforeprint", () => [...waiting.keys()].forEach(drawNow));
+
+  const names = Object.keys(data.colors);
+  function isShown(name) {
+    if (!names.includes(name)) // a pair of strategies: shown while both are
+      return name.split(" and ").every((part) => !hidden.has(part));
+    return !hidden.has(name);
+  }
+
+  function visibility(trace) {
+    const { strategy, band } = trace.meta || {};
+    if (strategy === undefined) return true;
+    if (band) return bands && isShown(strategy);
+    return isShown(strategy) ? true : "legendonly";
+  }
+
+  function showStrategies() {
+    for (const plot of drawn)
+      if (plot.data.some((trace) => trace.meta))
+        Plotly.restyle(plot, { visible: plot.data.map(visibility) });
+    for (const button of document.querySelectorAll(".switch[data-strategy]"))
+      button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
+  }
+
+  function toggle(name) {
+    if (!hidden.delete(name)) hidden.add(name);
+    showStrategies();
+  }
+
+  function drawFigure(plot, figure) {
+    for (const trace of figure.data) trace.visible = visibility(trace);
+    Plotly.newPlot(plot, figure.data, nest(themed(), figure.layout), config);
+    drawn.push(plot);
+    plot.on("plotly_legendclick", (event) => {
+      const { meta } = event.data[event.curveNumber];
+      if (!meta || !names.includes(meta.strategy)) return true;
+      toggle(meta.strategy);
+      return false;
+    });
+    plot.on("plotly_legenddoubleclick", () => false);
+  }
+
+  for (const [key, figure] of Object.entries(data.figures)) {
+    const plot = byId("plot-" + key);
+    drawLater(plot, () => drawFigure(plot, figure));
+  }
+  for (const button of document.querySelectorAll(".switch[data-strategy]"))
+    button.addEventListener("click", () => toggle(button.dataset.strategy));
+  if (byId("everybody"))
+    byId("everybody").addEventListener("click", () => {
+      if (hidden.size) hidden.clear();
+      else names.forEach((name) => hidden.add(name));
+      showStrategies();
+    });
+  if (byId("bands"))
+    byId("bands").addEventListener("click", () => {
+      bands = !bands;
+      byId("bands").setAttribute("aria-pressed", String(bands));
+      showStrategies();
+    });
+
+  // --- The map and the gallery -------------------------------------------------------------------
+
+  function decode(text, Type) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Type(bytes.buffer);
+  }
+
+  function hasWebGL() {
+    try {
+      return Boolean(document.createElement("canvas").getContext("webgl"));
+    } catch {
+      return false;
+    }
+  }
+
+  const looks = data.looks;
+  let redrawMap = () => {};
+  if (looks) {
+    const labels = decode(looks.labels, looks.labelBytes === 1 ? Uint8Array : Uint16Array);
+    const slider = byId("map-episode"), strategy = byId("map-strategy"), seed = byId("map-seed");
+    const type = hasWebGL() ? "scattergl" : "scatter";
+    const most = type === "scatter" ? 5000 : Infinity; // SVG draws no more in good time
+    let mapDrawn = false, entry = null, episodes = [], x = null, y = null;
+
+    const option = (value) => {
+      const element = document.createElement("option");
+      element.value = element.textContent = value;
+      return element;
+    };
+
+    function chooseStrategy() {
+      const before = seed.value;
+      const found = Object.keys(looks.strategies[strategy.value]);
+      seed.replaceChildren(...found.map(option));
+      if (found.includes(before)) seed.value = before;
+      chooseSeed();
+    }
+
+    function chooseSeed() {
+      entry = looks.strategies[strategy.value][seed.value];
+      const all = { ...(entry.picks || {}), ...(entry.gallery ? entry.gallery.episodes : {}) };
+      episodes = Object.keys(all).map(Number).sort((a, b) => a - b);
+      slider.max = Math.max(0, episodes.length - 1);
+      if (entry.x) {
+        x = decode(entry.x, Uint16Array);
+        y = decode(entry.y, Uint16Array);
+      } else x = y = null;
+      redraw();
+    }
+
+    function points(rows, name, marker, gl) {
+      return {
+        type: gl, mode: "markers", name, marker,
+        x: rows.map((row) => x[row]), y: rows.map((row) => y[row]),
+        text: rows.map((row) => looks.classes[labels[row]]),
+        hovertemplate: "%{text}<extra>" + name + "</extra>",
+      };
+    }
+
+    function drawMap(episode) {
+      byId("map-card").hidden = !x;
+      if (!x || !mapDrawn) return;
+      const { ink, card } = theme();
+      const earlier = [], now = (entry.picks && entry.picks[episode]) || [];
+      for (const [k, rows] of Object.entries(entry.picks || {}))
+        if (Number(k) < episode) earlier.push(...rows);
+      const bought = new Set([...earlier, ...now]);
+      let rest = [];
+      for (let row = 0; row < x.length; row++) if (!bought.has(row)) rest.push(row);
+      if (rest.length > most) {
+        const every = rest.length / most;
+        rest = Array.from({ length: most }, (_, k) => rest[Math.floor(k * every)]);
+      }
+      const size = x.length > 10000 ? 3 : x.length > 2000 ? 4 : 6;
+      const chosen = byId("map-class").value;
+      const traces = [points(rest, "unlabeled", { size, color: "#808080", opacity: 0.35 }, type)];
+      if (chosen !== "")
+        traces.push(points(rest.filter((row) => labels[row] === Number(chosen)),
+          looks.classes[Number(chosen)], { size: size + 1, color: "#009E73", symbol: "square" }, type));
+      traces.push(
+        points(earlier, "labeled before", { size: 7, color: "#0072B2", symbol: "circle",
+          line: { width: 1, color: card } }, type),
+        points(now, episode ? "picked now" : "initial labels", { size: 11, color: "#D55E00",
+          symbol: "diamond", line: { width: 1.5, color: ink } }, type));
+      const bare = { showticklabels: false, showgrid: false, showline: false, ticks: "", zeroline: false, range: [-1500, 67000] };
+      const layout = nest(themed(), {
+        margin: { l: 8, r: 8, t: 8, b: 8 }, xaxis: { ...bare }, yaxis: { ...bare },
+        legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant" }, hovermode: "closest",
+        uirevision: strategy.value + seed.value,
+      });
+      byId("plot-map").setAttribute("aria-label",
+        `2-D map of the pool: ${earlier.length} points labeled before, ${now.length} picked now.`);
+      byId("map-caption").textContent =
+        `Each point is an image of the pool; near ones have similar embeddings ` +
+        `(${entry.embedding}). ${earlier.length.toLocaleString("en")} labeled ` +
+        `before, ${now.length.toLocaleString("en")} picked now.`;
+      Plotly.react("plot-map", traces, layout, config);
+    }
+
+    function drawGallery(episode) {
+      const gallery = entry.gallery, card = byId("gallery-card");
+      card.hidden = !gallery;
+      if (!gallery) return;
+      const found = gallery.episodes[episode], { sprite } = gallery;
+      const items = !found ? [] : found.label.map((label, k) => {
+        const item = document.createElement("li"), thumb = document.createElement("span");
+        const right = looks.classes[label];
+        const said = found.predicted[k] < 0 ? null : looks.classes[found.predicted[k]];
+        thumb.className = "thumb";
+        thumb.setAttribute("role", "img");
+        thumb.setAttribute("aria-label", `Pick ${k + 1}: ${right}`);
+        thumb.style.height = `${96 * sprite.ratio}px`;
+        thumb.style.backgroundSize = `${sprite.columns * 100}% ${sprite.lines * 100}%`;
+        thumb.style.backgroundPosition =
+          `${sprite.columns > 1 ? k * 100 / (sprite.columns - 1) : 0}% ` +
+          `${sprite.lines > 1 ? found.line * 100 / (sprite.lines - 1) : 0}%`;
+        const title = document.createElement("strong");
+        title.textContent = right;
+        item.append(thumb, title);
+        const add = (text, className) => {
+          const line = document.createElement("span");
+          line.textContent = text;
+          line.className = className || "";
+          item.append(document.createElement("br"), line);
+        };
+        if (said !== null) add(said === right ? "✓ predicted" : `✗ predicted ${said}`,
+          said === right ? "" : "wrong");
+        if (found.score[k] !== null) add(`score ${found.score[k]}`);
+        add(`#${k + 1}, index ${found.index[k]}`);
+        return item;
+      });
+      byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
+      byId("gallery").replaceChildren(...items);
+      const missed = found ? found.predicted.filter((p, k) => p >= 0 && p !== found.label[k]).length : 0;
+      const known = found ? found.predicted.filter((p) => p >= 0).length : 0;
+      byId("gallery-caption").textContent = !found ? "No pictures of this episode."
+        : `The first ${found.label.length}, in pick order, with their true class` +
+          (known ? `; the network was wrong on ${missed} of ${known}.` : ".");
+    }
+
+    function redraw() {
+      const episode = episodes[Number(slider.value)] ?? 0;
+      const text = episode ? `episode ${episode} of ${episodes[episodes.length - 1]}` : "initial labels";
+      byId("map-now").textContent = text;
+      slider.setAttribute("aria-valuetext", text);
+      drawMap(episode);
+      drawGallery(episode);
+    }
+
+    function move(by) {
+      slider.value = Number(slider.value) + by;
+      redraw();
+    }
+
+    let playing = null;
+    byId("map-play").addEventListener("click", () => {
+      if (playing) {
+        clearInterval(playing);
+        playing = null;
+      } else {
+        if (Number(slider.value) >= Number(slider.max)) slider.value = 0;
+        redraw();
+        playing = setInterval(() => {
+          if (Number(slider.value) < Number(slider.max)) move(1);
+          else byId("map-play").click();
+        }, 900);
+      }
+      byId("map-play").setAttribute("aria-pressed", String(Boolean(playing)));
+      byId("map-play").textContent = playing ? "Stop" : "Play";
+    });
+    strategy.addEventListener("change", chooseStrategy);
+    seed.addEventListener("change", chooseSeed);
+    slider.addEventListener("input", redraw);
+    byId("map-class").addEventListener("change", redraw);
+    byId("map-back").addEventListener("click", () => move(-1));
+    byId("map-on").addEventListener("click", () => move(1));
+    redrawMap = redraw;
+    chooseStrategy();
+    slider.value = Math.min(1, Number(slider.max));
+    redraw();
+    drawLater(byId("picks"), () => {
+      mapDrawn = true;
+      redraw();
+    });
+  }
+
+  dark.addEventListener("change", () => {
+    for (const plot of drawn) Plotly.relayout(plot, themed());
+    redrawMap();
+  });
+  if (data.refresh) setTimeout(() => location.reload(), data.refresh * 1000);
+  document.documentElement.dataset.ready = "yes";
+})();

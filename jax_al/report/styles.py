@@ -1,0 +1,48 @@
+"""One look per strategy, told apart without color: color, dash and marker all change.
+
+Colors are those of Okabe and Ito 2008 ("Color Universal Design"), which people with any kind of
+color vision tell apart, without black and yellow, which vanish on a dark or a light page. The
+reference is gray.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GRAY = "#808080"
+FEW = 5  # strategies whose intervals can be told apart in one picture
+# (plotly, matplotlib); 6 colors and 7 markers first repeat together at the 43rd strategy.
+DASHES = (("solid", "-"), ("dash", "--"), ("dashdot", "-."), ("longdash", (0, (8, 3))))
+DOTS = ("dot", ":")
+MARKERS = (
+    ("circle", "o"),
+    ("square", "s"),
+    ("diamond", "D"),
+    ("triangle-up", "^"),
+    ("cross", "P"),
+    ("triangle-down", "v"),
+    ("star", "*"),
+)
+PLAIN = ("x", "X")
+
+
+class Style(NamedTuple):
+    """How a line is drawn; dash and marker as (plotly's name, matplotlib's)."""
+
+    color: str
+    dash: tuple[str, object]
+    marker: tuple[str, str]
+
+
+def make_styles(names: Sequence[str], reference: str | None) -> dict[str, Style]:
+    """Returns {name: Style}; the same names in the same order always look the same."""
+    styles, k = {}, 0
+    for name in names:
+        if name == reference:
+            styles[name] = Style(GRAY, DOTS, PLAIN)
+            continue
+        styles[name] = Style(
+            COLORS[k % len(COLORS)], DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
+        )
+        k += 1
+    return styles

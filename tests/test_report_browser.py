@@ -1,0 +1,275 @@
+"""The page in a real Chromium: no error, and everything that can be switched switches."""
+
+import base64
+import io
+import json
+import shutil
+import tempfile
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jax_al.report import write_report
+from tests.made_up_runs import make_run
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="no Chromium: apt-get install chromium chromium-driver",
+)
+WIDTHS = {"wide": 1400, "phone": 390}
+# What Chromium says of the software renderer of a machine without a GPU is not the page's.
+NOT_OURS = ("WebGL", "GL Driver Message", "swiftshader")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    root = tmp_path_factory.mktemp("report")
+    for name, gain in (("random", 0), ("coreset", 0.05), ("bald", 0.0)):
+        make_run(root / "tree" / name, name, gain=gain, looks=True, seeds=range(2))
+    write_report([root / "tree"], root / "page.html", files=False)
+    return root / "page.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    profile = tempfile.mkdtemp(prefix="jax_al_browser_")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture
+def open_page(browser, page):
+    """Opens the page in a window of a width and a color scheme; afterwards nothing was wrong."""
+
+    def visit(width="wide", scheme="light", path=page):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {
+                "width": WIDTHS[width], "height": 850, "deviceScaleFactor": 1,
+                "mobile": width == "phone",
+            },
+        )  # fmt: skip
+        browser.get_log("performance")
+        browser.get(path.as_uri())
+        run(browser, "window.dispatchEvent(new Event('beforeprint'))")  # draws all pictures
+        until(browser, "return [...document.querySelectorAll('.plot')].every((p) => p.data)")
+        return browser
+
+    yield visit
+    ours = [
+        entry["message"]
+        for entry in browser.get_log("browser")
+        if not any(word in entry["message"] for word in NOT_OURS)
+    ]
+    assert ours == []
+
+
+def run(browser, script, *arguments):
+    return browser.execute_script(script, *arguments)
+
+
+def until(browser, script, seconds=30):
+    for _ in range(seconds * 20):
+        if run(browser, script):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"Not within {seconds} s: {script}")
+
+
+def shown(browser, figure):
+    """{strategy: whether its line is to be seen} in a figure."""
+    return run(
+        browser,
+        """return Object.fromEntries(document.getElementById(arguments[0]).data
+        .filter((t) => !t.meta.band).map((t) => [t.meta.strategy, t.visible === true]))""",
+        f"plot-{figure}",
+    )
+
+
+def test_the_page_loads_without_error_and_without_asking_a_network(open_page):
+    browser = open_page()
+    asked = [
+        json.loads(entry["message"])["message"]["params"]["request"]["url"]
+        for entry in browser.get_log("performance")
+        if "Network.requestWillBeSent" in entry["message"]
+        and "request" in json.loads(entry["message"])["message"]["params"]
+    ]
+    assert asked
+    assert [url[:5] for url in asked if url[:5] not in ("file:", "data:", "blob:")] == []
+    assert run(browser, "return document.querySelectorAll('.plot .main-svg').length") >= 9
+
+
+def test_a_switch_takes_a_strategy_out_of_every_picture_and_back(open_page):
+    browser = open_page()
+    everything = {"bald": True, "coreset": True, "random": True}
+    assert shown(browser, "accuracy") == everything
+    switch = browser.find_element("css selector", '[data-strategy="coreset"]')
+    switch.send_keys("\ue007")  # Enter: a keyboard will do
+    until(
+        browser, "return document.querySelector('#plot-nll').data.some((t) => t.visible !== true)"
+    )
+    assert switch.get_attribute("aria-pressed") == "false"
+    for figure in ("accuracy", "nll"):
+        assert shown(browser, figure) == everything | {"coreset": False}
+    assert shown(browser, "overlap") == {
+        "bald and coreset": False, "bald and random": True, "coreset and random": False,
+    }  # fmt: skip
+    switch.click()
+    assert shown(browser, "accuracy") == everything
+
+
+def test_the_legend_is_a_switch_too(open_page):
+    browser = open_page()
+    run(browser, "document.querySelector('#plot-accuracy').scrollIntoView()")
+    legend = browser.find_elements("css selector", "#plot-accuracy .legendtoggle")
+    webdriver.ActionChains(browser).click(legend[0]).perform()
+    until(browser, "return document.querySelector('[data-strategy=bald]').ariaPressed === 'false'")
+    assert shown(browser, "nll")["bald"] is False
+
+
+def test_intervals_can_be_switched_off(open_page):
+    browser = open_page()
+    bands = "return document.querySelector('#plot-accuracy').data.filter((t) => t.meta.band)"
+    assert {trace["visible"] for trace in run(browser, bands)} == {True}
+    browser.find_element("id", "bands").click()
+    assert {trace["visible"] for trace in run(browser, bands)} == {False}
+
+
+def test_pointing_at_a_curve_shows_its_values(open_page):
+    browser = open_page()
+    run(browser, "Plotly.Fx.hover('plot-accuracy', [{curveNumber: 3, pointNumber: 1}])")
+    until(browser, "return document.querySelector('#plot-accuracy .hovertext')")
+    text = run(browser, "return document.querySelector('#plot-accuracy .hovertext').textContent")
+    assert "20 labels: 0." in text
+    assert "95%" in text
+
+
+def test_the_slider_moves_the_map_and_the_gallery(open_page):
+    browser = open_page()
+    slider = browser.find_element("id", "map-episode")
+
+    def points():
+        traces = run(browser, "return document.querySelector('#plot-map').data")
+        return {trace["name"]: len(trace["x"]) for trace in traces}
+
+    def gallery():
+        return browser.find_element("id", "gallery").text
+
+    assert browser.find_element("id", "map-now").text == "episode 1 of 3"
+    assert points() == {"unlabeled": 180, "labeled before": 10, "picked now": 10}
+    first = gallery()
+    assert first.count("score") == 10
+    slider.send_keys("\ue014")  # right
+    assert browser.find_element("id", "map-now").text == "episode 2 of 3"
+    assert points() == {"unlabeled": 170, "labeled before": 20, "picked now": 10}
+    assert gallery() != first
+    slider.send_keys("\ue011")  # Home
+    assert points() == {"unlabeled": 190, "labeled before": 0, "initial labels": 10}
+    assert "score" not in gallery()
+    browser.find_element("id", "map-on").click()
+    assert gallery() == first
+    run(
+        browser,
+        """const s = document.getElementById("map-strategy"); s.value = "random";
+        s.dispatchEvent(new Event("change"))""",
+    )
+    assert gallery() != first
+
+
+def test_playing_comes_to_the_end(open_page):
+    browser = open_page()
+    browser.find_element("id", "map-play").click()
+    until(browser, "return document.getElementById('map-now').textContent.startsWith('episode 3')")
+    until(browser, "return document.getElementById('map-play').textContent === 'Play'")
+
+
+def test_the_keyboard_reaches_all_controls_and_the_focus_is_seen(open_page):
+    browser = open_page()
+    body = browser.find_element("tag name", "body")
+    seen, outlines = set(), []
+    for _ in range(80):
+        body = browser.switch_to.active_element
+        body.send_keys("\ue004")  # Tab
+        active = browser.switch_to.active_element
+        seen.add(active.get_attribute("id") or active.get_attribute("data-strategy"))
+        outlines.append(active.value_of_css_property("outline-style"))
+    assert {"coreset", "random", "bands", "map-strategy", "map-episode", "map-play"} <= seen
+    assert "solid" in outlines
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_the_window_and_follows_the_scheme(open_page, width, scheme):
+    browser = open_page(width, scheme)
+    root = "document.documentElement"
+    assert run(browser, f"return {root}.scrollWidth <= {root}.clientWidth")
+    wider = run(
+        browser,
+        """return [...document.querySelectorAll('.plot')].filter(
+        (p) => p.querySelector('.main-svg').clientWidth > p.clientWidth + 1).map((p) => p.id)""",
+    )
+    assert wider == []
+    shot = browser.get_screenshot_as_png()
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("L"))
+    assert (np.median(pixels) < 60) == (scheme == "dark")
+    ink = run(browser, "return document.querySelector('#plot-accuracy').layout.font.color")
+    assert ink == {"light": "#1b1f24", "dark": "#e8eaed"}[scheme]
+
+
+def test_the_scheme_may_change_while_the_page_is_open(open_page, browser):
+    open_page("wide", "light")
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
+    until(
+        browser,
+        "return document.querySelector('#plot-accuracy').layout.font.color === '#e8eaed'",
+    )
+
+
+def test_a_page_of_one_run_without_looks_works_too(open_page, tmp_path):
+    write_report([make_run(tmp_path / "run")], tmp_path / "one.html", files=False)
+    browser = open_page(path=tmp_path / "one.html")
+    assert not browser.find_elements("id", "plot-map")
+    assert not browser.find_elements("css selector", ".switch")
+
+
+def test_thumbnails_are_the_pictures_that_were_picked(open_page, tmp_path):
+    run_dir = make_run(tmp_path / "run", looks=True, seeds=range(1), thumbnail=16)
+    file = run_dir / "looks/seed_0/episode_001.npz"
+    with np.load(file) as look:
+        arrays = dict(look)
+    colors = np.array([(200, 30, 30), (30, 200, 30), (30, 30, 200)], np.uint8)
+    arrays["images"] = np.broadcast_to(
+        colors[np.arange(10) % 3, None, None], (10, 16, 16, 3)
+    ).copy()
+    np.savez(file, **arrays)
+    write_report([run_dir], tmp_path / "one.html", files=False)
+    browser = open_page(path=tmp_path / "one.html")
+    thumbs = browser.find_elements("css selector", ".thumb")
+    for k in (0, 1, 5, 9):
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", thumbs[k])
+        picture = Image.open(io.BytesIO(base64.b64decode(thumbs[k].screenshot_as_base64)))
+        color = np.array(picture.convert("RGB").getpixel((40, 40)), int)
+        assert np.abs(color - colors[k % 3]).max() < 40, (k, color)

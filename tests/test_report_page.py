@@ -1,0 +1,189 @@
+"""The command, the page as text, the files beside it."""
+
+import csv
+import html
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+from absl import flags
+from ml_collections import config_flags
+from PIL import Image
+
+from jax_al import experiment
+from jax_al.report import write_report
+from jax_al.report.page import command
+from jax_al.report.workdirs import flat
+from jax_al.terminal import Terminal
+from tests.made_up_runs import make_run
+from tests.runs import ROOT, tiny_config
+
+
+def report(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "jax_al.report", *map(str, arguments)],
+        capture_output=True, text=True, check=False, **{"cwd": ROOT} | options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A report of two strategies: the page's text and where it is."""
+    root = tmp_path_factory.mktemp("report")
+    make_run(root / "tree/coreset", "coreset", gain=0.05, looks=True)
+    make_run(root / "tree/random", "random", looks=True)
+    done = report(root / "tree", "--out", root / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"Report: {root / 'page.html'}\n"
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return (made / "page.html").read_text()
+
+
+def test_the_page_asks_no_network_for_anything(page):
+    own = page[: page.index("* plotly.js")]
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", own)
+    assert "default-src 'none'" in own
+    assert len(page) < 6_000_000
+
+
+def test_the_page_has_every_part(page):
+    headings = re.findall(r"<h2[^>]*>([^<]*)", page)
+    assert headings == [
+        "In short", "Accuracy", "Labels needed", "Who beats whom", "Over the episodes",
+        "What was picked", "Time", "Settings and how to repeat",
+    ]  # fmt: skip
+    assert "Better than random: coreset" in page
+    for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
+        assert "<caption>" in table
+        assert '<th scope="col">' in table
+    assert page.count('role="img" aria-label="') >= 7
+    assert html.escape("--config.strategy=coreset") in page
+
+
+def test_names_from_files_are_text_and_not_markup(page):
+    assert "<b>bird</b>" not in page
+    assert "dog &amp; &lt;b&gt;bird" in page
+
+
+def test_every_picture_has_its_twins_and_its_numbers(made):
+    files = made / "page_files"
+    names = {path.stem for path in files.iterdir()}
+    assert names == {
+        "accuracy", "difference", "nll", "cover_radius", "class_balance", "seconds", "overlap",
+        "areas", "penalties", "reach", "phases", "episodes", "map",
+    }  # fmt: skip
+    for name in names - {"episodes"}:
+        with Image.open(files / f"{name}.png") as picture:
+            picture.load()
+        assert "<svg" in (files / f"{name}.svg").read_text()
+    for path in files.glob("*.csv"):
+        header, *rows = csv.reader(path.read_text().splitlines())
+        assert rows
+        assert {len(row) for row in rows} == {len(header)}
+        assert "nan" not in path.read_text()
+
+
+def test_the_numbers_are_those_of_the_records(made):
+    rows = list(csv.DictReader((made / "page_files/accuracy.csv").open()))
+    metrics = [
+        json.loads(line) for line in (made / "tree/coreset/metrics.jsonl").read_text().splitlines()
+    ]
+    last = [row["test_accuracy"] for row in metrics if row["num_labeled"] == 40]
+    (mine,) = (r for r in rows if r["strategy"] == "coreset" and r["labels"] == "40")
+    assert float(mine["mean"]) == pytest.approx(sum(last) / 3)
+    assert float(mine["low_95"]) == pytest.approx(min(last))  # at 3 seeds the range of the seeds
+    assert int(mine["seeds"]) == 3
+
+
+def test_a_report_of_one_run_is_one_fast_file(tmp_path):
+    run = make_run(tmp_path / "run", seeds=range(1))
+    assert write_report([run], run / "report.html", files=False)
+    text = (run / "report.html").read_text()
+    assert "nothing to compare it with" in text
+    assert "Difference to" not in text
+    assert [path.name for path in run.iterdir() if "report" in path.name] == ["report.html"]
+
+
+def test_a_report_that_fails_does_not_fail_the_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("jax_al.report.write_report", lambda *_, **__: 1 / 0)
+    experiment._report(tmp_path, Terminal())
+    out = capsys.readouterr().out
+    assert out == "No report this time: ZeroDivisionError: division by zero\n"
+
+
+def test_settings_that_differ_are_told(tmp_path):
+    make_run(tmp_path / "a", "coreset", lr=0.1)
+    make_run(tmp_path / "b", "random")
+    write_report([tmp_path], tmp_path / "report.html", files=False)
+    assert "differ in more than the strategy" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere is not a directory"),
+        (["run", "--reference", "bald"], "no strategy 'bald' to compare to, only random"),
+        (["run", "--out", "no/where.html"], "is not a directory to write"),
+        (["run", "--watch", "-1"], "must be a number above 0"),
+        ([], "the following arguments are required"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(tmp_path, arguments, sentence):
+    make_run(tmp_path / "run")
+    done = report(*arguments, **{"env": os.environ | {"PYTHONPATH": str(ROOT)}} | {"cwd": tmp_path})
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_watching_follows_a_run_to_its_end(tmp_path):
+    run = make_run(tmp_path / "run", max_episodes=4, episodes=4)
+    whole = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text("")
+    out = tmp_path / "report.html"
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "jax_al.report", str(run), "--out", str(out), "--watch", "0.3"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert watcher.stderr is not None
+        assert "no episode has ended" in watcher.stderr.readline()
+        assert not out.exists()
+        (run / "metrics.jsonl").write_text("".join(whole[:2]))
+        until(lambda: out.exists() and '"refresh": 0.3' in out.read_text())
+        (run / "metrics.jsonl").write_text("".join(whole))
+        watcher.communicate(timeout=60)
+    finally:
+        watcher.kill()
+    assert watcher.returncode == 0
+    assert '"refresh": null' in out.read_text()
+
+
+def until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("It did not happen within a minute.")
+
+
+def test_the_command_makes_the_same_config():
+    config = tiny_config(strategy="random", lr=0.02)
+    words = shlex.split(command(flat(json.loads(config.to_json_best_effort()))))
+    assert words[:2] == ["python", "launch.py"]
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file(
+        "config", flag_values=values, lock_config=True, sys_argv=words[1:]
+    )
+    values(words[1:])
+    assert values.config.to_json_best_effort() == config.to_json_best_effort()
