@@ -42,6 +42,8 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
     curves = {name: records.read_metrics(directory / name / "metrics.jsonl") for name in parts}
     report.plot_curves(directory / "curve.png", curves, config.data.name)
     print(f"All of them together: {directory / 'curve.png'}")
+    places = [directory / name for name in parts]
+    experiment.write_report(places, directory / "report.html", print)
 
 
 def _part(config: ConfigDict, entry: str) -> tuple[str, ConfigDict]:

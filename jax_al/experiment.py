@@ -6,7 +6,7 @@ start reads them and does what is missing, so nothing depends on how often a run
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -61,6 +61,7 @@ def run(
     settings.check(fields)
     strategy = make_strategy(config.strategy, **config.strategy_args)
     check_embedding(strategy.embedding)
+    is_part = shared is not None  # of a comparison, which has a report of its own
     shared = shared or Shared()
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
@@ -116,7 +117,8 @@ def run(
                         wandb.pictures(_draw(directory, fields, dataset))
             history.load(directory, fields, num_points)  # sorts what was made in pieces
         terminal.say(f"Pictures: {directory / 'curve.png'} and {directory / 'picks.png'}")
-        _report(directory, terminal)
+        if not is_part:
+            write_report([directory], directory / "report.html", terminal.say)
 
 
 def run_seed(this: Run, seed: int, done: History) -> None:
@@ -150,14 +152,16 @@ def run_seed(this: Run, seed: int, done: History) -> None:
             metrics.append(phases.record(this, seed, episode, owned, trained, pending))
 
 
-def _report(directory: pathlib.Path, terminal: Terminal) -> None:
-    page = directory / "report.html"
+def write_report(
+    directories: Sequence[pathlib.Path], page: pathlib.Path, say: Callable[[str], None]
+) -> None:
+    """Writes the page about runs and says where it is; a failure is told and nothing more."""
     try:
-        report.write_report([directory], page, files=False)
+        report.write_report(directories, page, files=False)
     except Exception as error:  # all is recorded; a page that fails takes nothing from it
-        terminal.say(f"No report this time: {type(error).__name__}: {error}")
+        say(f"No report this time: {type(error).__name__}: {error}")
     else:
-        terminal.say(f"Report: {page}")
+        say(f"Report: {page}")
 
 
 def _load_data(fields: Mapping[str, Any]) -> data.Dataset:
