@@ -17,7 +17,7 @@ from PIL import Image
 
 from jax_al import experiment
 from jax_al.report import write_report
-from jax_al.report.page import command
+from jax_al.report.sections import command
 from jax_al.report.workdirs import flat
 from jax_al.terminal import Terminal
 from tests.made_up_runs import make_run

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GRAY = "#808080"
+LEGEND = 8  # strategies at most in a legend or in a table with names across
 FEW = 5  # strategies whose intervals can be told apart in one picture
 # (plotly, matplotlib); 6 colors and 7 markers first repeat together at the 43rd strategy.
 DASHES = (("solid", "-"), ("dash", "--"), ("dashdot", "-."), ("longdash", (0, (8, 3))))
