@@ -24,6 +24,7 @@ METRICS = [
     "test_accuracy",
     "test_nll",
     "cover_radius",
+    "query_info",
     "labeled_class_counts",
     "seconds_train",
     "seconds_evaluate",

@@ -115,7 +115,7 @@ def test_a_report_of_one_run_is_one_fast_file(tmp_path):
 
 def test_a_report_that_fails_does_not_fail_the_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("jax_al.report.write_report", lambda *_, **__: 1 / 0)
-    experiment._report(tmp_path, Terminal())
+    experiment.write_report([tmp_path], tmp_path / "report.html", Terminal().say)
     out = capsys.readouterr().out
     assert out == "No report this time: ZeroDivisionError: division by zero\n"
 
