@@ -18,6 +18,14 @@ every_strategy = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick_compilation():
+    """What is asked, not how fast, is tested here; compiling takes a third less time so."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def signals_from(embedding, logits, sampled_logits):
     """Everything a network could say: `logits` [N, C] and those of T passes [T, N, C]."""
     log_probs = jax.nn.log_softmax(logits)
