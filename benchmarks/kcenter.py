@@ -229,7 +229,7 @@ def skactiveml(setting: dict, path: str | None) -> dict:
     points, initial = problem(setting, path)
     labels = np.full(len(points), np.nan)
     labels[initial] = 0
-    picks = min(setting["picks"], 100)
+    picks = min(setting["picks"], 1_000)
     watch = Stopwatch()
     CoreSet(random_state=0).query(points, labels, batch_size=1)
     once = watch.read()

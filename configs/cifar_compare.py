@@ -4,7 +4,8 @@
 
 A fixed random subset of the pool (10,000) and of the test set (2,000), 200 labels and four times
 200 more, ten stochastic passes; the rest as in `cifar_coreset`. The same command continues it, in
-pieces of any size; `--config.compare="('random','bald')"` runs a selection. Results: README.
+pieces of any size; `--config.compare="('random','bald')"` runs a selection. Not measured yet for
+all of them.
 """
 
 from configs import default

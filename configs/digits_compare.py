@@ -3,7 +3,8 @@
     python launch.py --config=configs/digits_compare.py
 
 Sizes, network and schedule are those of `digits_coreset`. The same command continues it, in pieces
-of any size; `--config.compare="('random','bald')"` runs a selection. Results: README.
+of any size; `--config.compare="('random','bald')"` runs a selection. Not measured yet for all
+of them.
 """
 
 from configs import digits_random

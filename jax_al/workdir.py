@@ -49,7 +49,8 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
         workdir.mkdir(parents=True, exist_ok=True)
         file = open(workdir / ".lock", "a")  # noqa: SIM115 (closed below, with the lock)
     except OSError as error:
-        raise UsageError(f"The workdir {workdir} cannot be used: {error.strerror}.") from error
+        reason = "it is a file" if workdir.is_file() else error.strerror
+        raise UsageError(f"The workdir {workdir} cannot be used: {reason}.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

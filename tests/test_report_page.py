@@ -179,8 +179,9 @@ def until(condition):
 
 def test_the_command_makes_the_same_config():
     config = tiny_config(strategy="random", lr=0.02)
-    words = shlex.split(command(flat(json.loads(config.to_json_best_effort()))))
+    words = shlex.split(command(flat(json.loads(config.to_json_best_effort())), "runs/a place"))
     assert words[:2] == ["python", "launch.py"]
+    words.remove("--workdir=runs/a place")
     values = flags.FlagValues()
     config_flags.DEFINE_config_file(
         "config", flag_values=values, lock_config=True, sys_argv=words[1:]

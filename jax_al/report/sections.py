@@ -223,7 +223,9 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
         )
     for entrant in entrants:
         where = ", ".join(str(run.path) for run in entrant.runs)
-        commands = "\n".join(command(run.config) for run in entrant.runs)
+        commands = "\n".join(
+            command(run.config, f"runs/again/{run.path.name}") for run in entrant.runs
+        )
         fields = json.dumps(entrant.config, indent=2)
         parts.append(
             f"<details><summary>{text(entrant.name)}: {seeds(len(entrant.seeds))}, "
@@ -239,9 +241,9 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
     return "".join(parts)
 
 
-def command(config: Mapping[str, Any]) -> str:
-    """Returns the command that repeats a run, every field that is not None spelt out."""
-    words = ["python", "launch.py", "--config=configs/default.py"]
+def command(config: Mapping[str, Any], workdir: str) -> str:
+    """Returns the command that repeats a run in `workdir`, with every field that is not None."""
+    words = ["python", "launch.py", "--config=configs/default.py", f"--workdir={workdir}"]
     for field, value in config.items():
         if value is not None:
             words.append(f"--config.{field}={tuple(value) if isinstance(value, list) else value}")

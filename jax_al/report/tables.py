@@ -115,7 +115,8 @@ def verdict(tables: Tables) -> list[str]:
     if untested:
         names = ", ".join(standing.name for standing in untested)
         sentences.append(
-            f"Not tested against {reference}, for lack of common seeds or label counts: {names}."
+            f"Not tested against {reference}, for lack of common seeds (two at least) or of label "
+            f"counts: {names}."
         )
     best = tables.standings[0].name
     if better and tables.as_good:
