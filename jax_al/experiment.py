@@ -20,6 +20,7 @@ from jax_al.embeddings import check_embedding, fixed_embedding
 from jax_al.history import History
 from jax_al.learner import Learner
 from jax_al.models import Model, make_model
+from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import simulated_oracle
 from jax_al.phases import STEP_COST, Pending, Run
 from jax_al.strategies import make_strategy
@@ -34,6 +35,7 @@ class Shared:
 
     dataset: data.Dataset | None = None
     learner: Learner | None = None
+    near_duplicates: NearDuplicates | None = None
 
 
 def run(
@@ -107,7 +109,10 @@ def run(
                 group=wandb_group,
             )
             oracle = simulated_oracle(dataset.labels)
-            this = Run(fields, directory, dataset, learner, oracle, terminal, wandb)
+            twins = shared.near_duplicates = shared.near_duplicates or NearDuplicates(
+                dataset.images
+            )
+            this = Run(fields, directory, dataset, learner, oracle, terminal, wandb, twins)
             looks.save_pool(directory, dataset)
             terminal.header()
             with terminal.progress(sum(_work(this, done.get(seed)) for seed in todo)):
@@ -242,11 +247,17 @@ def _draw(
     ]
     sheets = []
     for episode in sorted({pick.episode for pick in of_first}):
-        shown = [pick for pick in of_first if pick.episode == episode][:PICTURED]
+        bought = [pick for pick in of_first if pick.episode == episode]
+        shown = bought[:PICTURED]
         rows = history.positions(np.array([pick.index for pick in shown]), dataset.index)
         names = [dataset.class_names[pick.label] for pick in shown]
         title = f"episode {episode}" if episode else "initial"
+        if len(shown) < len(bought):
+            title += f"\n{len(shown)} of {len(bought)}"
         sheets.append(report.Sheet(title, dataset.images[rows], names))
-    title = f"{dataset.name}, {fields['strategy']}: first picks of each episode"
+    title = (
+        f"{dataset.name}, {fields['strategy']}: first picks of each episode of seed "
+        f"{fields['seed']}, with their true classes"
+    )
     report.plot_picks(paths["picks"], sheets, title)
     return paths

@@ -23,7 +23,15 @@ from jax_al.base import PoolState, Query, Signals, Strategy, UsageError, empty_p
 from jax_al.inference import fit_normalizer
 from jax_al.models import Model
 from jax_al.signals import pool_signals
-from jax_al.training import Score, TrainState, evaluate, init_state, learning_rate, train_epoch
+from jax_al.training import (
+    Score,
+    TestScore,
+    TrainState,
+    evaluate,
+    init_state,
+    learning_rate,
+    train_epoch,
+)
 
 
 class Options(NamedTuple):
@@ -176,8 +184,8 @@ class Learner:
             on_epoch()
         return state, score
 
-    def evaluate(self, state: TrainState) -> Score:
-        """Returns loss and accuracy on the test images."""
+    def evaluate(self, state: TrainState) -> TestScore:
+        """Returns loss, accuracy and calibration error on the test images."""
         return self._evaluate(state.params, *self._test, self._normalizer)
 
     def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Asked:

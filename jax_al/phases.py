@@ -19,6 +19,7 @@ from jax_al import data, history, interrupt, looks, records
 from jax_al.base import NOTHING, UNKNOWN, PoolState, UsageError, label_points
 from jax_al.checkpoint import Checkpoints
 from jax_al.learner import Learner
+from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import Oracle, initial_indices
 from jax_al.records import Pick
 from jax_al.terminal import Terminal
@@ -39,6 +40,7 @@ class Run(NamedTuple):
     oracle: Oracle
     terminal: Terminal
     wandb: WandbWriter
+    near_duplicates: NearDuplicates
 
 
 class Trained(NamedTuple):
@@ -48,6 +50,7 @@ class Trained(NamedTuple):
     train_accuracy: float | None
     test_accuracy: float
     test_nll: float
+    test_ece: float
     seconds_train: float
     seconds_evaluate: float
 
@@ -107,6 +110,7 @@ def fit_and_evaluate(
         train_accuracy=train_accuracy,
         test_accuracy=float(tested.accuracy),
         test_nll=float(tested.loss),
+        test_ece=float(tested.ece),
         seconds_train=trained_at - start,
         seconds_evaluate=time.perf_counter() - trained_at,
     )
@@ -221,7 +225,9 @@ def record(
         "train_accuracy": trained.train_accuracy,
         "test_accuracy": trained.test_accuracy,
         "test_nll": trained.test_nll,
+        "test_ece": trained.test_ece,
         "cover_radius": pending.info.get("cover_radius"),
+        "near_duplicate_share": near_duplicate_share(this, owned, pending),
         "query_info": pending.info,
         "labeled_class_counts": np.bincount(
             classes, minlength=len(this.dataset.class_names)
@@ -237,6 +243,15 @@ def record(
     this.terminal.row(row)
     this.terminal.advance(look_work(this))
     return row
+
+
+def near_duplicate_share(this: Run, owned: list[Pick], pending: Pending) -> float | None:
+    """Returns the share of the picks that lie beside something owned, None without picks."""
+    if not pending.indices:
+        return None
+    before = history.positions(np.array([pick.index for pick in owned], int), this.dataset.index)
+    rows = history.positions(np.array(pending.indices), this.dataset.index)
+    return this.near_duplicates.share(before, rows)
 
 
 def _pseudo_path(this: Run, seed: int, episode: int) -> pathlib.Path:

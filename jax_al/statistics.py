@@ -266,35 +266,6 @@ def median_labels_to_reach(curve: Curve, target: float) -> tuple[float | None, i
     return (median if math.isfinite(median) else None), sum(map(math.isfinite, needed))
 
 
-def calibration_error(log_probs: np.ndarray, labels: np.ndarray, num_bins: int = 15) -> float:
-    """Returns the expected calibration error, in [0, 1].
-
-    Guo et al. 2017 (arXiv 1706.04599), equation 3: sum over bins of |B| / N * |accuracy(B) -
-    confidence(B)|, where bin m holds the points whose largest probability is in
-    ((m - 1) / M, m / M]. 15 bins of equal width, as there.
-
-    Args:
-      log_probs: [N, C], normalised.
-      labels: int [N].
-      num_bins: M.
-
-    Raises:
-      ValueError: there are no points.
-    """
-    if not len(labels):
-        raise ValueError("The calibration error of no points is not defined.")
-    confidence = np.exp(log_probs.max(axis=1).astype(float))
-    correct = log_probs.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
-def negative_log_likelihood(log_probs: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean of -log p(label), in nats; log_probs [N, C], labels int [N]."""
-    return float(-log_probs[np.arange(len(labels)), labels].astype(float).mean())
-
-
 def class_balance(class_counts: Sequence[int] | np.ndarray) -> float:
     """Returns the entropy of the labeled classes over its largest value, ln C.
 

@@ -26,6 +26,15 @@ class Score(NamedTuple):
     accuracy: jax.Array  # float32 [], share of right answers
 
 
+class TestScore(NamedTuple):
+    """How good a network is on the test images, and how well it knows it."""
+
+    loss: jax.Array  # float32 [], mean negative log-likelihood in nats
+    accuracy: jax.Array  # float32 [], share of right answers
+    ece: jax.Array  # float32 [], see `expected_calibration_error`
+
+
+ECE_BINS = 15  # as Guo et al. 2017
 OPTIMIZER = optax.scale_by_adam()  # the learning rate is traced and applied in `train_epoch`
 
 
@@ -114,14 +123,32 @@ def evaluate(
     *,
     model: Model,
     chunk_size: int,
-) -> Score:
-    """Returns loss and accuracy on all of `images` uint8 [M, ...], dropout off."""
+) -> TestScore:
+    """Returns how good the network is on all of `images` uint8 [M, ...], dropout off."""
 
     def one_chunk(_, chunk):
         return model.apply(params, normalize(chunk, normalizer)).log_probs
 
-    losses, hits = _losses_and_hits(map_chunks(one_chunk, images, chunk_size), labels)
-    return Score(losses.mean(), hits.mean())
+    log_probs = map_chunks(one_chunk, images, chunk_size)
+    losses, hits = _losses_and_hits(log_probs, labels)
+    ece = expected_calibration_error(jnp.exp(log_probs.max(axis=1)), hits)
+    return TestScore(losses.mean(), hits.mean(), ece)
+
+
+def expected_calibration_error(confidence: jax.Array, hits: jax.Array) -> jax.Array:
+    """Returns the mean gap between confidence and accuracy, float32 [], 0 to 1.
+
+    ECE = sum_b |B_b| / M * |mean hits in B_b - mean confidence in B_b| over 15 bins of equal width,
+    each closed at its upper end (Guo et al. 2017, "On Calibration of Modern Neural Networks",
+    equation 3; Naeini et al. 2015).
+
+    Args:
+      confidence: float32 [M], the probability of the most probable class.
+      hits: float32 [M], 1 where that class is right, 0 elsewhere.
+    """
+    bins = jnp.clip(jnp.ceil(confidence * ECE_BINS).astype(jnp.int32) - 1, 0, ECE_BINS - 1)
+    gaps = jnp.zeros(ECE_BINS).at[bins].add(hits - confidence)
+    return jnp.abs(gaps).sum() / confidence.size
 
 
 def augmented(augment_key: jax.Array, batch: jax.Array) -> jax.Array:

@@ -24,6 +24,7 @@ ORDER = (
     "checkpoint",
     "records",
     "looks",
+    "near_duplicates",
     "oracle",
     "inference",
     "wandb_writer",

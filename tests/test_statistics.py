@@ -261,35 +261,7 @@ def test_the_median_counts_seeds_that_never_got_there():
     assert stat.median_labels_to_reach({}, 0.6) == (None, 0)
 
 
-# --- calibration, balance, overlap ----------------------------------------------------------------
-
-
-def test_the_calibration_error_by_hand():
-    # Confidence 0.9 and all right (bin 14), 0.6 and half right (bin 9): (2*0.1 + 2*0.1) / 4
-    probs = np.array([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.4, 0.6]])
-    assert stat.calibration_error(np.log(probs), np.array([0, 1, 0, 0])) == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="no points"):
-        stat.calibration_error(np.zeros((0, 2)), np.zeros(0, int))
-
-
-def test_a_network_that_knows_its_chances_is_calibrated():
-    rng = np.random.default_rng(4)
-    probs = rng.dirichlet(np.ones(5), 20_000)
-    labels = (probs.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
-    assert stat.calibration_error(np.log(probs), labels) < 0.02
-    overconfident = np.log(probs) * 4
-    overconfident -= np.log(np.exp(overconfident).sum(axis=1, keepdims=True))
-    assert stat.calibration_error(overconfident, labels) > 0.2
-
-
-@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 6))
-def test_calibration_and_likelihood_have_their_bounds(seed, N, C):
-    rng = np.random.default_rng(seed)
-    log_probs = np.log(rng.dirichlet(np.ones(C), N) + 1e-12)
-    labels = rng.integers(0, C, N)
-    assert 0 <= stat.calibration_error(log_probs, labels) <= 1
-    expected = -np.mean([log_probs[k, labels[k]] for k in range(N)])
-    assert stat.negative_log_likelihood(log_probs, labels) == pytest.approx(expected)
+# --- balance, overlap -----------------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(any))

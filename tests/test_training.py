@@ -1,4 +1,5 @@
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jax_al.training import (
     TrainState,
     augmented,
     evaluate,
+    expected_calibration_error,
     init_state,
     learning_rate,
     train_epoch,
@@ -198,7 +200,7 @@ def test_at_rate_zero_the_parameters_stay_and_the_score_is_the_plain_one():
     plain = evaluate(
         start.params, images[rows], pool.labels[rows], NORMALIZER, model=LINEAR, chunk_size=4
     )
-    np.testing.assert_allclose(score, plain, rtol=1e-5)
+    np.testing.assert_allclose(score, (plain.loss, plain.accuracy), rtol=1e-5)
 
 
 def apply_dropping(params, images, key=None):
@@ -270,3 +272,26 @@ def test_init_state_is_fresh_and_repeats_for_one_key():
     assert_same_bits(one, again)
     assert (one.params["w"] != other.params["w"]).any()
     assert all(not leaf.any() for leaf in jax.tree.leaves(one.opt_state))
+
+
+def test_calibration_error_is_the_weighted_gap_of_the_bins():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.1, 1, 500).astype(np.float32)
+    hits = (rng.random(500) < confidence**2).astype(np.float32)
+    found = expected_calibration_error(jnp.asarray(confidence), jnp.asarray(hits))
+    edges = np.linspace(0, 1, 16)
+    expected = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            gap = abs(hits[inside].mean() - confidence[inside].mean())
+            expected += inside.mean() * gap
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "hit", "expected"), [(1.0, 1, 0.0), (1.0, 0, 1.0), (0.1, 0, 0.1)]
+)
+def test_calibration_error_of_one_answer(confidence, hit, expected):
+    found = expected_calibration_error(jnp.array([confidence]), jnp.array([float(hit)]))
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -1,0 +1,49 @@
+"""Near-duplicates, against scikit-learn's nearest neighbours and images made for the purpose."""
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from jax_al.near_duplicates import CLOSEST, NearDuplicates, thumbnails
+
+
+def noise(count, side=16, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def test_the_radius_is_a_quantile_of_nearest_neighbour_distances():
+    images = noise(300)
+    flat = thumbnails(images)
+    distances, _ = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(flat).kneighbors(flat)
+    expected = np.quantile(distances[:, 1] ** 2, CLOSEST)
+    np.testing.assert_allclose(NearDuplicates(images).sq_radius, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3), (30, 20, 3), (64, 64, 3), (5, 3, 1)])
+def test_a_thumbnail_is_a_mean_over_blocks(shape):
+    images = noise(1).reshape(-1)[: shape[0] * shape[1] * shape[2]]
+    images = np.resize(images, (4, *shape))
+    found = thumbnails(images)
+    block = -(-max(shape[:2]) // 8)
+    first = images[:, :block, :block].astype(float).mean(axis=(1, 2))
+    np.testing.assert_allclose(found[:, : shape[2]], first, rtol=1e-6)
+    assert found.shape == (4, (shape[0] // block) * (shape[1] // block) * shape[2])
+
+
+def test_copies_of_owned_images_and_of_earlier_picks_count():
+    images = noise(100)
+    images[10], images[20] = images[3], images[50]
+    looked = NearDuplicates(images)
+    assert looked.share(np.array([3]), np.array([10, 30])) == 0.5
+    assert looked.share(np.array([], int), np.array([50, 20, 40, 41])) == 0.25
+    assert looked.share(np.array([3]), np.array([50, 51])) == 0.0
+
+
+def test_few_random_picks_are_near_duplicates():
+    images = noise(2_000, seed=1)
+    rows = np.random.default_rng(2).permutation(2_000)
+    assert NearDuplicates(images).share(rows[:100], rows[100:200]) < 0.05
+
+
+def test_a_pool_of_one_image():
+    assert NearDuplicates(noise(1)).share(np.array([], int), np.array([0])) == 0.0
