@@ -176,3 +176,58 @@ def test_with_one_mask_every_image_meets_the_same_network():
     dropped = float((one == 0).mean())
     plain = float((model.apply(params, same).features == 0).mean())
     assert dropped > plain
+
+
+DEEP = {
+    "vgg16": {"width": 4, "embedding_size": 16, "dropout_rates": (0.5, 0.5)},
+    "resnet18": {"width": 4, "dropout_rates": (0.3,)},
+}
+# torchvision's vgg16_bn has 14,723,136 parameters before its classifier, 4,224 of them biases of
+# convolutions, which a normalisation makes idle; then 512 x 512 + 512 and 512 x 10 + 10.
+# ResNet-18 for CIFAR-10 in github.com/kuangliu/pytorch-cifar has 11,173,962.
+SIZES = {"vgg16": 14_723_136 - 4_224 + 262_656 + 5_130, "resnet18": 11_173_962}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_networks_have_the_size_of_their_pytorch_twins(name):
+    options = DEEP[name] | {"width": 64} | ({"embedding_size": 512} if name == "vgg16" else {})
+    model = make_model(name, (32, 32, 3), 10, **options)
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == SIZES[name]
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_networks_see_each_image_alone_and_every_part_of_them_learns(name):
+    model = make_model(name, (32, 40, 3), 7, **DEEP[name])
+    params = model.init(jax.random.key(0))
+    images = jax.random.normal(jax.random.key(1), (3, 32, 40, 3))
+    apply = jax.jit(model.apply)
+    outputs = apply(params, images)
+    assert outputs.log_probs.shape == (3, 7)
+    assert outputs.embedding.shape[0] == 3
+    alone = apply(params, images[:1])
+    np.testing.assert_allclose(outputs.log_probs[:1], alone.log_probs, rtol=1e-4, atol=1e-5)
+    logits = outputs.features @ params["head"]["kernel"] + params["head"]["bias"][None]
+    np.testing.assert_allclose(outputs.log_probs, jax.nn.log_softmax(logits), rtol=1e-4, atol=1e-5)
+
+    grads = jax.jit(jax.grad(lambda p: -model.apply(p, images).log_probs[:, 2].mean()))(params)
+    assert all(bool((leaf != 0).any()) for leaf in jax.tree.leaves(grads))
+    dropped = apply(params, images, jax.random.key(2))
+    assert (dropped.log_probs != outputs.log_probs).any()
+    same = jnp.broadcast_to(images[:1], images.shape)
+    masked = jax.jit(model.apply, static_argnums=3)(params, same, jax.random.key(2), True)
+    np.testing.assert_allclose(masked.log_probs[0], masked.log_probs[2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "changes", "message"),
+    [
+        ("vgg16", (31, 32, 3), {}, "'vgg16' needs images of at least 32x32"),
+        ("resnet18", (32, 7, 1), {}, "'resnet18' needs images of at least 8x8"),
+        ("vgg16", (32, 32, 3), {"width": 0}, "config.model.width is 0"),
+        ("resnet18", (32, 32, 3), {"dropout_rates": (0.1, 0.2)}, "must be 1 numbers"),
+    ],
+)
+def test_mistakes_in_the_options_of_deep_networks(name, shape, changes, message):
+    with pytest.raises(UsageError, match=message):
+        make_model(name, shape, 10, **DEEP[name] | changes)
