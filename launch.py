@@ -3,19 +3,18 @@
 The same command again goes on where the last one stopped.
 """
 
-import ast
 import os
 import pathlib
 import re
 import shlex
 import sys
-from typing import Any
 
 import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from jax_al import interrupt
+from configs import default
+from jax_al import command_line, interrupt
 from jax_al.base import UsageError
 
 ROOT = pathlib.Path(__file__).parent
@@ -29,27 +28,28 @@ jax.config.config_with_absl()
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; a mistake in it is one sentence and exit status 2."""
-    default = str(ROOT / "configs" / "digits_coreset.py")
-    argv, options = _strategy_options(argv)
+    first = str(ROOT / "configs" / "digits_coreset.py")
+    argv, options = command_line.take_strategy_options(argv)
+    path, fields = command_line.config_path(argv, first), default.get_config()
     try:
         config_flags.DEFINE_config_file(
-            "config", default, "The recipe.", lock_config=True, sys_argv=argv
+            "config", first, "The recipe.", lock_config=True, sys_argv=argv
         )
         rest = FLAGS(argv)
-        with FLAGS.config.unlocked():  # a file that could not be loaded raises only when it is used
-            FLAGS.config.strategy_args.update(options)
+        config = FLAGS.config  # a file that could not be loaded raises only here
+        command_line.check_fields(config, path, fields)
+    except SystemExit:  # --help has been answered, which absl takes for a failure
+        raise SystemExit(0) from None
     except flags.Error as error:
         raise SystemExit(_failed(" ".join(str(error).split()))) from error
-    except Exception as error:  # a config file is a program, so it can fail in any way
-        missing = error.args[0] if isinstance(error, AttributeError) and error.args else None
-        if isinstance(missing, KeyError):  # an override of a field that is not there
-            field, _, hint = missing.args[0].strip('"').partition("\n")
-            hint = hint or "configs/default.py lists all fields."
-            raise SystemExit(_failed(f"The config has no field {field}: {hint}")) from error
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise SystemExit(
-            _failed(f"The config file cannot be loaded: {type(error).__name__}: {reason}.")
-        ) from error
+    except UsageError as error:
+        raise SystemExit(_failed(str(error))) from error
+    except Exception as error:
+        recipes = sorted(path.name for path in (ROOT / "configs").glob("[!_]*.py"))
+        sentence = command_line.why_no_config(error, argv, path, recipes, fields)
+        raise SystemExit(_failed(sentence)) from error
+    with config.unlocked():
+        config.strategy_args.update(options)
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
     if len(rest) > 1:
@@ -82,26 +82,6 @@ def main(argv: list[str]) -> int:
         print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
         return 130
     return 0
-
-
-def _strategy_options(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Takes --config.strategy_args.NAME=VALUE out of `argv`.
-
-    Which options there are depends on the strategy, which knows them and refuses others; a locked
-    config would refuse them all.
-    """
-    rest, options = [], {}
-    for arg in argv:
-        match = re.fullmatch(r"--?config\.strategy_args\.(\w+)=(.*)", arg, re.DOTALL)
-        if match is None:
-            rest.append(arg)
-            continue
-        name, text = match.groups()
-        try:
-            options[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            options[name] = text
-    return rest, options
 
 
 def _cache_compiled_programs() -> None:

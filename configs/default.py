@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
     config.data.name = "digits"  # or any image classification data set of TFDS
     config.data.data_dir = placeholder(str)  # of TFDS; None = $TFDS_DATA_DIR, then TFDS's default
     config.data.cache_dir = placeholder(str)  # decoded images; None = the user's cache, jax_al
-    config.data.pool_splits = ("train",)  # put together in this order
+    config.data.pool_splits = ("train",)  # put together in this order; none may overlap
     config.data.pool_size = placeholder(int)  # a fixed random subset of the pool; None = all
     config.data.test_split = "test"
     config.data.test_size = placeholder(int)  # a fixed random subset of the test set; None = all

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from jax_al import interrupt
+
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
 
 
@@ -54,12 +56,11 @@ class Checkpoints:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._directory))
         if episode in self.episodes():
             self._manager.delete(episode)  # one that could not be read
-        self._manager.save(
-            episode,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), metrics=ocp.args.JsonSave(metrics)
-            ),
+        content = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), metrics=ocp.args.JsonSave(metrics)
         )
+        with interrupt.deferred():  # which Orbax's threads would answer with tracebacks too
+            self._manager.save(episode, args=content)
 
     def restore(self, episode: int, like: Any) -> tuple[Any, dict[str, float]]:
         """Returns what `save` was given for `episode`.

@@ -7,6 +7,7 @@ without TensorFlow; its decoded images are kept in a cache, so that only the fir
 import concurrent.futures
 import dataclasses
 import io
+import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ class _Source(NamedTuple):
     name: str
     version: str
     class_names: tuple[str, ...]
+    rows: Callable[[str], list[tuple[str, range]]]  # split -> rows of whole splits, see split_rows
     read: Callable[[str], Split]  # split -> its images, all of one shape
 
 
@@ -77,9 +79,10 @@ def load(
       cache_dir: where decoded images are kept; None means $XDG_CACHE_HOME/jax_al, then
         ~/.cache/jax_al. A cache that cannot be written costs a warning and time, nothing else.
       pool_splits: the splits that make the pool, concatenated in this order; TFDS's slicing
-        ("train[:10%]") works.
+        ("train[:10%]") works. No image may be in two of them.
       pool_size: keep a fixed random subset of that many, in pool order; None keeps all.
-      test_split: the split of the test set.
+      test_split: the split of the test set, apart from the pool: "train[90%:]" beside a pool of
+        "train[:90%]" is, beside one of "train" it is not.
       test_size: like `pool_size`, for the test set.
       image_size: side of the square every image becomes (see `resize_square`); None leaves
         images as they are, which must then all have one shape.
@@ -88,13 +91,17 @@ def load(
       The data set, as read-only arrays.
 
     Raises:
-      UsageError: whatever the caller can mend, said in one sentence.
+      UsageError: what the caller can mend, said in one sentence: arguments that cannot be meant;
+        a data set that does not exist, is of another kind, cannot be had, or is damaged; a split
+        that does not exist; splits that share an image; a subset larger than the whole; images
+        of different shapes without an `image_size`; images without a label.
     """
     _check_arguments(pool_splits, image_size)
     if name == "digits":
         source = _digits(image_size)
     else:
         source = _tfds(name, data_dir, cache_root(cache_dir), image_size)
+    _check_disjoint(source, pool_splits, test_split)
     pool = _concatenate([source.read(split) for split in pool_splits])
     test = source.read(test_split)
     if pool.images.shape[1:] != test.images.shape[1:]:
@@ -154,6 +161,24 @@ def _check_arguments(pool_splits: Sequence[str], image_size: int | None) -> None
         raise UsageError(f"data.image_size must be 1 or more, or None, not {image_size}.")
 
 
+def _check_disjoint(source: _Source, pool_splits: Sequence[str], test_split: str) -> None:
+    """Refuses a test image that can be bought, and an image that can be bought twice."""
+    named = [("data.pool_splits", split) for split in pool_splits]
+    named.append(("data.test_split", test_split))
+    parts = [
+        (f"{split!r} in {field}", whole, rows)
+        for field, split in named
+        for whole, rows in source.rows(split)
+    ]
+    for (one, whole, rows), (other, other_whole, other_rows) in itertools.combinations(parts, 2):
+        shared = min(rows.stop, other_rows.stop) - max(rows.start, other_rows.start)
+        if whole == other_whole and shared > 0:
+            raise UsageError(
+                f"{one} and {other} share {shared} of the images of {whole!r}, but no image may "
+                "be in two places: choose other splits, or slices that do not overlap."
+            )
+
+
 def _subset(total: int, size: int | None, field: str, what: str) -> np.ndarray:
     """Sorted int64 positions; a smaller subset lies inside every larger one."""
     if size is None:
@@ -207,20 +232,29 @@ def _digits(image_size: int | None) -> _Source:
     images = (bunch.images * 15).astype(np.uint8)[..., None]
     labels = bunch.target.astype(np.int32)
     order = np.random.RandomState(_DIGITS_SEED).permutation(len(labels))
-    rows = {
+    splits = {
         "train": np.sort(order[DIGITS_TEST_SIZE:]),
         "test": np.sort(order[:DIGITS_TEST_SIZE]),
     }
 
-    def read(split: str) -> Split:
-        if split not in rows:
+    def positions(split: str) -> np.ndarray:
+        if split not in splits:
             raise UsageError(f"digits has no split {split!r}; its splits are train and test.")
-        chosen = images[rows[split]]
+        return splits[split]
+
+    def read(split: str) -> Split:
+        chosen = images[positions(split)]
         if image_size is not None:
             chosen = np.stack([resize_square(image, image_size) for image in chosen])
-        return Split(images=chosen, labels=labels[rows[split]], ids=None)
+        return Split(images=chosen, labels=labels[positions(split)], ids=None)
 
-    return _Source("digits", "1.0.0", tuple(map(str, bunch.target_names)), read)
+    return _Source(
+        name="digits",
+        version="1.0.0",
+        class_names=tuple(map(str, bunch.target_names)),
+        rows=lambda split: [(split, range(len(positions(split))))],
+        read=read,
+    )
 
 
 # --- TFDS ---------------------------------------------------------------------------------------
@@ -250,6 +284,7 @@ def _tfds(name: str, data_dir: str | None, cache: pathlib.Path, image_size: int 
         name=builder.info.full_name.removesuffix(f"/{version}"),
         version=version,
         class_names=tuple(builder.info.features["label"].names),
+        rows=lambda split: tfds_prepare.split_rows(builder, split),
         read=read,
     )
 

@@ -1,7 +1,8 @@
 """Embeddings that do not come from the network being trained: for when labels are few.
 
 A strategy names the embedding it wants: "model", the network of the episode; "random_net", one
-with initial weights (the learner makes it); "pixels_pca"; or a .npy file with the features of some
+with initial weights (the learner makes it, one for all seeds, so intervals over seeds leave its
+chance out); "pixels_pca"; or a .npy file with the features of some
 other tool. All but the first are the same in every episode.
 """
 

@@ -4,6 +4,7 @@ What is on disk is what is needed to go on. Each phase (`phases.py`) ends with o
 start reads them and does what is missing, so nothing depends on how often a run was interrupted.
 """
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from jax_al.base import Strategy, UsageError
 from jax_al.checkpoint import Checkpoints
 from jax_al.embeddings import check_embedding, fixed_embedding
 from jax_al.history import History
-from jax_al.learner import Learner
+from jax_al.learner import Learner, Options
 from jax_al.models import Model, make_model
 from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import simulated_oracle
@@ -30,12 +31,13 @@ from jax_al.wandb_writer import WandbWriter
 PICTURED = 12  # images per episode on the contact sheet
 
 
+@dataclasses.dataclass
 class Shared:
     """What runs on the same data with the same network need to load and compile only once."""
 
     dataset: data.Dataset | None = None
-    learner: Learner | None = None
     near_duplicates: NearDuplicates | None = None
+    learners: dict[Options, Learner] = dataclasses.field(default_factory=dict)
 
 
 def run(
@@ -75,14 +77,13 @@ def run(
                 f"{num_points} images."
             )
         model = _make_model(config, dataset)
-        if overwrite:
-            workdir.clear(directory)
-        workdir.keep_config(directory, public)
-
+        done = {}
+        if not overwrite:
+            workdir.check_config(directory, public)
+            done = history.load(directory, fields, num_points)
         terminal = Terminal()
         terminal.facts(_facts(fields, directory, dataset, devices))
         seeds = range(config.seed, config.seed + config.num_seeds)
-        done = history.load(directory, fields, num_points)
         for past in done.values():
             history.check_data(past.picks, dataset.index, dataset.labels, dataset.ids)
         todo = [
@@ -91,11 +92,15 @@ def run(
             if not history.is_finished(done.get(seed), config.max_episodes, num_points)
         ]
         if not todo:
+            workdir.write_config(directory, public)
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            learner = _make_learner(fields, model, strategy, dataset, shared.learner)
-            shared.learner = learner
+            learner = _make_learner(fields, model, strategy, dataset, shared)
+            # Only now that nothing can be refused any more is anything removed or replaced.
+            if overwrite:
+                workdir.clear(directory)
+            workdir.write_config(directory, public)
             terminal.say(
                 f"{learner.compiles} programs compiled in {learner.seconds_compile:.1f} s, once "
                 "for the whole run."
@@ -188,16 +193,17 @@ def _make_learner(
     model: Model,
     strategy: Strategy,
     dataset: data.Dataset,
-    earlier: Learner | None,
+    shared: Shared,
 ) -> Learner:
     options = settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels)
     embedding = fixed_embedding(
         strategy.embedding, dataset.images, dataset.index, dataset.whole_size
     )
     truth = dataset.labels
-    if earlier is not None and earlier.options == options:
+    if options in shared.learners:
+        earlier = shared.learners[options]
         return earlier.with_strategy(strategy, embedding=embedding, true_labels=truth)
-    return Learner(
+    learner = shared.learners[options] = Learner(
         model,
         strategy,
         dataset.images,
@@ -207,6 +213,7 @@ def _make_learner(
         embedding=embedding,
         true_labels=truth,
     )
+    return learner
 
 
 def _facts(

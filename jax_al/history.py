@@ -35,7 +35,8 @@ def load(workdir: pathlib.Path, fields: Mapping[str, Any], num_points: int) -> d
     """Reads the records, and mends on disk what a kill left half done.
 
     A purchase of which only some lines were written is taken back (it is repeated from the
-    pending query), and so is the metrics row of a last episode that is no longer the last.
+    pending query). The row of a last episode that is no longer the last counts as not there, but
+    stays in the file until the new one replaces it.
 
     Args:
       workdir: the directory of the run.
@@ -55,9 +56,8 @@ def load(workdir: pathlib.Path, fields: Mapping[str, Any], num_points: int) -> d
         rows = sorted((r for r in all_metrics if r["seed"] == seed), key=lambda r: r["episode"])
         picks = [pick for pick in all_picks if pick.seed == seed]
         histories[seed] = _mended(workdir, History(rows, picks), fields, num_points)
-    metrics = [row for history in histories.values() for row in history.metrics]
     picks = [pick for history in histories.values() for pick in history.picks]
-    rewrite(workdir, metrics, picks)
+    rewrite(workdir, all_metrics, picks)
     return histories
 
 
@@ -147,6 +147,13 @@ def _mended(
     # it is the last, which bought nothing.
     if metrics and not is_last(episode, len(picks), fields["max_episodes"], num_points):
         metrics = [row for row in metrics if row["episode"] < episode]
+    # It has bought since, and its row still says that it did not.
+    if (
+        metrics
+        and metrics[-1]["episode"] < episode
+        and metrics[-1].get("num_bought") == 0
+    ):
+        metrics.pop()
     whole = [row["episode"] for row in metrics] == list(range(1, len(metrics) + 1))
     if not whole or len(history.metrics) - len(metrics) > 1:
         raise UsageError(

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy, UsageError, empty_pool
+from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError, empty_pool
 from jax_al.inference import fit_normalizer
+from jax_al.kcenter import cover_radius_traced
 from jax_al.models import Model
 from jax_al.signals import pool_signals
 from jax_al.training import (
@@ -189,17 +191,31 @@ class Learner:
         return self._evaluate(state.params, *self._test, self._normalizer)
 
     def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Asked:
-        """Returns what the strategy wants labeled next, why, and the times of the two halves."""
+        """Returns what the strategy wants labeled next, why, and the times of the two halves.
+
+        Raises:
+          UsageError: the network gives NaN or infinity for some image.
+        """
         sample_key, select_key = jax.random.split(query_key)
         start = time.perf_counter()
         signals = Signals()
         if self._signals is not None:
-            signals = self._signals(sample_key, state.params, self._images, self._normalizer)
-            jax.block_until_ready(signals)
+            signals, bad_row = self._signals(
+                sample_key, state.params, self._images, self._normalizer
+            )
+            if bad_row < len(self._images):
+                raise UsageError(
+                    f"What the network makes of image {bad_row} of the pool is not finite, so "
+                    "nothing can be chosen; a lower config.lr may help."
+                )
         signals = signals._replace(**self._given)
         embedded = time.perf_counter()
         query = jax.block_until_ready(self._select(select_key, signals, pool))
-        return Asked(query, signals, embedded - start, time.perf_counter() - embedded)
+        selected = time.perf_counter()
+        if self._cover is not None:
+            radius = self._cover(signals.embedding, pool, query.indices)
+            query = query._replace(info=query.info | {"cover_radius": radius})
+        return Asked(query, signals, embedded - start, selected - embedded)
 
     def _adopt(
         self, strategy: Strategy, embedding: np.ndarray | None, true_labels: np.ndarray | None
@@ -240,15 +256,21 @@ class Learner:
         signals = Signals()
         if self.computed:
             look = functools.partial(look, needs=self.computed)
-            self._signals = self._compile("signals", look, *looked_at)
+            self._signals = self._compile("signals", _checked(look), *looked_at)
             signals = jax.eval_shape(look, *looked_at)
         signals = signals._replace(**self._given)
         pool = empty_pool(len(self._images), options.capacity)
-        self._select = self._compile(
-            "select",
-            lambda key, signals, pool: strategy.select(key, signals, pool, options.budget),
-            *(key, signals, pool),
-        )
+
+        def select(key, signals, pool):
+            return strategy.select(key, signals, pool, options.budget)
+
+        self._select = self._compile("select", select, key, signals, pool)
+        query = jax.eval_shape(select, key, signals, pool)
+        self._cover = None
+        if signals.embedding is not None and "cover_radius" not in query.info:
+            self._cover = self._compile(
+                "cover", _cover_radius, signals.embedding, pool, query.indices
+            )
 
     def _compile(self, name: str, function: Callable, *args: Any, donate: tuple = ()) -> Callable:
         def counted(*args):
@@ -256,3 +278,29 @@ class Learner:
             return function(*args)
 
         return jax.jit(counted, donate_argnums=donate).lower(*args).compile()
+
+
+def _checked(look: Callable[..., Signals]) -> Callable[..., tuple[Signals, jax.Array]]:
+    """Returns `look` that also tells the first row, int32 [], that is not finite; N if all are."""
+
+    def looked(*args: Any) -> tuple[Signals, jax.Array]:
+        signals = look(*args)
+        # Rows are the last axis but one, where passes and classes stand around them.
+        is_finite = [
+            jnp.isfinite(x).all(axis=(0, 2) if x.ndim == 3 else tuple(range(1, x.ndim)))
+            for x in jax.tree.leaves(signals)
+        ]
+        all_finite = functools.reduce(jnp.logical_and, is_finite)
+        first = jnp.argmin(jnp.append(all_finite, False))
+        return signals, first.astype(jnp.int32)
+
+    return looked
+
+
+def _cover_radius(embedding: jax.Array, pool: PoolState, picks: jax.Array) -> jax.Array:
+    """Returns the cover radius, float32 [], when `picks` int32 [Q] are labeled too."""
+    room = jnp.full(picks.size, NOTHING, jnp.int32)
+    centers = jnp.concatenate([pool.order, room])
+    centers = lax.dynamic_update_slice(centers, picks, (pool.num_labeled,))
+    num_centers = pool.num_labeled + (picks != NOTHING).sum(dtype=jnp.int32)
+    return cover_radius_traced(embedding, centers, num_centers)

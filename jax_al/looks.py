@@ -61,7 +61,8 @@ def save_query(
     predicted = np.full(len(rows), -1, np.int32)
     if probs is not None:
         predicted = np.asarray(probs)[rows].argmax(axis=1).astype(np.int32)
-    if signals.embedding is not None:
+    is_drawn = embedding != "model" and (place / "map.npz").exists()  # the same in every episode
+    if signals.embedding is not None and not is_drawn:
         _save(place / "map.npz", map=project(np.asarray(signals.embedding)), embedding=embedding)
     _save(
         place / f"episode_{episode:03}.npz",

@@ -221,6 +221,7 @@ def record(
         "seed": seed,
         "episode": episode,
         "num_labeled": len(owned),
+        "num_bought": len(pending.indices),
         "train_loss": trained.train_loss,
         "train_accuracy": trained.train_accuracy,
         "test_accuracy": trained.test_accuracy,
@@ -266,13 +267,13 @@ def _restore(
         return None
     try:
         state, trained = checkpoints.restore(episode, this.learner.state_shape)
+        return state, Trained(**trained)
     except Exception as error:  # Orbax raises many kinds; training again gives the same network
         this.terminal.say(
             f"The checkpoint of episode {episode} is damaged ({type(error).__name__}); training "
             "that network again."
         )
         return None
-    return state, Trained(**trained)
 
 
 def look_work(this: Run) -> int:

@@ -77,16 +77,22 @@ def append_metrics(path: pathlib.Path, row: Row) -> None:
 def read_metrics(path: pathlib.Path) -> list[Row]:
     """Returns the rows of metrics.jsonl; a partial last line is not there yet.
 
+    A later row of the same seed and episode stands in place of the earlier: a last episode gets
+    a new one when more episodes follow.
+
     Raises:
-      UsageError: a whole line is not JSON.
+      UsageError: a whole line is not JSON, or not a row.
     """
-    rows = []
+    rows: dict[tuple[int, int], Row] = {}
     for number, line in enumerate(_whole_lines(path), start=1):
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise UsageError(f"Line {number} of {path} is not JSON; mend or remove it.") from error
-    return rows
+            row = json.loads(line)
+            rows[row["seed"], row["episode"]] = row
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(
+                f"Line {number} of {path} is not a row of metrics; mend or remove it."
+            ) from error
+    return list(rows.values())
 
 
 def append_picks(path: pathlib.Path, picks: Iterable[Pick]) -> None:

@@ -59,7 +59,7 @@ def capacity(fields: Mapping[str, Any], num_points: int, pseudo_labels: bool) ->
     if pseudo_labels:
         return num_points  # any point may get one
     wanted = fields["initial_size"] + fields["budget"] * (fields["max_episodes"] - 1)
-    return min(wanted, num_points)
+    return max(1, min(wanted, num_points))  # arrays of no length are nobody's friend
 
 
 def learner_options(fields: Mapping[str, Any], num_points: int, pseudo_labels: bool) -> Options:

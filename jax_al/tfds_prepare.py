@@ -49,6 +49,34 @@ def prepared_builder(name: str, data_dir: str | None) -> Any:
     return builder
 
 
+def split_rows(builder: Any, split: str) -> list[tuple[str, range]]:
+    """Looks up which rows a split stands for.
+
+    Args:
+      builder: what `prepared_builder` returned.
+      split: a split's name, or TFDS's slicing or sum of some, such as "train[:10%]".
+
+    Returns:
+      (name of a whole split, rows of it), in the order in which they are read; a range may be
+      empty.
+
+    Raises:
+      UsageError: there is no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    splits = builder.info.splits
+    try:
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(splits)
+    except (AssertionError, KeyError, NotImplementedError, ValueError) as error:
+        raise _unreadable(builder, split, error) from error
+    # TFDS's None stands for the beginning or the end, its 0 for nothing but 0.
+    return [
+        (part.splitname, range(splits[part.splitname].num_examples)[part.from_ : part.to])
+        for part in parts
+    ]
+
+
 def data_source(builder: Any, split: str) -> Any:
     """Opens a split of prepared data.
 
@@ -81,10 +109,14 @@ def data_source(builder: Any, split: str) -> Any:
             "another directory, and it is prepared there as array_record."
         ) from error
     except (AssertionError, KeyError, ValueError) as error:
-        raise UsageError(
-            f"Split {split!r} of {builder.name} cannot be read; its splits are "
-            f"{', '.join(builder.info.splits)} ({one_line(error)})."
-        ) from error
+        raise _unreadable(builder, split, error) from error
+
+
+def _unreadable(builder: Any, split: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"Split {split!r} of {builder.name} cannot be read; its splits are "
+        f"{', '.join(builder.info.splits)} ({one_line(error)})."
+    )
 
 
 def one_line(error: BaseException) -> str:

@@ -72,8 +72,8 @@ def clear(workdir: pathlib.Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def keep_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
-    """Writes config.json, or holds `config` against the one that is there.
+def check_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
+    """Makes sure that `config` can go on with the results in `workdir`, if there are any.
 
     Args:
       workdir: the directory of the run.
@@ -82,16 +82,15 @@ def keep_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
     Raises:
       UsageError: fields differ that may not, or there are results without a config.
     """
+    results = [name for name in ("metrics.jsonl", "picks.csv") if (workdir / name).exists()]
+    if not results:
+        return
     old = read_json(workdir / "config.json")
     if old is None:
-        results = [name for name in ("metrics.jsonl", "picks.csv") if (workdir / name).exists()]
-        if results:
-            raise UsageError(
-                f"{workdir} holds {results[0]} but no config.json, so it cannot be continued; "
-                "name another --workdir, or start anew with --overwrite."
-            )
-        write_json(workdir / "config.json", config)
-        return
+        raise UsageError(
+            f"{workdir} holds {results[0]} but no config.json, so it cannot be continued; "
+            "name another --workdir, or start anew with --overwrite."
+        )
     before, now = flat(old), flat(config)
     differing = [
         f"{name} (was {before.get(name, 'absent')!r}, now {now.get(name, 'absent')!r})"
@@ -103,7 +102,15 @@ def keep_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
             f"{workdir} holds a run with another config: {'; '.join(differing)}. "
             "Name another --workdir, or start anew with --overwrite."
         )
-    if before != now:
+
+
+def write_config(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
+    """Writes config.json, unless it says the same already."""
+    try:
+        is_same = read_json(workdir / "config.json") == config
+    except UsageError:  # half of one, and no results that it belongs to
+        is_same = False
+    if not is_same:
         write_json(workdir / "config.json", config)
 
 

@@ -141,12 +141,11 @@ def test_digits_resize():
     assert load("digits", image_size=12).images.shape == (1297, 12, 12, 1)
 
 
-def test_digits_splits_concatenate():
-    both = load("digits", pool_splits=("test", "train"))
-    alone = load("digits")
-    np.testing.assert_array_equal(both.images[:500], alone.test_images)
-    np.testing.assert_array_equal(both.images[500:], alone.images)
-    np.testing.assert_array_equal(both.index, np.arange(1797))
+def test_digits_splits_may_change_places():
+    swapped, alone = load("digits", pool_splits=("test",), test_split="train"), load("digits")
+    np.testing.assert_array_equal(swapped.images, alone.test_images)
+    np.testing.assert_array_equal(swapped.test_images, alone.images)
+    np.testing.assert_array_equal(swapped.index, np.arange(500))
 
 
 @pytest.mark.parametrize("size", [1, 7, 1296, 1297])
@@ -195,6 +194,8 @@ def test_arrays_are_read_only(cifar):
         ({"pool_splits": ()}, ["data.pool_splits"]),
         ({"pool_splits": "train"}, ["data.pool_splits", "train"]),
         ({"pool_splits": ("train", "test", "train")}, ["train", "twice"]),
+        ({"pool_splits": ("train", "test")}, ["'test' in data.pool_splits", "data.test_split"]),
+        ({"test_split": "train"}, ["'train' in data.pool_splits", "'train' in data.test_split"]),
         ({"pool_splits": ("trian",)}, ["trian", "train", "test"]),
         ({"test_split": "validation"}, ["validation", "train", "test"]),
     ],
@@ -284,13 +285,58 @@ def test_the_loaded_pool_is_the_truth(cifar, archives_and_truth):
 
 def test_splits_concatenate_in_their_order_and_slices_work(cifar):
     whole = cifar()
-    loaded = cifar(pool_splits=("test", "train[:25%]", "train[30:]"), test_split="test[2:5]")
+    loaded = cifar(pool_splits=("test[:2]", "train[:25%]", "train[30:]"), test_split="test[2:5]")
     np.testing.assert_array_equal(
-        loaded.images, np.concatenate([whole.test_images, whole.images[:10], whole.images[30:]])
+        loaded.images, np.concatenate([whole.test_images[:2], whole.images[:10], whole.images[30:]])
     )
-    np.testing.assert_array_equal(loaded.ids[7:17], whole.ids[:10])
-    np.testing.assert_array_equal(loaded.index, np.arange(27))
+    np.testing.assert_array_equal(loaded.ids[2:12], whole.ids[:10])
+    np.testing.assert_array_equal(loaded.index, np.arange(22))
     np.testing.assert_array_equal(loaded.test_labels, whole.test_labels[2:5])
+
+
+@pytest.mark.parametrize(
+    ("pool", "test", "named", "shared"),
+    [
+        (("train", "test"), "test", ("'test' in data.pool", "'test' in data.test"), "7 of"),
+        (("train",), "train[90%:]", ("'train'", "'train[90%:]'"), "4 of the images of 'train'"),
+        (("train[:50%]",), "train[19:]", ("'train[:50%]'", "'train[19:]'"), "1 of"),
+        (("train[:50%]", "train[40%:]"), "test", ("train[:50%]", "train[40%:]"), "4 of"),
+        (("train[10:20]",), "train[-25:-24]", ("train[10:20]", "train[-25:-24]"), "1 of"),
+        (("train",), "train[0shard]", ("'train'", "'train[0shard]'"), "40 of"),
+        (("train[3:]+test[:2]",), "test", ("'train[3:]+test[:2]'", "'test'"), "2 of"),
+        (("all",), "test", ("'all'", "'test'"), "7 of the images of 'test'"),
+        (
+            ("train[:20]+train[15:]",),
+            "test",
+            ("train[:20]+train[15:]",),
+            "5 of the images of 'train'",
+        ),
+    ],
+)
+def test_no_image_may_be_in_two_places(cifar, monkeypatch, pool, test, named, shared):
+    forbid_decoding(monkeypatch)
+    with pytest.raises(UsageError) as caught:
+        cifar(pool_splits=pool, test_split=test)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    for words in (*named, f"share {shared}"):
+        assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("pool", "test", "sizes"),
+    [
+        (("train[:90%]",), "train[90%:]", (36, 4)),
+        (("train[:33%]", "train[66%:]"), "train[33%:66%]", (27, 13)),
+        (("train[20:]",), "train[19:20]", (20, 1)),
+        (("train[-5:]", "train[:10]"), "test[:5]+train[10:-5]", (15, 30)),
+    ],
+)
+def test_neighboring_slices_share_nothing(cifar, pool, test, sizes):
+    loaded = cifar(pool_splits=pool, test_split=test)
+    assert (len(loaded.images), len(loaded.test_images)) == sizes
+    everything = np.concatenate([loaded.images, loaded.test_images])
+    assert len(np.unique(everything, axis=0)) == sum(sizes)
 
 
 def test_a_subset_keeps_the_ids_of_the_whole(cifar):
@@ -299,7 +345,9 @@ def test_a_subset_keeps_the_ids_of_the_whole(cifar):
     np.testing.assert_array_equal(part.images, whole.images[part.index])
 
 
-@pytest.mark.parametrize("split", ["trian", "train[:abc]", "train[:0]", "train[99:]", ""])
+@pytest.mark.parametrize(
+    "split", ["trian", "train[:abc]", "train[:0]", "train[99:]", "all[:50%]", "train+tset", ""]
+)
 def test_a_split_that_cannot_be_read_names_those_there_are(cifar, split):
     for changes in ({"pool_splits": (split,)}, {"test_split": split}):
         with pytest.raises(UsageError, match="train, test") as caught:
@@ -335,7 +383,7 @@ def test_images_of_different_shapes_need_a_size(made):
         {"image": rng.integers(0, 256, (*shape, 3), dtype=np.uint8), "label": i}
         for i, shape in enumerate(shapes)
     ]
-    splits = {"train": examples, "test": examples[:1], "last": examples[2:]}
+    splits = {"train": examples, "test": examples[:1], "last": examples[2:], "one": examples[1:2]}
     sized = made("shapely", splits, tfds.features.Image(), image_size=10)
     assert sized.images.shape == (3, 10, 10, 3)
     by_label = {int(label): image for label, image in zip(sized.labels, sized.images, strict=True)}
@@ -344,7 +392,7 @@ def test_images_of_different_shapes_need_a_size(made):
         np.testing.assert_array_equal(by_label[example["label"]], expected)
     for changes in (
         {},  # within a split
-        {"pool_splits": ("test", "last")},  # between the splits of the pool
+        {"pool_splits": ("one", "last")},  # between the splits of the pool
         {"pool_splits": ("test",), "test_split": "last"},  # between the pool and the test set
     ):
         with pytest.raises(UsageError, match=r"data\.image_size"):

@@ -19,6 +19,7 @@ METRICS = [
     "seed",
     "episode",
     "num_labeled",
+    "num_bought",
     "train_loss",
     "train_accuracy",
     "test_accuracy",
@@ -155,7 +156,8 @@ def test_more_episodes_and_seeds_equal_a_run_that_had_them_from_the_start(whole,
     same(tmp_path, whole)
 
 
-# Where the process dies: a function, and how it dies there. "half" writes half of the bytes.
+# Where the process dies: a function, perhaps with the end of its last argument, and how it dies
+# there. "half" writes half of the bytes.
 DEATHS = {
     "before the first label": ("jax_al.records.append_picks", "before", 1),
     "half the initial labels": ("jax_al.records._append", "half", 1),
@@ -163,8 +165,9 @@ DEATHS = {
     "in a checkpoint": ("os.rename", "before", 1),
     "checkpoint done": ("jax_al.checkpoint.Checkpoints.save", "after", 1),
     "in the query": ("jax_al.learner.Learner.ask", "after", 1),
-    "half the query": ("os.replace", "before", 2),
-    "query done": ("jax_al.records.write_json", "after", 2),
+    "in the pictures of the query": ("jax_al.looks.save_query", "after", 1),
+    "the query written but not in place": ("os.replace seed_0.json", "before", 1),
+    "query done": ("os.replace seed_0.json", "after", 1),
     "half the labels": ("jax_al.records._append", "half", 2),
     "labels done": ("jax_al.records.append_picks", "after", 2),
     "half the metrics": ("jax_al.records._append", "half", 3),
@@ -175,7 +178,7 @@ import importlib, os, pathlib, signal, sys
 from jax_al import experiment
 from tests.runs import tiny_config
 
-path, how, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
+(path, _, target), how, count = sys.argv[2].partition(" "), sys.argv[3], int(sys.argv[4])
 module, _, name = path.rpartition(".")
 try:
     owner = importlib.import_module(module)
@@ -186,8 +189,8 @@ real, calls = getattr(owner, name), 0
 
 def deadly(*args, **kwargs):
     global calls
-    calls += 1
-    if calls < count:
+    calls += not target or str(args[-1]).endswith(target)
+    if calls < count or (target and not str(args[-1]).endswith(target)):
         return real(*args, **kwargs)
     if how == "half":
         with open(args[0], "a") as file:
@@ -244,6 +247,35 @@ def test_random_makes_no_embedding(tmp_path):
     rows = without_times(tmp_path)
     assert [row["cover_radius"] for row in rows] == [None] * 3
     assert {row["compiles"] for row in rows} == {4}
+
+
+def test_whatever_has_an_embedding_has_a_cover_radius(tmp_path):
+    config = tiny_config(strategy="kmeans")
+    experiment.run(config, tmp_path)
+    rows = without_times(tmp_path)
+    assert [row["cover_radius"] is None for row in rows] == [False, False, True]
+
+
+def test_extending_one_seed_loses_no_row_of_another(tmp_path):
+    experiment.run(tiny_config(num_seeds=2, max_episodes=2), tmp_path)
+    experiment.run(tiny_config(num_seeds=1, max_episodes=3), tmp_path)
+    places = [(row["seed"], row["episode"]) for row in without_times(tmp_path)]
+    assert places == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]
+
+
+def test_what_is_refused_changes_nothing(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "again")
+    before = (whole / "config.json").read_bytes()
+    with pytest.raises(UsageError, match="can only grow"):
+        experiment.run(tiny_config(num_seeds=2, max_episodes=2), tmp_path / "again")
+    config = tiny_config(num_seeds=2)
+    with config.unlocked():
+        config.strategy_args.embedding = str(tmp_path / "rows.npy")
+    np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
+    with pytest.raises(UsageError, match="has 3 rows"):
+        experiment.run(config, tmp_path / "again", overwrite=True)
+    assert (tmp_path / "again" / "config.json").read_bytes() == before
+    same(tmp_path / "again", whole)
 
 
 def test_strategies_share_the_initial_labels_and_the_first_network(whole, tmp_path):
@@ -304,6 +336,11 @@ def test_mistakes_are_told_before_any_work(fields, message, tmp_path):
     with pytest.raises(UsageError, match=message):
         experiment.run(tiny_config(**fields), tmp_path)
     assert not (tmp_path / "config.json").exists()
+
+
+def test_one_episode_without_any_label(tmp_path):
+    experiment.run(tiny_config(initial_size=0, max_episodes=1), tmp_path)
+    assert [row["num_labeled"] for row in without_times(tmp_path)] == [0]
 
 
 def test_a_strategy_can_begin_without_any_label(tmp_path):

@@ -207,6 +207,16 @@ def test_every_point_is_picked(greedy, initial):
 
 
 @every_form
+@pytest.mark.parametrize("num_left", [1, 2, 9])
+def test_the_last_points_of_a_pool_larger_than_a_block(greedy, num_left):
+    points = np.random.default_rng(8).standard_normal((520, 3)).astype(np.float32)
+    initial = list(range(520 - num_left))
+    indices, _, radius = greedy(points, num_left, initial)
+    assert set(indices) == set(range(520 - num_left, 520))
+    assert radius == 0
+
+
+@every_form
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_pool(greedy, data):

@@ -1,5 +1,7 @@
 """The public function's inputs, metrics, errors, and the command."""
 
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax_al.kcenter import __main__ as command_line
 from jax_al.kcenter import kcenter_greedy
 
 
@@ -125,8 +128,8 @@ def test_errors_name_what_is_wrong(message, points, arguments):
         kcenter_greedy(points, **{"num_picks": 4, **arguments})
 
 
-def command(*arguments):
-    line = [sys.executable, "-m", "jax_al.kcenter", *map(str, arguments)]
+def command(*arguments, start=("-m", "jax_al.kcenter")):
+    line = [sys.executable, *start, *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True)
 
 
@@ -162,3 +165,88 @@ def test_command_errors_are_one_sentence(tmp_path):
         assert "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.fixture
+def within(tmp_path, monkeypatch, capsys):
+    """Runs the command for 2 picks in this process; returns its status and standard error."""
+    np.save(tmp_path / "points.npy", made_up())
+
+    def run(out):
+        line = ["kcenter", str(tmp_path / "points.npy"), "--num-picks", "2", "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as stopped:
+            command_line.main()
+        return stopped.value.code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        (".", "not a file that"),
+        ("/dev/null", "not a file that"),
+        ("missing/out.npy", "missing is not a directory"),
+        ("points.npy/out.npy", "points.npy is not a directory"),
+        ("x" * 250, "cannot be written"),  # its own name fits, but not the one beside it
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    within, tmp_path, monkeypatch, out, said
+):
+    def work(*args, **kwargs):
+        raise AssertionError("worked although the picks cannot be written")
+
+    monkeypatch.setattr(command_line, "kcenter_greedy", work)
+    status, printed = within(tmp_path / out)
+    assert status == 2
+    assert said in printed
+    assert len(printed.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["points.npy"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written_to_is_refused(within, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    status, printed = within(tmp_path / "closed" / "out.npy")
+    assert status == 2
+    assert "Permission denied" in printed
+
+
+@pytest.mark.parametrize("where", ["work", "write"])
+def test_ctrl_c_is_status_130_and_leaves_nothing(within, tmp_path, monkeypatch, where):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    if where == "write":  # all is written, but not yet in its place
+        monkeypatch.setattr(pathlib.Path, "replace", interrupted)
+    else:
+        monkeypatch.setattr(command_line, "kcenter_greedy", interrupted)
+    (tmp_path / "out.npy").write_text("before")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    status, printed = within(tmp_path / "out.npy")
+    assert status == 130
+    assert printed.endswith("jax_al.kcenter: interrupted\n")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_leaves_what_was(tmp_path):
+    np.save(tmp_path / "points.npy", made_up())
+    out = tmp_path / "out.npy"
+    out.write_text("before")
+
+    room_for_the_header_only = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, (128, 128))
+runpy.run_module("jax_al.kcenter", run_name="__main__", alter_sys=True)
+"""
+    done = command(
+        *(tmp_path / "points.npy", "--num-picks", 2, "--out", out),
+        start=("-c", room_for_the_header_only),
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"jax_al.kcenter: {out} could not be written (")
+    assert "Traceback" not in done.stderr
+    assert out.read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.npy", "points.npy"]

@@ -52,6 +52,9 @@ spoiled[[5, 790]] = np.nan
 refused(spoiled, "in rows 5, 790")
 refused(points, "at least", max_bytes=1_000)
 
+rest = kcenter_greedy(split, 3, np.arange(797))
+assert set(rest.indices) == {797, 798, 799} and rest.radius == 0
+
 from jax_al.kcenter.sharded import ShardedPoints, programs
 matrix = ShardedPoints(split)
 begin, one_round = programs(split.sharding, 150, 64)

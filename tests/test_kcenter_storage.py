@@ -114,3 +114,11 @@ def test_pieces_come_in_order():
         together = np.concatenate(list(reading.in_order(array, pieces)))
         np.testing.assert_array_equal(together, points)
         assert list(reading.in_order(array, [])) == []
+
+
+def test_changes_in_a_private_map_are_kept_and_seen(tmp_path):
+    np.save(tmp_path / "points.npy", made_up())
+    points = np.load(tmp_path / "points.npy", mmap_mode="c")
+    points[7] = 1e3
+    assert 7 in kcenter_greedy(points, 2, [0]).indices
+    assert (points[7] == 1e3).all()

@@ -66,11 +66,11 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--config.lrr=1"], "no field 'lrr': Did you mean \"lr\""),
-        (["--config.data.nmae=x"], 'Did you mean "name"'),
+        (["--config.lrr=1"], "no field 'lrr': did you mean 'lr'"),
+        (["--config.data.nmae=x"], "no field 'data.nmae': did you mean 'name'"),
         (["--config.lr=fast"], "--config.lr=fast"),
         (["--confg=x"], "Did you mean"),
-        (["--config=missing.py"], "No such file or directory: 'missing.py'"),
+        (["--config=missing.py"], "There is no config file missing.py"),
         (["digits"], "'digits' is not a flag"),
         (["--config.strategy_args={'depth': 2}"], "has no option 'depth'"),
         (["--config.data.name=cifar1O"], "cifar10"),
@@ -86,6 +86,12 @@ def test_a_mistake_is_one_sentence(launch, flags, sentence):
     assert sentence in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "workdir" not in failed.stdout  # the facts at the start of a run
+
+
+def test_help_is_no_failure(launch):
+    done = launch("--help")
+    assert done.returncode == 0
+    assert "--workdir" in done.stdout
 
 
 def test_two_processes_on_one_workdir(launch, tmp_path):

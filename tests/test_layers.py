@@ -29,6 +29,7 @@ ORDER = (
     "inference",
     "wandb_writer",
     "workdir",
+    "command_line",
     "terminal",
     "robust",
     "training",

@@ -16,16 +16,16 @@ def test_the_radius_is_a_quantile_of_nearest_neighbour_distances():
     flat = thumbnails(images)
     distances, _ = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(flat).kneighbors(flat)
     expected = np.quantile(distances[:, 1] ** 2, CLOSEST)
-    np.testing.assert_allclose(NearDuplicates(images).sq_radius, expected, rtol=1e-3)
+    np.testing.assert_allclose(NearDuplicates(images).sq_radius, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3), (30, 20, 3), (64, 64, 3), (5, 3, 1)])
-def test_a_thumbnail_is_a_mean_over_blocks(shape):
+def test_a_thumbnail_is_a_sum_over_blocks(shape):
     images = noise(1).reshape(-1)[: shape[0] * shape[1] * shape[2]]
     images = np.resize(images, (4, *shape))
     found = thumbnails(images)
     block = -(-max(shape[:2]) // 8)
-    first = images[:, :block, :block].astype(float).mean(axis=(1, 2))
+    first = images[:, :block, :block].astype(float).sum(axis=(1, 2))
     np.testing.assert_allclose(found[:, : shape[2]], first, rtol=1e-6)
     assert found.shape == (4, (shape[0] // block) * (shape[1] // block) * shape[2])
 
@@ -37,6 +37,16 @@ def test_copies_of_owned_images_and_of_earlier_picks_count():
     assert looked.share(np.array([3]), np.array([10, 30])) == 0.5
     assert looked.share(np.array([], int), np.array([50, 20, 40, 41])) == 0.25
     assert looked.share(np.array([3]), np.array([50, 51])) == 0.0
+
+
+@pytest.mark.parametrize("side", [8, 24, 28, 32])
+def test_every_copy_is_found_in_a_pool_full_of_copies(side):
+    images = noise(400, side, seed=3)
+    images[360:] = images[:40]
+    looked = NearDuplicates(images)
+    assert looked.sq_radius == 0
+    assert looked.share(np.arange(40), np.arange(360, 400)) == 1.0
+    assert looked.share(np.arange(40, 360), np.arange(40)) == 0.0
 
 
 def test_few_random_picks_are_near_duplicates():

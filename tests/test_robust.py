@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jax_al.kcenter import kcenter_greedy
 from jax_al.robust import greedy_with_outliers, robust_kcenter
+from jax_al.robust.answer import pose
 
 
 def between(points):
@@ -104,19 +105,59 @@ def test_cosine_equals_exhaustive_search(seed, num_picks, num_initial, num_outli
     assert rough.radius <= 9 * best * (1 + 1e-5)
 
 
-def test_default_outliers_are_one_in_ten_thousand():
-    points = np.random.default_rng(1).standard_normal((200, 2)).astype(np.float32)
-    assert len(robust_kcenter(points, 5).outliers) == 0
+@pytest.mark.parametrize(("N", "default"), [(9_999, 0), (10_000, 1), (29_999, 2)])
+def test_default_outliers_are_one_in_ten_thousand(N, default):
+    points = np.zeros((N, 1), np.float32)  # a crowd on an existing center, and two far away
+    points[-2:, 0] = 10, -20
+    assert pose(points, 1, None, None, "euclidean").num_outliers == default
+    result = robust_kcenter(points, 1, [0])
+    np.testing.assert_allclose(result.radius, 0 if default else 10)
+    assert len(result.outliers) == min(default, 1)
 
 
-def test_errors():
-    points = np.zeros((5, 2), np.float32)
-    for name in (robust_kcenter, greedy_with_outliers):
-        with pytest.raises(ValueError, match="negative"):
-            name(points, 2, None, -1)
-        with pytest.raises(ValueError, match="at least"):
-            name(points, 0)
-        with pytest.raises(ValueError, match="names row 5"):
-            name(points, 1, [5])
-        with pytest.raises(ValueError, match="metric must be one of"):
-            name(points, 1, metric="manhattan")
+def test_as_many_picks_as_points_are_left():
+    points = np.arange(10, dtype=np.float32).reshape(5, 2)
+    for method in (robust_kcenter, greedy_with_outliers):
+        assert method(points, 5).indices.tolist() == [0, 1, 2, 3, 4]
+        result = method(points, 2, [0, 2, 4])
+        assert result.indices.tolist() == [1, 3]
+        assert result.radius == 0
+
+
+@pytest.mark.parametrize("method", [robust_kcenter, greedy_with_outliers])
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (r"num_outliers is -1; it cannot be negative$", {"num_outliers": -1}),
+        (r"num_outliers must be an integer, not 0.5$", {"num_outliers": 0.5}),
+        (r"num_picks is 0; at least one", {"num_picks": 0}),
+        (r"num_picks must be an integer, not 1.5$", {"num_picks": 1.5}),
+        (r"num_picks is 10, but 5 of 5 points can be picked$", {"num_picks": 10}),
+        (r"num_picks is 2, but 1 of 5 points", {"num_picks": 2, "initial": [0, 1, 2, 3]}),
+        (r"num_picks is 1, but 0 of 5 points", {"initial": range(5)}),
+        (r"names row 5", {"initial": [5]}),
+        (r"repeats row 3", {"initial": [3, 3]}),
+        (r"metric must be one of", {"metric": "manhattan"}),
+    ],
+)
+def test_errors_name_what_is_wrong(method, message, arguments):
+    points = np.arange(10, dtype=np.float32).reshape(5, 2)
+    with pytest.raises(ValueError, match=message):
+        method(points, **{"num_picks": 1, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (r"tolerance is -0.1; it must be 0 or more$", {"tolerance": -0.1}),
+        (r"tolerance is nan", {"tolerance": float("nan")}),
+        (r"max_nodes is -1; it cannot be negative$", {"max_nodes": -1}),
+        (r"max_nodes must be an integer, not 2.5$", {"max_nodes": 2.5}),
+        (r"max_pairs is -5; it cannot be negative$", {"max_pairs": -5}),
+        (r"max_pairs must be an integer, not '9'$", {"max_pairs": "9"}),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(message, arguments):
+    points = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    with pytest.raises(ValueError, match=message):
+        robust_kcenter(points, 5, **arguments)

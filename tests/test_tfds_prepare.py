@@ -99,6 +99,28 @@ def test_flowers_keep_the_jpeg_files_as_they_were(tmp_path):
     assert {r["file_name"].decode(): (r["image"], r["label"]) for r in records} == truth["train"]
 
 
+@pytest.mark.parametrize(
+    ("split", "rows"),
+    [
+        ("train", [("train", range(15))]),
+        ("train[:20%]", [("train", range(3))]),
+        ("train[-2:]+test[1:3]", [("train", range(13, 15)), ("test", range(1, 3))]),
+        ("test[:0]", [("test", range(0))]),
+        ("all", [("train", range(15)), ("test", range(4))]),
+    ],
+)
+def test_the_rows_of_a_split_are_those_that_are_read(tmp_path, split, rows):
+    archives, _ = made_up.cifar(per_batch=3, test=4)
+    with made_up.served("cifar10", archives):
+        builder = tfds_prepare.prepared_builder("cifar10", str(tmp_path))
+    looked_up = tfds_prepare.split_rows(builder, split)
+    assert looked_up == rows
+    wholes = {name: list(tfds_prepare.data_source(builder, name)) for name in ("train", "test")}
+    expected = [wholes[name][row]["id"] for name, part in looked_up for row in part]
+    if expected:  # TFDS refuses to read nothing
+        assert [record["id"] for record in tfds_prepare.data_source(builder, split)] == expected
+
+
 def test_the_stand_in_does_all_that_it_offers(tmp_path):
     """Array images as PNG and as JPEG, and the ways of finding files."""
     photo = np.asarray(Image.linear_gradient("L").resize((40, 30)).convert("RGB"))

@@ -7,7 +7,7 @@ import pytest
 
 from jax_al.base import UsageError
 from jax_al.records import read_json
-from jax_al.workdir import CONTENTS, MAY_CHANGE, clear, flat, keep_config, locked
+from jax_al.workdir import CONTENTS, MAY_CHANGE, check_config, clear, flat, locked, write_config
 
 CONFIG = {
     "seed": 0,
@@ -34,6 +34,12 @@ def changed(field, value):
     *outer, name = field.split(".")
     (config[outer[0]] if outer else config)[name] = value
     return config
+
+
+def started(workdir):
+    """Makes `workdir` that of a run which has results."""
+    write_config(workdir, CONFIG)
+    (workdir / "picks.csv").write_text("seed\n")
 
 
 @pytest.fixture
@@ -74,18 +80,19 @@ def test_a_directory_that_cannot_be_made_is_a_sentence(tmp_path):
 
 
 def test_a_config_is_kept_and_the_same_one_is_welcome(tmp_path):
-    keep_config(tmp_path, CONFIG)
+    started(tmp_path)
     before = os.stat(tmp_path / "config.json").st_ino
-    keep_config(tmp_path, CONFIG)
+    check_config(tmp_path, CONFIG)
+    write_config(tmp_path, CONFIG)
     assert read_json(tmp_path / "config.json") == CONFIG
     assert os.stat(tmp_path / "config.json").st_ino == before
 
 
 def test_the_fields_that_differ_are_named_with_both_values_and_no_other(tmp_path):
-    keep_config(tmp_path, CONFIG)
+    started(tmp_path)
     config = changed("data.name", "cifar10") | {"lr": 0.5, "max_episodes": 9}
     with pytest.raises(UsageError) as caught:
-        keep_config(tmp_path, config)
+        check_config(tmp_path, config)
     message = str(caught.value)
     assert "lr (was 0.001, now 0.5)" in message
     assert "data.name (was 'digits', now 'cifar10')" in message
@@ -96,23 +103,31 @@ def test_the_fields_that_differ_are_named_with_both_values_and_no_other(tmp_path
 
 @pytest.mark.parametrize("field", MAY_CHANGE)
 def test_what_changes_no_recorded_number_may_change(tmp_path, field):
-    keep_config(tmp_path, CONFIG)
-    keep_config(tmp_path, changed(field, "other"))
+    started(tmp_path)
+    check_config(tmp_path, changed(field, "other"))
+    write_config(tmp_path, changed(field, "other"))
     assert read_json(tmp_path / "config.json") == changed(field, "other")
 
 
 def test_a_field_that_is_new_or_gone_differs_too(tmp_path):
-    keep_config(tmp_path, CONFIG)
+    started(tmp_path)
     with pytest.raises(UsageError, match=r"gamma \(was 'absent', now 0.1\)"):
-        keep_config(tmp_path, CONFIG | {"gamma": 0.1})
+        check_config(tmp_path, CONFIG | {"gamma": 0.1})
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "picks.csv"])
 def test_results_without_a_config_are_not_continued(tmp_path, name):
     (tmp_path / name).write_text("")
     with pytest.raises(UsageError, match=name):
-        keep_config(tmp_path, CONFIG)
-    assert not (tmp_path / "config.json").exists()
+        check_config(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize("left", ['{"lr": 2.0}', '{"lr":'])
+def test_a_config_without_results_binds_nobody(tmp_path, left):
+    (tmp_path / "config.json").write_text(left)
+    check_config(tmp_path, CONFIG)
+    write_config(tmp_path, CONFIG)
+    assert read_json(tmp_path / "config.json") == CONFIG
 
 
 def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -15,7 +17,11 @@ from jax_al.kcenter.points import METRICS
 
 
 def main() -> None:
-    """Read, pick, write; one sentence and exit status 2 for what the user can mend."""
+    """Read, pick, write; what fails is one sentence on standard error.
+
+    Exit status: 0 done, 1 the system failed (a full disk), 2 a mistake of the user,
+    130 interrupted.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m jax_al.kcenter",
         description="Exact greedy k-center: the rows of a matrix that cover it best.",
@@ -29,15 +35,21 @@ def main() -> None:
     try:
         _run(arguments)
     except UsageError as error:
-        print(f"jax_al.kcenter: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error), 2)
+    except OSError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # the line has ^C and the progress on it
+        _fail("interrupted", 130)
+
+
+def _fail(sentence: str, status: int) -> NoReturn:
+    print(f"jax_al.kcenter: {sentence}", file=sys.stderr)
+    sys.exit(status)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if not arguments.out.resolve().parent.is_dir():
-        raise UsageError(
-            f"{arguments.out.parent} is not a directory to write {arguments.out.name} to"
-        )
+    _check_out(arguments.out)
     points = _load(arguments.points)
     initial = None if arguments.initial is None else _load(arguments.initial)
     try:
@@ -46,12 +58,42 @@ def _run(arguments: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    # Written beside its place and renamed: nobody ever sees half a file.
-    partial = arguments.out.with_name(f".{arguments.out.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        np.save(file, result.indices)
-    partial.replace(arguments.out)
+    _save(arguments.out, result.indices)
     print(f"{len(result.indices)} picks in {arguments.out}; cover radius {result.radius:.6g}")
+
+
+def _check_out(out: Path) -> None:
+    """Finds out before the work, which may take hours, whether its result can be written."""
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is not a directory to write {out.name} to")
+    if out.exists() and not out.is_file():
+        raise UsageError(f"{out} is not a file that picks could be written to")
+    partial = _partial(out)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror})") from error
+
+
+def _save(out: Path, indices: np.ndarray) -> None:
+    """Writes the whole file or none: beside its place, and then renamed."""
+    partial = _partial(out)
+    # Not straight to the file: NumPy then writes past Python, and a small array that a full disk
+    # has cut short goes unnoticed.
+    content = io.BytesIO()
+    np.save(content, indices)
+    try:
+        partial.write_bytes(content.getbuffer())
+        partial.replace(out)
+    except OSError as error:
+        raise OSError(f"{out} could not be written ({error.strerror or error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f".{out.name}.{os.getpid()}")
 
 
 def _load(path: Path) -> np.ndarray:

@@ -227,6 +227,7 @@ def _first(block: Block, sq: jax.Array) -> tuple[jax.Array, jax.Array]:
     peak = jnp.max(sq)
     row = jnp.min(jnp.where(sq == peak, block.rows, LAST))
     is_next = (peak > block.beyond) | ((peak == block.beyond) & (row < block.beyond_row))
+    is_next &= peak >= 0  # or all are chosen, and the farthest of them is nobody
     return jnp.argmax(block.rows == row), is_next
 
 

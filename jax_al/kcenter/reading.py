@@ -73,7 +73,9 @@ def _from_file(array: np.memmap, rows: Rows) -> np.ndarray:
 def _copied(array: np.memmap, rows: Rows) -> np.ndarray:
     """Rows of a mapped file; their pages would else stay with the process while memory lasts."""
     copy = np.array(array[rows])
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+    # A private map ("c") holds changes of its own there, which would be gone.
+    is_private = array.mode == "c"
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") and not is_private:
         array.base.madvise(mmap.MADV_DONTNEED)
     return copy
 

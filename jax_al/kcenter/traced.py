@@ -16,6 +16,8 @@ from jax import lax
 from jax_al.kcenter import dense
 from jax_al.kcenter.distances import sq_norms
 
+WIDEN = 2048  # rows that are float64 at a time
+
 
 class KCenter(NamedTuple):
     """Centers bought by the greedy rule, in the order in which it bought them."""
@@ -80,10 +82,45 @@ def kcenter_greedy_traced(
     )
 
 
+def cover_radius_traced(points: jax.Array, centers: jax.Array, num_centers: jax.Array) -> jax.Array:
+    """Return the largest distance from a point to its nearest center, float32 [].
+
+    The very number with which `kcenter_greedy_traced` would pick next; 0 where every point is a
+    center, infinite without any. Arguments as there.
+    """
+    return jnp.sqrt(kcenter_greedy_traced(points, centers, num_centers, 1).sq_distances[0])
+
+
 def _farthest_from_mean(points: jax.Array) -> jax.Array:
+    """Return the row int32 [] farthest from the mean, of equals the lowest; decided in float64.
+
+    As in `jax_al.kcenter.points`, the mean is rounded to float32. Rows are widened in blocks: the
+    whole matrix in float64 would take twice its own memory.
+    """
+    N, D = points.shape
+    size = min(WIDEN, N)
+    num_blocks = jnp.int32(-(-N // size))
     with jax.enable_x64(True):
-        wide = points.astype(jnp.float64)
-        mean = jnp.mean(wide, axis=0).astype(jnp.float32).astype(jnp.float64)
-        sq = jnp.sum(jnp.square(wide - mean[None, :]), axis=1)
-        is_farthest = sq == jnp.max(sq)
-    return jnp.argmax(is_farthest.astype(jnp.int32)).astype(jnp.int32)
+
+        def widened(i):
+            start = jnp.minimum(i * size, N - size)  # the last block overlaps the one before it
+            rows = lax.dynamic_slice_in_dim(points, start, size).astype(jnp.float64)
+            return start + jnp.arange(size, dtype=jnp.int32), rows
+
+        def add(i, total):
+            numbers, rows = widened(i)
+            return total + jnp.sum(jnp.where((numbers >= i * size)[:, None], rows, 0.0), axis=0)
+
+        total = lax.fori_loop(jnp.int32(0), num_blocks, add, jnp.zeros(D, jnp.float64))
+        mean = (total / N).astype(jnp.float32).astype(jnp.float64)
+
+        def look(i, carry):
+            farthest, row = carry
+            numbers, rows = widened(i)
+            sq = jnp.sum(jnp.square(rows - mean[None, :]), axis=1)
+            best = jnp.max(sq)
+            first = jnp.min(jnp.where(sq == best, numbers, N))
+            return jnp.maximum(farthest, best), jnp.where(best > farthest, first, row)
+
+        carry = jnp.full((), -1.0, jnp.float64), jnp.int32(0)
+        return lax.fori_loop(jnp.int32(0), num_blocks, look, carry)[1]

@@ -36,13 +36,27 @@ def pose(
     """The problem that the arguments of `robust_kcenter` state, or a ValueError."""
     matrix = Points(points, metric)
     existing = check_initial(initial, matrix.N)
-    outliers = matrix.N // 10_000 if num_outliers is None else num_outliers
-    if outliers < 0:
-        raise ValueError(f"num_outliers is {num_outliers}; it cannot be negative")
+    if num_outliers is None:
+        num_outliers = matrix.N // 10_000
+    num_outliers = check_limit("num_outliers", num_outliers)
     num_picks = check_count(num_picks)
     if num_picks < 1:
         raise ValueError(f"num_picks is {num_picks}; at least one center is to be picked")
-    return Problem(matrix, existing, num_picks, outliers, metric)
+    left = matrix.N - len(existing)
+    if num_picks > left:
+        raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
+    return Problem(matrix, existing, num_picks, num_outliers, metric)
+
+
+def check_limit(name: str, value: Any) -> int:
+    """The argument `name`, a number of things; a ValueError if it is not whole or is negative."""
+    try:
+        limit = check_count(value)
+    except ValueError:  # it would speak of num_picks
+        raise ValueError(f"{name} must be an integer, not {value!r}") from None
+    if limit < 0:
+        raise ValueError(f"{name} is {limit}; it cannot be negative")
+    return limit
 
 
 def answer(

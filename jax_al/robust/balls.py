@@ -28,7 +28,7 @@ def greedy_with_outliers(
 
     Under the cosine metric, half a squared Euclidean distance, the factor is 9.
 
-    Args and errors: as for `robust_kcenter`.
+    Args and errors: as for `robust_kcenter`, for the arguments that both have.
     """
     problem = pose(points, num_picks, initial, num_outliers, metric)
     existing, outliers = problem.existing, problem.num_outliers
@@ -45,9 +45,7 @@ def greedy_with_outliers(
         for _ in range(num_picks):
             held = inside @ uncovered.astype(np.int64)
             held[[*existing, *picks]] = -1
-            pick = int(np.argmax(held))
-            if held[pick] < 0:
-                break
+            pick = int(np.argmax(held))  # never one of the -1: `pose` saw that enough are left
             picks.append(pick)
             uncovered &= distances[pick] > 3 * radius
         return np.array(picks) if uncovered.sum() <= outliers else None

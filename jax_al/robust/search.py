@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from jax_al.kcenter.lazy import lazy_greedy
-from jax_al.robust.answer import Robust, answer, pose, radius_without
+from jax_al.robust.answer import Robust, answer, check_limit, pose, radius_without
 from jax_al.robust.covering import find_cover
 from jax_al.robust.pairs import distances_to, list_pairs, next_distance
 
@@ -48,7 +48,7 @@ def robust_kcenter(
 
     Args:
         points: [N, D], as for `kcenter_greedy`.
-        num_picks: Q, at least 1.
+        num_picks: Q, at least 1 and at most the number of points that are not in `initial`.
         initial: indices of existing centers, or None.
         num_outliers: points that may be left out; default N / 10,000, as in the paper.
         metric: "euclidean", or "cosine": 1 - cos(angle).
@@ -58,8 +58,13 @@ def robust_kcenter(
             returned with the lower bound that greedy proves.
 
     Raises:
-        ValueError: as `kcenter_greedy`; a `num_outliers` that is negative.
+        ValueError: as `kcenter_greedy`; `num_picks` 0; `num_outliers`, `max_nodes` or `max_pairs`
+            not whole or negative; `tolerance` negative or NaN.
     """
+    if not tolerance >= 0:  # below 0 the search would never be content; NaN is not >= 0 either
+        raise ValueError(f"tolerance is {tolerance}; it must be 0 or more")
+    max_nodes = check_limit("max_nodes", max_nodes)
+    max_pairs = check_limit("max_pairs", max_pairs)
     problem = pose(points, num_picks, initial, num_outliers, metric)
     matrix, existing, outliers = problem.points, problem.existing, problem.num_outliers
     # The search is Euclidean; the square of a distance has the square of the tolerance's factor.

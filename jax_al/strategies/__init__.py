@@ -95,8 +95,8 @@ def make_strategy(name: str, **options: Any) -> Strategy:
     hints = typing.get_type_hints(STRATEGIES[name])
     for option, value in options.items():
         if option not in known:
-            has = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise UsageError(f"The strategy {name!r} has no option {option!r}: {has}.")
+            hint = did_you_mean(option, known) if known else "it takes none."
+            raise UsageError(f"The strategy {name!r} has no option {option!r}: {hint}")
         if not _fits(value, hints[option]):
             wanted = getattr(hints[option], "__name__", str(hints[option]))
             raise UsageError(

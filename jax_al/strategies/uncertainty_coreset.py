@@ -20,7 +20,7 @@ def uncertainty_coreset(
     max(`budget`, ceil(`fraction` N)) unlabeled points of the highest `score` ("entropy",
     "least_confidence" or "margin"), and whose fixed centers are all labeled points. Candidates
     that coincide with a center come last, the most uncertain first. `fraction` = 1 is `coreset`.
-    `info` holds `cover_radius`, the largest distance that is left among the candidates.
+    `info` holds `candidate_radius`, the largest distance that is left among the candidates.
 
     The field's two-step practice: Settles 2009, *Active learning literature survey*;
     R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. The k-center engine is
@@ -59,7 +59,7 @@ def uncertainty_coreset(
         slots = jnp.arange(budget, dtype=jnp.int32)
         num_away = away.sum()
         indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])
-        return Query(indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)})
+        return Query(indices, {"candidate_radius": jnp.sqrt(chosen.sq_radius)})
 
     return Strategy(
         needs=frozenset({"embedding", "log_probs"}),

@@ -1,0 +1,113 @@
+"""What a person may type wrong, and the one sentence that answers it.
+
+absl and ml_collections parse the flags; here their errors become sentences, and the options of a
+strategy, which a locked config cannot know, are taken out before.
+"""
+
+import ast
+import itertools
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jax_al.base import UsageError, did_you_mean
+from jax_al.workdir import flat
+
+_OPTION = re.compile(r"--?config\.strategy_args\.(\w+)=(.*)", re.DOTALL)
+_FIELD = re.compile(r"--?config\.([\w.]+)(=.*)?", re.DOTALL)
+
+
+def take_strategy_options(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Takes --config.strategy_args.NAME=VALUE out of `argv`.
+
+    Which options there are depends on the strategy, which knows them and refuses others; a locked
+    config would refuse them all.
+
+    Returns:
+      The other words, and the options.
+    """
+    rest, options = [], {}
+    for word in argv:
+        match = _OPTION.fullmatch(word)
+        if match is None:
+            rest.append(word)
+            continue
+        name, text = match.groups()
+        try:
+            options[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            options[name] = text
+    return rest, options
+
+
+def config_path(argv: Sequence[str], default: str) -> str:
+    """Returns the config file that `argv` names, without the argument that may follow a colon."""
+    path = default
+    for word, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
+        if re.match(r"--?config=", word):
+            path = word.partition("=")[2]
+        elif re.fullmatch(r"--?config", word):
+            path = following
+    return path.partition(":")[0]
+
+
+def why_no_config(
+    error: Exception,
+    argv: Sequence[str],
+    path: str,
+    recipes: Sequence[str],
+    default: ConfigDict,
+) -> str:
+    """Returns a sentence that explains why a config could not be made.
+
+    Args:
+      error: what loading the file or applying the flags raised: anything, as a config file is a
+        program.
+      argv: the words of the command line.
+      path: of the config file.
+      recipes: the names of the files that could have been meant.
+      default: a config with all fields.
+    """
+    if not os.path.isfile(path):
+        return f"There is no config file {path}; configs/ holds {', '.join(recipes)}."
+    unknown = _unknown_field(argv, default)
+    if unknown is not None:
+        return unknown
+    kind, lines = type(error).__name__, str(error).strip().splitlines()
+    reason = f"{kind}: {lines[-1].strip()}" if lines else kind
+    return f"The config file {path} cannot be loaded: {reason}."
+
+
+def check_fields(config: ConfigDict, path: str, default: ConfigDict) -> None:
+    """Makes sure that `config`, of the file `path`, has all fields of `default`.
+
+    Raises:
+      UsageError: names those that are not there.
+    """
+    lacking = _fields(default) - _fields(config)
+    if lacking:
+        raise UsageError(
+            f"The config file {path} lacks {', '.join(sorted(lacking))}; "
+            "let it begin with configs.default.get_config()."
+        )
+
+
+def _unknown_field(argv: Sequence[str], default: ConfigDict) -> str | None:
+    """Returns a sentence about the first flag whose field does not exist, None if all do."""
+    for match in filter(None, map(_FIELD.fullmatch, argv)):
+        parent: Any = default
+        for name in match[1].split("."):
+            if not isinstance(parent, ConfigDict):
+                return f"The config has no field {match[1]!r}."
+            if name not in parent:
+                return f"The config has no field {match[1]!r}: {did_you_mean(name, parent)}"
+            parent = parent[name]
+    return None
+
+
+def _fields(config: ConfigDict) -> set[str]:
+    """Returns the names of all fields but the options of strategy and model, which vary."""
+    return set(flat({**config.to_dict(), "strategy_args": None, "model": None}))

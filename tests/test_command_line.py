@@ -1,0 +1,66 @@
+"""Sentences for what a person may type wrong; `test_launch` sees them reach the terminal."""
+
+import pytest
+
+from configs import default
+from jax_al.base import UsageError
+from jax_al.command_line import check_fields, config_path, take_strategy_options, why_no_config
+
+
+def test_the_options_of_a_strategy_are_taken_out():
+    rest, options = take_strategy_options(
+        [
+            "launch.py",
+            "--config.strategy_args.beta=2",
+            "--config.lr=1",
+            "-config.strategy_args.a=x y",
+        ]
+    )
+    assert rest == ["launch.py", "--config.lr=1"]
+    assert options == {"beta": 2, "a": "x y"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "path"),
+    [
+        ([], "first.py"),
+        (["--config=a.py"], "a.py"),
+        (["-config", "a.py", "--config.lr=1"], "a.py"),
+        (["--config=a.py", "--config=b.py:large"], "b.py"),
+    ],
+)
+def test_the_path_of_the_config(argv, path):
+    assert config_path(["launch.py", *argv], "first.py") == path
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [
+        ("--config.lrr=1", "no field 'lrr': did you mean 'lr'?"),
+        ("--config.model.widht=1", "no field 'model.widht': did you mean 'widths'?"),
+        ("--config.lr.x=1", "no field 'lr.x'."),
+        ("--config.what.ever=1", "no field 'what.ever': There is batch_size"),
+    ],
+)
+def test_the_unknown_field_is_named_with_its_place(flag, sentence):
+    said = why_no_config(KeyError("x"), [flag], __file__, [], default.get_config())
+    assert sentence in said
+
+
+def test_other_failures_of_a_config_file():
+    fields = default.get_config()
+    assert "configs/ holds a.py, b.py." in why_no_config(
+        OSError(), [], "no", ["a.py", "b.py"], fields
+    )
+    assert "AssertionError." in why_no_config(AssertionError(), [], __file__, [], fields)
+    assert "NameError: who?" in why_no_config(NameError("a\nwho?"), [], __file__, [], fields)
+
+
+def test_a_config_that_lacks_fields():
+    config = default.get_config()
+    check_fields(config, "mine.py", default.get_config())
+    with config.unlocked():
+        del config.lr
+        del config.data.name
+    with pytest.raises(UsageError, match=r"lacks data\.name, lr; let it begin"):
+        check_fields(config, "mine.py", default.get_config())
