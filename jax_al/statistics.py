@@ -44,8 +44,10 @@ class Penalties(NamedTuple):
     """The pairwise penalty matrix."""
 
     names: list[str]  # [A]
-    matrix: np.ndarray  # float64 [A, A]: share of label counts at which the row beats the column
-    column_means: np.ndarray  # float64 [A]: over the other rows; lower is better
+    # float64 [A, A]: share of label counts at which the row beats the column; nan where there is no
+    # label count to compare them at, as for each and itself
+    matrix: np.ndarray
+    column_means: np.ndarray  # float64 [A]: over the rows compared to it, nan if none; low is good
 
 
 def area(counts: Sequence[float], scores: Sequence[float], low: float, high: float) -> float:
@@ -129,12 +131,12 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[Interval, float]:
 
     mean ± t_{0.975, n-1} * s / sqrt(n), the interval that belongs to the paired t-test. Values that
     are all the same number have no spread to judge by: then, and for one seed, ends and p are nan.
-    Values that are all zero have p = 1.
+    Several values that are all zero have p = 1.
     """
     values = np.asarray(values, float)
     n, mean = len(values), float(np.mean(values)) if len(values) else math.nan
-    if n and np.abs(values).max() <= SAME:
-        return Interval(mean, mean if n > 1 else math.nan, mean if n > 1 else math.nan, n), 1.0
+    if n > 1 and np.abs(values).max() <= SAME:
+        return Interval(mean, mean, mean, n), 1.0
     if n < 2 or np.ptp(values) <= SAME:
         return Interval(mean, math.nan, math.nan, n), math.nan
     error = float(values.std(ddof=1)) / math.sqrt(n)
@@ -214,24 +216,27 @@ def penalty_matrix(curves: Mapping[str, Curve]) -> Penalties:
     i beats j if the paired two-sided t-test over the seeds, t = sqrt(n) * mean / s with the sample
     deviation s, is beyond its 0.05 value (2.776 for their five seeds) in favor of i; then 1 / L is
     added to P[i, j]. So P[i, j] is in [0, 1], P[i, j] + P[j, i] <= 1, and the mean of column j,
-    over the other strategies, says how often j was beaten. Their test is not corrected for the
-    number of comparisons, and neither is this one. The shared start does not count into L, nor do
-    label counts with fewer than two common seeds. Differences that are the same number in every
-    seed beat nobody.
+    over the strategies it was compared to, says how often j was beaten. Their test is not corrected
+    for the number of comparisons, and neither is this one. The shared start does not count into L,
+    nor do label counts with fewer than two common seeds; where none is left, P[i, j] is nan.
+    Differences that are the same number in every seed beat nobody.
     """
     names = list(curves)
-    matrix = np.zeros((len(names), len(names)))
+    matrix = np.full((len(names), len(names)), np.nan)
     for (i, one), (j, other) in itertools.combinations(enumerate(names), 2):
         tests = [
             t_interval(values)
             for values in _paired(curves[one], curves[other]).values()
             if len(values) > 1
         ]
-        for interval, p in tests:
-            if p < 1 - CONFIDENCE:
-                winner, loser = (i, j) if interval.estimate > 0 else (j, i)
-                matrix[winner, loser] += 1 / len(tests)
-    return Penalties(names, matrix, matrix.sum(axis=0) / max(1, len(names) - 1))
+        if not tests:
+            continue
+        ahead = [np.sign(interval.estimate) for interval, p in tests if p < 1 - CONFIDENCE]
+        matrix[i, j] = ahead.count(1) / len(tests)
+        matrix[j, i] = ahead.count(-1) / len(tests)
+    compared = (~np.isnan(matrix)).sum(axis=0)
+    means = np.where(compared > 0, np.nansum(matrix, axis=0) / np.maximum(compared, 1), np.nan)
+    return Penalties(names, matrix, means)
 
 
 def labels_to_reach(

@@ -31,7 +31,8 @@ def make_run(
       strategy: of the config.
       seeds: which ones have results.
       episodes: how many each has ended.
-      max_episodes: of the config; None: as many as `episodes`, so the run is finished.
+      max_episodes: of the config; None: as many as `episodes`, so the run is finished. If there
+        are more to come, the last one that has ended has bought its labels.
       gain: added to the accuracy after the start.
       pool_size: N.
       budget: labels per episode, and initial ones.
@@ -42,9 +43,10 @@ def make_run(
       **fields: further fields of the config; dots as double underscores.
     """
     path.mkdir(parents=True, exist_ok=True)
+    last = max_episodes or episodes
     flat = {
         "seed": min(seeds), "num_seeds": len(seeds), "strategy": strategy, "strategy_args": {},
-        "budget": budget, "max_episodes": max_episodes or episodes, "lr": 0.001,
+        "budget": budget, "max_episodes": last, "lr": 0.001,
         "model": {"name": "cnn", "widths": [2, 3]},
         "data": {"name": "made_up", "data_dir": None, "pool_splits": ["train"], "pool_size": None},
     }  # fmt: skip
@@ -74,7 +76,7 @@ def make_run(
             accuracy = first_accuracy
             if episode:
                 accuracy = 0.3 + 0.5 * (1 - 0.6**episode) + gain + chance.normal(0, 0.01)
-            bought = episode + 1 < episodes
+            bought = episode + 1 < last
             metrics.append(
                 {
                     "seed": seed,
@@ -91,6 +93,7 @@ def make_run(
                     "seconds_select": 0.5 if bought else 0.0,
                 }
             )
+        for episode in range(min(episodes + 1, last)):
             rows = order[budget * episode : budget * (episode + 1)]
             picks += [
                 f"{seed},{episode},{budget * episode + k},{index[row]},,{labels[row]}"

@@ -5,6 +5,13 @@ import pytest
 from PIL import Image
 
 from jax_al.report import Sheet, learning_curve, plot_curves, plot_picks
+from jax_al.report.charts import charts
+from jax_al.report.entrants import gather
+from jax_al.report.pictures import whole_ticks
+from jax_al.report.styles import make_styles
+from jax_al.report.twins import line_picture
+from jax_al.report.workdirs import read
+from tests.made_up_runs import make_run
 
 
 def rows(num_seeds, counts=(10, 20, 30)):
@@ -54,6 +61,23 @@ def test_the_contact_sheet_is_a_readable_picture(tmp_path, channels):
     sheets = [Sheet("initial", images, names), Sheet("episode 1", images[:1], names[:1])]
     plot_picks(path, sheets, "digits")
     assert_picture(path)
+
+
+@pytest.mark.parametrize("ends", [(0.85, 4.15), (0.95, 1.05), (1, 2), (-2, 60), (95, 1005)])
+def test_ticks_are_whole_numbers(ends):
+    ticks = whole_ticks().tick_values(*ends)
+    assert len(ticks)
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 4])
+def test_pictures_of_lines_have_whole_ticks(tmp_path, episodes):
+    entrants = gather([read(make_run(tmp_path / "run", episodes=episodes))])
+    for chart in charts(entrants, None):
+        figure = line_picture(chart, make_styles(["random"], None), [])
+        ticks = figure.axes[0].get_xticks()
+        assert len(ticks), chart.key
+        np.testing.assert_array_equal(ticks, np.round(ticks))
 
 
 def assert_picture(path):

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(
 )
 WIDTHS = {"wide": 1400, "phone": 390}
 # What Chromium says of the software renderer of a machine without a GPU is not the page's.
+ODD_CLASSES = ["<b>cat</b> & 5%{x}", "dog &amp; <extra>bird</extra>", "frog"]
+ODD = "<i>odd</i> &amp; 5%{text}"
 NOT_OURS = ("WebGL", "GL Driver Message", "swiftshader")
 
 
@@ -162,6 +164,125 @@ def test_pointing_at_a_curve_shows_its_values(open_page):
     text = run(browser, "return document.querySelector('#plot-accuracy .hovertext').textContent")
     assert "20 labels: 0." in text
     assert "95%" in text
+
+
+@pytest.fixture(scope="module")
+def odd_names(tmp_path_factory):
+    """Names that plotly would take for markup or for a template, and one map among two."""
+    root = tmp_path_factory.mktemp("odd")
+    make_run(root / "tree/a", "random", looks=True, seeds=range(2), episodes=3, classes=ODD_CLASSES)
+    for seed in range(2):
+        (root / f"tree/a/looks/seed_{seed}/map.npz").unlink()
+    make_run(root / "tree/b", ODD, looks=True, seeds=range(2), episodes=3, classes=ODD_CLASSES)
+    write_report([root / "tree"], root / "odd.html", reference=ODD, files=False)
+    return root / "odd.html"
+
+
+def hover(browser, figure, curve):
+    """The text that pointing at a curve shows."""
+    plot = f"#plot-{figure}"
+    run(browser, f"document.querySelector('{plot}').scrollIntoView()")
+    run(browser, f"Plotly.Fx.hover('plot-{figure}', [{{curveNumber: {curve}, pointNumber: 1}}])")
+    until(browser, f"return document.querySelector('{plot} .hovertext')")
+    return run(browser, f"return document.querySelector('{plot} .hovertext').textContent")
+
+
+def texts(browser, selector):
+    """The text of all elements that are selected."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((t) => t.textContent)"
+    return run(browser, script, selector)
+
+
+def test_names_are_shown_as_they_are_in_pictures_too(open_page, odd_names):
+    browser = open_page(path=odd_names)
+    curve = run(
+        browser,
+        """return document.querySelector('#plot-accuracy').data.findIndex(
+        (t) => t.meta.strategy === arguments[0] && !t.meta.band)""",
+        ODD,
+    )
+    assert hover(browser, "accuracy", curve).startswith(ODD)
+    assert ODD in texts(browser, "#plot-accuracy .legendtext")
+    assert ODD in texts(browser, "#plot-phases .ytick text")
+    assert texts(browser, "#plot-difference .ytitle") == [f"accuracy minus {ODD}'s"]
+    run(
+        browser,
+        """const s = document.getElementById("map-class"); s.value = "0";
+        s.dispatchEvent(new Event("change"))""",
+    )
+    until(browser, "return document.querySelector('#plot-map').data.length === 4")
+    assert texts(browser, "#plot-map .legendtext")[1] == ODD_CLASSES[0]
+    # The unlabeled points lie below those of the class, and would answer for them.
+    run(browser, "Plotly.restyle('plot-map', {visible: false}, [0])")
+    run(
+        browser,
+        """const {x, y} = document.querySelector('#plot-map').data[1];
+        Plotly.Fx.hover('plot-map', {xval: x[0], yval: y[0]})""",
+    )
+    until(browser, "return document.querySelector('#plot-map .hovertext')")
+    assert texts(browser, "#plot-map .hovertext .nums") == [ODD_CLASSES[0]]
+    # Plotly writes the name of the points beside it, unless it is the same text: here it is.
+    assert texts(browser, "#plot-map .hovertext .name") == []
+
+
+def test_the_map_opens_on_a_strategy_that_has_one(open_page, odd_names):
+    browser = open_page(path=odd_names)
+    chosen = "return document.getElementById('map-strategy').value"
+    assert run(browser, chosen) == ODD
+    assert browser.find_element("id", "map-card").is_displayed()
+
+
+def test_episodes_have_whole_ticks(open_page, odd_names):
+    browser = open_page(path=odd_names)
+    for figure in ("class_balance", "cover_radius", "overlap"):
+        ticks = texts(browser, f"#plot-{figure} .xtick text")
+        assert ticks
+        assert all(tick.isdecimal() for tick in ticks), (figure, ticks)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    root = tmp_path_factory.mktemp("many")
+    for k in range(12):
+        make_run(root / f"tree/s{k:02}", f"s{k:02}", gain=0.02 * k, seeds=range(2), episodes=3)
+    make_run(root / "tree/random", seeds=range(2), episodes=3)
+    write_report([root / "tree"], root / "many.html", files=False)
+    return root / "many.html"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_of_many_strategies_a_few_are_shown_and_the_others_can_be(open_page, many, width):
+    browser = open_page(width, path=many)
+    first = {"random", *(f"s{k:02}" for k in range(6, 12))}
+    everybody = first | {f"s{k:02}" for k in range(6)}
+    legend = "#plot-accuracy .legendtext"
+    in_legend = f"return document.querySelectorAll('{legend}').length === "
+
+    def lines(figure="accuracy"):
+        return {name for name, is_shown in shown(browser, figure).items() if is_shown}
+
+    text = browser.find_element("css selector", "body").text
+    assert "7 of the 13 strategies: random and the 6 with the highest mean" in text
+    assert lines() == first
+    assert lines("nll") == first
+    assert set(texts(browser, "[data-strategy][aria-pressed=true]")) == first
+    assert set(texts(browser, legend)) == first
+    colors = run(
+        browser,
+        """return document.getElementById("plot-accuracy").data
+        .filter((t) => t.visible === true).map((t) => t.line.color)""",
+    )
+    assert len(set(colors)) == len(colors) == 7
+    assert lines("overlap")  # pairs of those that are shown
+    run(browser, "document.querySelector('[data-strategy=s03]').click()")
+    until(browser, in_legend + "8")
+    assert lines() == first | {"s03"}
+    run(browser, "document.querySelector('[data-strategy=s02]').click()")
+    until(browser, in_legend + "0")  # with nine it would take the room of the lines
+    browser.find_element("id", "everybody").click()
+    assert lines() == everybody
+    browser.find_element("id", "everybody").click()
+    assert lines() == set()
 
 
 def test_the_slider_moves_the_map_and_the_gallery(open_page):

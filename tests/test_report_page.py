@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import os
+import pathlib
 import re
 import shlex
 import subprocess
@@ -16,8 +17,9 @@ from ml_collections import config_flags
 from PIL import Image
 
 from jax_al import experiment
-from jax_al.report import write_report
-from jax_al.report.sections import command
+from jax_al.command_line import take_strategy_options
+from jax_al.report import ReportError, write_report
+from jax_al.report.sections import command, places_again
 from jax_al.report.workdirs import flat
 from jax_al.terminal import Terminal
 from tests.made_up_runs import make_run
@@ -104,6 +106,20 @@ def test_the_numbers_are_those_of_the_records(made):
     assert int(mine["seeds"]) == 3
 
 
+def test_what_a_strategy_said_of_a_query_is_a_column_of_its_own(tmp_path):
+    run = make_run(tmp_path / "run", seeds=range(1), episodes=3)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows[0]["query_info"] = {"cover_radius": 2.5, "num_clusters": 7}
+    rows[1]["query_info"] = {"cover_radius": None}
+    rows[2]["query_info"] = {}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_report([run], tmp_path / "report.html")
+    found = list(csv.DictReader((tmp_path / "report_files/episodes.csv").open()))
+    assert [row["query_info.cover_radius"] for row in found] == ["2.5", "", ""]
+    assert [row["query_info.num_clusters"] for row in found] == ["7", "", ""]
+    assert "{" not in (tmp_path / "report_files/episodes.csv").read_text()
+
+
 def test_a_report_of_one_run_is_one_fast_file(tmp_path):
     run = make_run(tmp_path / "run", seeds=range(1))
     assert write_report([run], run / "report.html", files=False)
@@ -132,18 +148,30 @@ def test_settings_that_differ_are_told(tmp_path):
     [
         (["nowhere"], "nowhere is not a directory"),
         (["run", "--reference", "bald"], "no strategy 'bald' to compare to, only random"),
-        (["run", "--out", "no/where.html"], "is not a directory to write"),
+        (["run", "--out", "run/config.json/report.html"], "is not a directory to write"),
+        (["run", "--out", "."], ". is a directory; name a file"),
+        (["broken"], "has 'x' as seed"),
         (["run", "--watch", "-1"], "must be a number above 0"),
         ([], "the following arguments are required"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(tmp_path, arguments, sentence):
     make_run(tmp_path / "run")
+    make_run(tmp_path / "broken", seed="x")
     done = report(*arguments, **{"env": os.environ | {"PYTHONPATH": str(ROOT)}} | {"cwd": tmp_path})
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_directory_of_the_page_is_made(tmp_path):
+    run = make_run(tmp_path / "run", seeds=range(1), episodes=2)
+    write_report([run], tmp_path / "a/new/report.html", files=False)
+    assert (tmp_path / "a/new/report.html").stat().st_size > 1_000_000
+    with pytest.raises(ReportError, match="nowhere is not a directory"):
+        write_report([tmp_path / "nowhere"], tmp_path / "other/report.html")
+    assert not (tmp_path / "other").exists()
 
 
 def test_watching_follows_a_run_to_its_end(tmp_path):
@@ -179,12 +207,35 @@ def until(condition):
 
 def test_the_command_makes_the_same_config():
     config = tiny_config(strategy="random", lr=0.02)
+    given = {"embedding": "a b.npy", "size": 3, "rate": 1e-05, "number": "3", "on": True, "k": None}
+    with config.unlocked():
+        config.strategy_args.update(given | {"widths": (4,), "name": "a=b"})
     words = shlex.split(command(flat(json.loads(config.to_json_best_effort())), "runs/a place"))
     assert words[:2] == ["python", "launch.py"]
     words.remove("--workdir=runs/a place")
+    words, options = take_strategy_options(words)
     values = flags.FlagValues()
     config_flags.DEFINE_config_file(
         "config", flag_values=values, lock_config=True, sys_argv=words[1:]
     )
     values(words[1:])
+    with values.config.unlocked():
+        values.config.strategy_args.update(options)
     assert values.config.to_json_best_effort() == config.to_json_best_effort()
+
+
+def test_no_two_runs_are_repeated_in_the_same_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = [pathlib.Path(name) for name in ("x/coreset", "y/coreset", "x/random")]
+    places = places_again([tmp_path / path for path in paths])
+    assert [str(place) for place in places.values()] == [
+        "runs/again/x/coreset", "runs/again/y/coreset", "runs/again/x/random",
+    ]  # fmt: skip
+    here = places_again([pathlib.Path(".")])
+    assert str(here[pathlib.Path(".")]) == f"runs/again/{tmp_path.name}"
+    for path in paths[:2]:
+        make_run(path, "coreset", seeds=[0] if path.parts[0] == "x" else [1])
+    write_report(paths[:2], tmp_path / "report.html", files=False)
+    page = (tmp_path / "report.html").read_text()
+    for path in paths[:2]:
+        assert f"--workdir=runs/again/{path}" in page

@@ -1,15 +1,21 @@
 """Reading workdirs, putting runs together, and what is said of bad input."""
 
+import base64
 import json
+import zlib
 
 import numpy as np
 import pytest
 
+from jax_al.report import ReportError, write_report
 from jax_al.report.charts import charts
 from jax_al.report.entrants import differing, gather
+from jax_al.report.look_files import Pool
 from jax_al.report.looks import gather_looks
 from jax_al.report.tables import make_tables, verdict
-from jax_al.report.workdirs import ReportError, find, read
+from jax_al.report.twins import picked_rows
+from jax_al.report.wording import listed
+from jax_al.report.workdirs import find, read
 from tests.made_up_runs import CLASSES, make_run
 
 
@@ -38,7 +44,40 @@ def test_a_run_is_read_whole_and_a_partial_last_line_is_not_there_yet(tmp_path):
     assert found.config["data.name"] == "made_up"
     assert {len(rows) for picks in found.picks.values() for rows in picks.values()} == {10}
     assert found.finished
-    assert not read(make_run(tmp_path / "going_on", max_episodes=9)).finished
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_run_is_finished_at_its_last_episode_or_when_the_pool_is_used_up(tmp_path, looks):
+    sizes = {"budget": 10, "episodes": 4, "max_episodes": 9, "looks": looks}
+    assert not read(make_run(tmp_path / "going_on", pool_size=200, **sizes)).finished
+    used_up = make_run(tmp_path / "used_up", pool_size=40, **sizes)
+    assert read(used_up).finished
+    rows = (used_up / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (used_up / "metrics.jsonl").write_text("".join(rows[:-1]))  # the last seed lacks its last one
+    assert not read(used_up).finished
+    (used_up / "metrics.jsonl").write_text("".join(rows[:8]))  # and now all of its episodes
+    assert not read(used_up).finished
+
+
+def test_a_run_of_which_more_is_wanted_is_not_finished_although_it_has_bought_nothing_yet(tmp_path):
+    run = make_run(tmp_path / "run", episodes=4, looks=True)
+    assert read(run).finished
+    change_config(run, max_episodes=9)
+    assert not read(run).finished
+
+
+def test_of_two_rows_of_an_episode_the_later_counts(tmp_path):
+    run = make_run(tmp_path / "run", seeds=range(2), episodes=3)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    again = rows[2] | {"test_accuracy": 0.75}
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write(json.dumps(again) + "\n")
+    assert read(run).metrics == [*rows[:2], again, *rows[3:]]
+
+
+def change_config(run, **fields):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | fields))
 
 
 def test_runs_of_one_strategy_are_one_line_over_their_seeds(tmp_path):
@@ -64,10 +103,56 @@ def test_what_sets_runs_of_one_strategy_apart_is_in_the_name(tmp_path):
     assert differing(found) == {"lr": [0.1, 0.2, 0.1]}
 
 
+def test_what_is_written_in_two_ways_is_the_same_setting(tmp_path):
+    make_run(tmp_path / "a", "bald", seeds=[0], lr=1, strategy_args={"beta": 1, "k": None})
+    make_run(tmp_path / "b", "bald", seeds=[1], lr=1.0, strategy_args={"beta": 1.0})
+    make_run(tmp_path / "c", "bald", seeds=[0], lr=1, strategy_args={"beta": True})
+    found = entrants(tmp_path)
+    assert [(e.name, e.seeds) for e in found] == [
+        ("bald (beta=1)", [0, 1]),
+        ("bald (beta=True)", [0]),
+    ]
+    assert differing(found) == {}
+
+
+def test_a_strategy_on_another_embedding_is_called_as_its_folder_is(tmp_path):
+    for folder, embedding in (("typiclust", None), ("typiclust@pixels_pca", "pixels_pca")):
+        options = {"embedding": embedding} if embedding else {}
+        make_run(tmp_path / folder, "typiclust", strategy_args=options)
+    make_run(tmp_path / "x", "coreset", strategy_args={"embedding": "some/where/clip.npy"})
+    names = [entrant.name for entrant in entrants(tmp_path)]
+    assert names == ["typiclust", "typiclust@pixels_pca", "coreset@clip"]
+    make_run(tmp_path / "z", "typiclust", lr=0.5)
+    assert [entrant.name for entrant in entrants(tmp_path)] == [
+        "typiclust (lr=0.001)",
+        "typiclust@pixels_pca (lr=0.001)",
+        "coreset@clip",
+        "typiclust (lr=0.5)",
+    ]
+
+
+def test_no_two_are_called_the_same(tmp_path):
+    for folder in ("a", "b"):
+        place = f"{folder}/clip.npy"
+        make_run(tmp_path / folder, "coreset", strategy_args={"embedding": place})
+    make_run(tmp_path / "c", "bald", strategy_args={"beta": 1})
+    make_run(tmp_path / "d", "bald", strategy_args={"beta": "1"})
+    assert [entrant.name for entrant in entrants(tmp_path)] == [
+        f"coreset@clip in {tmp_path / 'a'}",
+        f"coreset@clip in {tmp_path / 'b'}",
+        f"bald (beta=1) in {tmp_path / 'c'}",
+        f"bald (beta=1) in {tmp_path / 'd'}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
         (lambda run: (run / "metrics.jsonl").unlink(), "no episode has ended"),
+        (lambda run: change_config(run, seed="x"), "has 'x' as seed, which is not a count"),
+        (lambda run: change_config(run, num_seeds=True), "has True as num_seeds"),
+        (lambda run: change_config(run, strategy=None), "has None as strategy"),
+        (lambda run: change_config(run, max_episodes=1.5), "has 1.5 as max_episodes"),
         (lambda run: (run / "config.json").unlink(), "no config.json"),
         (lambda run: (run / "config.json").write_text("{"), "not the config of a run"),
         (lambda run: (run / "config.json").write_text("{}"), "no field 'strategy'"),
@@ -79,9 +164,107 @@ def test_what_sets_runs_of_one_strategy_apart_is_in_the_name(tmp_path):
             ),
             "no number as test_accuracy",
         ),
+        (
+            lambda run: (run / "metrics.jsonl").write_text(
+                '{"seed": 0, "episode": 1, "num_labeled": 5, "test_accuracy": NaN}\n'
+            ),
+            "no number as test_accuracy",
+        ),
+        (
+            lambda run: (run / "metrics.jsonl").write_text(
+                '{"seed": 0, "episode": "1", "num_labeled": 5, "test_accuracy": 0.5}\n'
+            ),
+            "no number as episode",
+        ),
         (lambda run: (run / "metrics.jsonl").write_bytes(b"\xff\n"), "not UTF-8"),
         (lambda run: (run / "picks.csv").write_text("header\n1,2\n"), "Line 2 of"),
+        (lambda run: (run / "picks.csv").write_text(f"header\n0,0,0,{10**30},,1\n"), "Line 2 of"),
+        (lambda run: (run / "picks.csv").write_text(f"header\n{'x' * 200_000}\n"), "Line 2 of"),
+    ],
+)
+def test_bad_records_are_one_clear_sentence(tmp_path, spoil, sentence):
+    run = make_run(tmp_path / "run", looks=True)
+    spoil(run)
+    with pytest.raises(ReportError) as error:
+        write_report([run], tmp_path / "report.html", files=False)
+    assert sentence in str(error.value)
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_value_that_is_no_number_is_left_out_and_told(tmp_path):
+    run = make_run(tmp_path / "run")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows[0] |= {"test_nll": float("inf"), "seconds_train": "soon", "labeled_class_counts": [1, -1]}
+    rows[1] |= {"cover_radius": float("nan"), "test_nll": [1]}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_report([run], tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert (
+        f"Left out of {run / 'metrics.jsonl'}, not being numbers: test_nll in line 1, "
+        "seconds_train in line 1, labeled_class_counts in line 1 and 2 more."
+    ) in text
+    (nll,) = (c for c in charts(entrants(run), None) if c.key == "nll")
+    assert [p.value.num_seeds for p in nll.lines[0].points] == [2, 2, 3, 3]
+
+
+def damage(path):
+    """Makes the data of an archive nonsense, which is neither an OSError nor a bad zip file."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez_compressed(path, **arrays)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(content)
+    with pytest.raises(zlib.error):
+        np.load(path)[next(iter(arrays))]
+
+
+def change_arrays(path, **changes):
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | changes)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
         (lambda run: (run / "looks/pool.npz").write_bytes(b"PK"), "not a readable .npz"),
+        (lambda run: damage(run / "looks/pool.npz"), "not a readable .npz"),
+        (lambda run: damage(run / "looks/seed_0/map.npz"), "not a readable .npz"),
+        (lambda run: damage(run / "looks/seed_0/episode_001.npz"), "not a readable .npz"),
+        (
+            lambda run: change_arrays(run / "looks/pool.npz", labels=np.full(200, 3)),
+            "does not hold a pool",
+        ),
+        (
+            lambda run: change_arrays(run / "looks/pool.npz", index=np.arange(200)[::-1]),
+            "does not rise",
+        ),
+        (
+            lambda run: change_arrays(
+                run / "looks/seed_0/map.npz", map=np.full((200, 2), np.nan, np.float32)
+            ),
+            "not finite",
+        ),
+        (
+            lambda run: change_arrays(
+                run / "looks/seed_0/episode_001.npz", rows=np.arange(191, 201)
+            ),
+            "does not hold the picks",
+        ),
+        (
+            lambda run: change_arrays(
+                run / "looks/seed_0/episode_001.npz", predicted=np.full(10, 3)
+            ),
+            "does not hold the picks",
+        ),
+        (
+            lambda run: change_arrays(
+                run / "looks/seed_0/episode_001.npz", images=np.zeros((3, 8, 8), np.uint8)
+            ),
+            "does not hold the picks",
+        ),
         (lambda run: (run / "looks/seed_0/map.npz").write_bytes(b""), "not a readable .npz"),
         (
             lambda run: np.savez(run / "looks/seed_0/episode_001.npz", rows=np.arange(3)),
@@ -95,14 +278,16 @@ def test_what_sets_runs_of_one_strategy_apart_is_in_the_name(tmp_path):
         ),
     ],
 )
-def test_bad_input_is_one_clear_sentence(tmp_path, spoil, sentence):
+def test_what_cannot_be_looked_at_is_left_out_and_told(tmp_path, spoil, sentence):
     run = make_run(tmp_path / "run", looks=True)
     spoil(run)
-    with pytest.raises(ReportError) as error:
-        gather_looks(entrants(run))
-    assert sentence in str(error.value)
-    assert str(tmp_path) in str(error.value)
-    assert "\n" not in str(error.value)
+    _, notes = gather_looks(entrants(run))
+    (note,) = notes
+    assert sentence in note
+    assert str(run) in note
+    assert note.endswith("It is left out.")
+    write_report([run], tmp_path / "report.html")
+    assert note.replace("'", "&#x27;") in (tmp_path / "report.html").read_text()
 
 
 def test_other_data_the_same_seed_twice_and_no_directory_are_refused(tmp_path):
@@ -151,7 +336,10 @@ def test_one_seed_one_strategy_and_nothing_in_common_say_so(tmp_path):
         "One strategy, random: nothing to compare it with."
     ]
     make_run(tmp_path / "coreset", "coreset", seeds=range(1))
-    first, second, third = verdict(make_tables(entrants(tmp_path), "random"))
+    tables = make_tables(entrants(tmp_path), "random")
+    assert tables.penalties is None
+    assert tables.standings[0].compared == 0
+    first, second, third = verdict(tables)
     assert first == "Nothing can be said yet of any strategy against random."
     assert second.startswith("Not tested against random, for lack of common seeds")
     assert "1 seed" in third
@@ -159,6 +347,64 @@ def test_one_seed_one_strategy_and_nothing_in_common_say_so(tmp_path):
     tables = make_tables(entrants(tmp_path), "random")
     assert tables.label_range == (10, 20)
     assert charts(entrants(tmp_path), "random")
+
+
+def test_one_seed_is_not_said_to_have_an_interval_or_a_test(tmp_path):
+    for name in ("random", "coreset"):
+        make_run(tmp_path / "one" / name, name, seeds=range(1))
+        make_run(tmp_path / "two" / name, name, seeds=range(2))
+    drawn = {
+        num_seeds: {chart.key: chart for chart in charts(entrants(tmp_path / num_seeds), "random")}
+        for num_seeds in ("one", "two")
+    }
+    for key in ("accuracy", "difference"):
+        assert "95%" not in drawn["one"][key].caption
+        assert "95%" in drawn["two"][key].caption
+    assert {p.strong for p in drawn["one"]["difference"].lines[0].points} == {None}
+    for num_seeds in ("one", "two"):
+        write_report([tmp_path / num_seeds], tmp_path / "report.html", files=False)
+        page = (tmp_path / "report.html").read_text()
+        own = page[: page.index("* plotly.js")]
+        assert ("95%" in own) == (num_seeds == "two")
+        assert ("not tested" in own) == (num_seeds == "one")
+        assert ('id="bands"' in own) == (num_seeds == "two")
+
+
+def test_what_was_not_compared_is_a_dash_and_no_zero(tmp_path):
+    make_run(tmp_path / "random", seeds=range(3))
+    make_run(tmp_path / "coreset", "coreset", seeds=range(3))
+    make_run(tmp_path / "bald", "bald", seeds=range(3, 6))
+    write_report([tmp_path], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    matrix = page[page.index('class="matrix"') :]
+    matrix = matrix[: matrix.index("</table>")]
+    assert matrix.count(">\N{EN DASH}<") == 5  # bald with two others, both ways, and its mean
+    assert "so not compared" in page
+    header, *rows = (tmp_path / "report_files/penalties.csv").read_text().splitlines()
+    line = {row.split(",")[0]: row.split(",")[1:] for row in rows}
+    assert line["bald"] == ["", "", ""]
+    assert line["column mean"][header.split(",").index("bald") - 1] == ""
+    assert line["random"].count("") == 2
+
+
+def test_of_many_the_reference_and_the_best_are_shown_at_first(tmp_path):
+    names = [f"s{k}" for k in range(9)]
+    for k, name in enumerate(names):
+        make_run(tmp_path / name, name, gain=0.03 * k, seeds=range(2), episodes=3)
+    make_run(tmp_path / "random", seeds=range(2), episodes=3)
+    all_of_them = entrants(tmp_path)
+    others = make_tables(all_of_them, "random").others
+    assert others == ["s2", "s1", "s0"]
+    overlap = {c.key: c for c in charts(all_of_them, "random", others)}["overlap"]
+    assert "of the strategies shown at first" in overlap.caption
+    assert not any(name in line.name for line in overlap.lines for name in others)
+    assert make_tables(all_of_them[:8], "s0").others == []
+
+
+def test_long_lists_end_in_a_number():
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed(["a", "b", "c"], 2) == "a, b, c"
+    assert listed(["a", "b", "c", "d"], 2, "; ") == "a; b and 2 more"
 
 
 def test_only_pictures_with_numbers_are_drawn(tmp_path):
@@ -211,14 +457,55 @@ def test_what_is_missing_of_the_looks_is_left_out(tmp_path):
     assert gather_looks(entrants(tmp_path)) == (None, [])
 
 
-def test_large_maps_are_thinned_but_keep_every_pick(tmp_path, monkeypatch):
-    monkeypatch.setattr("jax_al.report.looks.MAP_BYTES", 100 * 16 // 3)
-    run = make_run(tmp_path / "run", looks=True, seeds=range(1))
+@pytest.mark.parametrize(("room", "shown"), [(150, 3), (75, 2), (20, 1)])
+def test_large_maps_are_thinned_but_keep_every_pick(tmp_path, monkeypatch, room, shown):
+    monkeypatch.setattr("jax_al.report.looks.MAP_BYTES", room * 16 // 3)
+    run = make_run(tmp_path / "run", looks=True, seeds=range(3))
     data, notes = gather_looks(entrants(run))
     assert data is not None
-    assert any("of the 200 points" in note for note in notes)
-    entry = data["strategies"]["random"]["0"]
-    assert {len(rows) for rows in entry["picks"].values()} == {10}
+    assert any("of the 200 points: all that were bought" in note for note in notes)
+    assert any("more seeds" in note for note in notes) == (shown < 3)
+    entries = data["strategies"]["random"]
+    assert len(entries) == shown  # as many seeds as have room for all of their 40 picks
+    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
+    for entry in entries.values():
+        for episode, places in entry["picks"].items():
+            assert labels[places].tolist() == entry["gallery"]["episodes"][episode]["label"]
+
+
+def test_one_damaged_file_takes_no_other_away(tmp_path):
+    run = make_run(tmp_path / "run", looks=True, seeds=range(2))
+    damage(run / "looks/seed_0/episode_001.npz")
+    damage(run / "looks/seed_1/map.npz")
+    data, notes = gather_looks(entrants(run))
+    assert data is not None
+    assert len(notes) == 2
+    first, second = data["strategies"]["random"].values()
+    assert "x" in first
+    assert "x" not in second
+    assert list(first["gallery"]["episodes"]) == [0, 2, 3]
+    assert list(second["gallery"]["episodes"]) == [0, 1, 2, 3]
+
+
+def test_a_score_that_is_not_finite_is_left_out(tmp_path):
+    run = make_run(tmp_path / "run", looks=True, seeds=range(1))
+    score = np.array([np.inf, -np.inf, np.nan, 0, 1, 2, 3, 4, 5, 6], np.float32)
+    change_arrays(run / "looks/seed_0/episode_001.npz", score=score)
+    data, notes = gather_looks(entrants(run))
+    assert data is not None
+    assert notes == []
+    gallery = data["strategies"]["random"]["0"]["gallery"]
+    assert gallery["episodes"][1]["score"] == [None] * 3 + [0, 1, 2, 3, 4, 5, 6]
+    json.dumps(data, allow_nan=False)
+
+
+def test_an_unknown_pick_is_on_no_map_rather_than_on_the_point_of_another():
+    pool = Pool(np.zeros(4, np.int32), np.array([2, 4, 6, 8]), ["a"])
+    assert pool.rows([8, 5, 2, 99, 0]).tolist() == [3, 0]
+    rows, episodes = picked_rows(pool, {0: [4, 5], 1: [], 3: [9, 8, 2]})
+    assert rows.tolist() == [1, 3, 0]
+    assert episodes.tolist() == [0, 3, 3]
+    assert [len(part) for part in picked_rows(pool, {})] == [0, 0]
 
 
 def test_many_seeds_are_not_all_shown(tmp_path, monkeypatch):

@@ -105,6 +105,9 @@ def test_one_seed_has_a_mean_and_no_interval():
         assert math.isnan(interval.high)
         assert interval.num_seeds == 1
     assert math.isnan(stat.t_interval([0.3])[1])
+    zero, p = stat.t_interval([0.0])
+    assert zero[0] == 0
+    assert all(map(math.isnan, (*zero[1:3], p)))
     assert math.isnan(stat.bootstrap_interval([]).estimate)
 
 
@@ -171,6 +174,17 @@ def test_paired_differences_are_scipys_paired_tests_holm_corrected_over_everythi
     assert min(d.adjusted_p for d in result["same"].values()) > 0.05
 
 
+def test_what_cannot_be_tested_does_not_make_the_other_tests_stricter():
+    curves = normal_curves(8, good=0.03, random=0.0)
+    alone = stat.paired_differences(curves, "random")["good"]
+    # Of this one there is one seed, which happens to be where the reference is.
+    lonely = {0: {count: curves["random"][0][count] for count in (20, 30, 40)}}
+    both = stat.paired_differences(curves | {"lonely": lonely}, "random")
+    assert all(math.isnan(difference.adjusted_p) for difference in both["lonely"].values())
+    assert both["lonely"]
+    assert both["good"] == alone
+
+
 def test_the_sign_turns_with_the_reference():
     curves = normal_curves(5, a=0.03, b=0.0)
     forth, back = (stat.paired_differences(curves, name) for name in ("b", "a"))
@@ -214,7 +228,7 @@ def test_the_penalty_matrix_by_hand_with_the_papers_threshold():
     ahead = table + np.column_stack([np.zeros(5), plain, 0.05 + plain, -0.05 + plain])
     counts = (10, 20, 30, 40)
     result = stat.penalty_matrix({"a": curve(ahead, counts), "b": curve(table, counts)})
-    np.testing.assert_allclose(result.matrix, [[0, 1 / 3], [1 / 3, 0]])
+    np.testing.assert_allclose(result.matrix, [[np.nan, 1 / 3], [1 / 3, np.nan]])
     np.testing.assert_allclose(result.column_means, [1 / 3, 1 / 3])
     t = math.sqrt(5) * np.mean(0.05 + plain) / np.std(plain, ddof=1)
     assert t > stats.t.ppf(0.975, 4) == pytest.approx(2.776, abs=1e-3)
@@ -226,13 +240,32 @@ def test_the_penalty_matrix_is_bounded_and_follows_the_names(seed, num_strategie
     curves = {str(k): curve(rng.random((num_seeds, 3)).round(1)) for k in range(num_strategies)}
     result = stat.penalty_matrix(curves)
     P = result.matrix
-    assert (P >= 0).all()
-    assert (P + P.T <= 1 + 1e-9).all()
-    assert (np.diag(P) == 0).all()
+    compared = ~np.isnan(P)
+    assert (P[compared] >= 0).all()
+    assert ((P + P.T)[compared] <= 1 + 1e-9).all()
+    assert not np.diag(compared).any()
+    assert compared.any() == (num_seeds > 1)
     turned = stat.penalty_matrix(dict(reversed(curves.items())))
     np.testing.assert_allclose(turned.matrix[::-1, ::-1], P)
-    if num_seeds == 1:
-        assert not P.any()
+
+
+def test_who_was_never_compared_is_not_called_unbeaten():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 0.01, (3, 5, 3))
+    curves = {
+        "good": curve(0.9 + noise[0]),
+        "bad": curve(0.1 + noise[1]),
+        "elsewhere": curve(0.5 + noise[2], seeds=range(5, 10)),  # no common seed
+        "later": curve([[0.5, 0.6, 0.7]], counts=(11, 21, 41)),  # no common label count
+    }
+    P = stat.penalty_matrix(curves)
+    expected = np.full((4, 4), np.nan)
+    expected[0, 1], expected[1, 0] = 1, 0
+    np.testing.assert_array_equal(P.matrix, expected)
+    np.testing.assert_array_equal(P.column_means, [0, 1, np.nan, np.nan])
+    # The mean of a column is over those that it was compared to, and no others.
+    three = stat.penalty_matrix({**curves, "middle": curve(0.5 + noise[2])})
+    np.testing.assert_allclose(three.column_means[:2], [0, 1])
 
 
 # --- labels to reach -----------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Pictures and reports of runs, from their files; knows nothing of how they were made."""
 
 from jax_al.report.build import write_report
+from jax_al.report.errors import ReportError
 from jax_al.report.pictures import CurvePoint, Sheet, learning_curve, plot_curves, plot_picks
-from jax_al.report.workdirs import ReportError
 
 __all__ = [
     "CurvePoint",

@@ -6,7 +6,7 @@ import sys
 import time
 
 from jax_al.report.build import write_report
-from jax_al.report.workdirs import ReportError
+from jax_al.report.errors import ReportError
 
 
 def main() -> int:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from jax_al.report.charts import charts
 from jax_al.report.entrants import Entrant, gather
+from jax_al.report.errors import ReportError
 from jax_al.report.looks import gather_looks
 from jax_al.report.page import make_page
 from jax_al.report.pictures import replace_file
 from jax_al.report.styles import make_styles
 from jax_al.report.tables import make_tables
 from jax_al.report.twins import write_files
-from jax_al.report.workdirs import ReportError, find, read
+from jax_al.report.workdirs import find, read
 
 BASELINE = "random"
 
@@ -28,7 +29,7 @@ def write_report(
 
     Args:
       paths: workdirs, or directories of workdirs.
-      out: the page; the files go to `<out without suffix>_files/`.
+      out: the page, its directory made if missing; the files go to `<out without suffix>_files/`.
       reference: the strategy the others are compared to; None: random, else the first.
       files: whether to write pictures and CSV too, which takes some seconds.
       refresh: seconds after which an open page loads itself again, while a run goes on.
@@ -39,15 +40,17 @@ def write_report(
     Raises:
       ReportError: the runs cannot be reported on, in one sentence.
     """
-    if not out.resolve().parent.is_dir():
-        raise ReportError(f"{out.parent} is not a directory to write {out.name} to.")
+    if out.is_dir():
+        raise ReportError(f"{out} is a directory; name a file in it to write the report to.")
     runs = [read(path) for path in find(paths)]
     entrants = gather(runs)
     finished = all(run.finished for run in runs)
     against = _reference(entrants, reference)
+    tables = make_tables(entrants, against)
     names = [entrant.name for entrant in entrants]
-    styles = make_styles(names, against)
-    drawn, tables = charts(entrants, against), make_tables(entrants, against)
+    # Those that are shown at first come first, so that their colors are all different.
+    styles = make_styles(sorted(names, key=lambda name: name in tables.others), against)
+    drawn = charts(entrants, against, tables.others)
     beside = out.with_name(f"{out.stem}_files")
     page = make_page(
         entrants,
@@ -58,6 +61,10 @@ def write_report(
         beside.name if files else None,
         None if finished else refresh,
     )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ReportError(f"{out.parent} is not a directory to write {out.name} to.") from error
     if files:
         write_files(beside, entrants, drawn, tables, styles)
     replace_file(out, page.encode())

@@ -6,12 +6,13 @@ under the pictures come from them too, so that all four say the same.
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jax_al import statistics
 from jax_al.report.entrants import Entrant
-from jax_al.statistics import Interval
+from jax_al.report.workdirs import SECONDS
+from jax_al.statistics import Difference, Interval
 
 SIGNIFICANT = 0.05
 MOST_PAIRS = 6  # lines in the picture of overlaps
@@ -22,7 +23,7 @@ class Point(NamedTuple):
 
     x: int
     value: Interval
-    strong: bool  # differs from the reference after correction
+    strong: bool | None = None  # differs from the reference after correction; None: not tested
 
 
 class Line(NamedTuple):
@@ -44,14 +45,29 @@ class Chart(NamedTuple):
     zero: bool = False  # whether zero is a line to compare with
     whole: bool = False  # whether the axis starts at zero
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any value is of seeds enough for one."""
+        return has_intervals(self.lines)
 
-def charts(entrants: Sequence[Entrant], reference: str | None) -> list[Chart]:
-    """Returns the pictures for which there are numbers, in the order of the page."""
+
+def has_intervals(lines: Sequence[Line]) -> bool:
+    """Whether any value of `lines` is of seeds enough for an interval."""
+    return any(not math.isnan(point.value.low) for line in lines for point in line.points)
+
+
+def charts(
+    entrants: Sequence[Entrant], reference: str | None, others: Collection[str] = ()
+) -> list[Chart]:
+    """Returns the pictures for which there are numbers, in the order of the page.
+
+    Args:
+      entrants: the strategies.
+      reference: the one the others are compared to, or None.
+      others: names of those that are not shown at first, and take no part in pairs.
+    """
     found = [
-        _curves(
-            entrants, "accuracy", "test_accuracy", "Test accuracy", "test accuracy",
-            "Mean over seeds with a 95% bootstrap interval.",
-        ),
+        _accuracy(entrants),
         _difference(entrants, reference) if reference else None,
         _curves(
             entrants, "nll", "test_nll", "Likelihood of the test labels",
@@ -83,19 +99,26 @@ def charts(entrants: Sequence[Entrant], reference: str | None) -> list[Chart]:
             lambda row: sum(seconds(row).values()) or None,
             "Training, evaluating, embedding and selecting, on the machine of the run.",
         )._replace(whole=True),
-        _overlap(entrants),
+        _overlap([entrant for entrant in entrants if entrant.name not in others], bool(others)),
     ]  # fmt: skip
     return [chart for chart in found if chart and any(line.points for line in chart.lines)]
 
 
 def seconds(row: Mapping[str, Any]) -> dict[str, float]:
     """Returns {phase: seconds} of one episode."""
-    prefix = "seconds_"
     return {
-        name.removeprefix(prefix): float(value)
+        name.removeprefix(SECONDS): float(value)
         for name, value in row.items()
-        if name.startswith(prefix) and value is not None
+        if name.startswith(SECONDS) and value is not None
     }
+
+
+def _accuracy(entrants: Sequence[Entrant]) -> Chart:
+    chart = _curves(
+        entrants, "accuracy", "test_accuracy", "Test accuracy", "test accuracy",
+        "Mean over seeds with a 95% bootstrap interval.",
+    )  # fmt: skip
+    return chart if chart.has_intervals else chart._replace(caption="One seed each: no interval.")
 
 
 def _curves(
@@ -130,23 +153,32 @@ def _difference(entrants: Sequence[Entrant], reference: str) -> Chart:
         Line(
             name,
             [
-                Point(count, difference.interval, difference.adjusted_p < SIGNIFICANT)
+                Point(count, difference.interval, _differs(difference))
                 for count, difference in differences.items()
             ],
         )
         for name, differences in found.items()
     ]
+    caption = "Too few common seeds for an interval or a test."
+    if has_intervals(lines):
+        caption = (
+            "Mean of the differences seed by seed, with a 95% t interval of each comparison. A "
+            "filled marker differs from zero after Holm's correction over all label counts and "
+            f"strategies (p < {SIGNIFICANT})."
+        )
     return Chart(
         "difference", f"Difference to {reference}", "labels", f"accuracy minus {reference}'s",
-        lines,
-        "Mean of the differences seed by seed, with a 95% t interval of each comparison. A filled "
-        "marker differs from zero after Holm's correction over all label counts and strategies "
-        f"(p < {SIGNIFICANT}).",
-        zero=True,
+        lines, caption, zero=True,
     )  # fmt: skip
 
 
-def _overlap(entrants: Sequence[Entrant]) -> Chart | None:
+def _differs(difference: Difference) -> bool | None:
+    p = difference.adjusted_p
+    return None if math.isnan(p) else p < SIGNIFICANT
+
+
+def _overlap(entrants: Sequence[Entrant], are_some: bool) -> Chart | None:
+    """Returns the picture of pairs of `entrants`, which may be but some of all."""
     lines = []
     for one, other in itertools.combinations(entrants, 2):
         found = statistics.overlaps(one.picks, other.picks)
@@ -155,11 +187,13 @@ def _overlap(entrants: Sequence[Entrant]) -> Chart | None:
     if not lines:
         return None
     lines.sort(key=lambda line: -line.points[-1].value.estimate)
-    rest = f" The {MOST_PAIRS} pairs that end highest." if len(lines) > MOST_PAIRS else ""
+    rest = f" The {MOST_PAIRS} pairs that end highest" if len(lines) > MOST_PAIRS else ""
+    if are_some:
+        rest = f"{rest or ' Pairs'} of the strategies shown at first"
     return Chart(
         "overlap", "Overlap of the picks", "episode", "Jaccard index", lines[:MOST_PAIRS],
         "Share of what two strategies have bought by an episode that both have bought, same seed, "
-        f"without the initial labels.{rest}",
+        f"without the initial labels.{rest and rest + '.'}",
         whole=True,
     )  # fmt: skip
 
@@ -173,4 +207,4 @@ def _by_count(curve: Mapping[int, Mapping[int, float]]) -> dict[int, list[float]
 
 
 def _points(values: Mapping[int, Sequence[float]]) -> list[Point]:
-    return [Point(x, statistics.bootstrap_interval(values[x]), False) for x in sorted(values)]
+    return [Point(x, statistics.bootstrap_interval(values[x])) for x in sorted(values)]

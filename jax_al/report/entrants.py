@@ -1,10 +1,14 @@
 """Who is compared: the runs of one strategy put together over their seeds, each with a name."""
 
+import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jax_al.report.workdirs import INCIDENTAL, ReportError, Workdir, check_same_data
+from jax_al.report.errors import ReportError
+from jax_al.report.workdirs import INCIDENTAL, Workdir, check_same_data
+
+EMBEDDING = "strategy_args.embedding"
 
 
 class Entrant(NamedTuple):
@@ -29,6 +33,11 @@ class Entrant(NamedTuple):
         return {seed: picks for run in self.runs for seed, picks in run.picks.items()}
 
     @property
+    def notes(self) -> list[str]:
+        """What was left out of its records."""
+        return [note for run in self.runs for note in run.notes]
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds that have ended an episode."""
         return sorted({row["seed"] for row in self.metrics})
@@ -49,8 +58,9 @@ class Entrant(NamedTuple):
 def gather(runs: Sequence[Workdir]) -> list[Entrant]:
     """Groups runs by strategy and options, and names them.
 
-    A name is the strategy's, with the fields that set it apart where several share it. Runs that
-    have not ended an episode yet are left out.
+    A name is STRATEGY, or STRATEGY@EMBEDDING as in config.compare, with the other fields that set
+    it apart where several share it, and with its workdir where even that is the same text. Runs
+    that have not ended an episode yet are left out.
 
     Raises:
       ReportError: different data, nothing to show yet, or the same seed twice.
@@ -60,11 +70,14 @@ def gather(runs: Sequence[Workdir]) -> list[Entrant]:
     if not shown:
         where = ", ".join(str(run.path) for run in runs)
         raise ReportError(f"There is nothing to report yet: no episode has ended in {where}.")
-    groups: dict[str, list[Workdir]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[Workdir]] = {}
     for run in shown:
-        settings = {key: val for key, val in run.config.items() if key not in INCIDENTAL}
-        groups.setdefault(repr(sorted(settings.items())), []).append(run)
-    entrants = [Entrant(_name(same, shown), same) for same in groups.values()]
+        groups.setdefault(tuple(sorted(_settings(run.config).items())), []).append(run)
+    names = [_name(same[0].config, [run.config for run in shown]) for same in groups.values()]
+    entrants = [
+        Entrant(name if names.count(name) == 1 else f"{name} in {same[0].path}", same)
+        for name, same in zip(names, groups.values(), strict=True)
+    ]
     for entrant in entrants:
         owner: dict[int, pathlib.Path] = {}
         for run in entrant.runs:
@@ -83,23 +96,46 @@ def differing(entrants: Sequence[Entrant]) -> dict[str, list[Any]]:
 
     The strategy and its options differ by intention and are not among them.
     """
-    configs = [entrant.config for entrant in entrants]
+    forms = [_settings(entrant.config) for entrant in entrants]
     return {
-        field: values
-        for field in dict.fromkeys(field for config in configs for field in config)
-        if field not in INCIDENTAL and not field.startswith("strategy")
-        for values in [[config.get(field) for config in configs]]
-        if any(value != values[0] for value in values)
+        field: [entrant.config.get(field) for entrant in entrants]
+        for field in dict.fromkeys(field for form in forms for field in form)
+        if not field.startswith("strategy") and len({form.get(field) for form in forms}) > 1
     }
 
 
-def _name(same: list[Workdir], all_runs: list[Workdir]) -> str:
-    config = same[0].config
-    rivals = [run.config for run in all_runs if run.config["strategy"] == config["strategy"]]
+def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the settings that make a strategy what it is, in the one form to compare them in.
+
+    As JSON, so that True is not 1, but with 1 for 1.0; without those that are null, which is what
+    an absent one means.
+    """
+    return {
+        field: json.dumps(_whole(value))
+        for field, value in config.items()
+        if field not in INCIDENTAL and value is not None
+    }
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _name(config: Mapping[str, Any], all_configs: Sequence[Mapping[str, Any]]) -> str:
+    mine = _settings(config)
+    rivals = [_settings(each) for each in all_configs if each["strategy"] == config["strategy"]]
     apart = [
-        f"{field.removeprefix('strategy_args.')}={config.get(field, 'default')}"
-        for field in sorted({field for rival in rivals for field in rival})
-        if field not in INCIDENTAL
-        and any(rival.get(field) != config.get(field) for rival in rivals)
+        f"{field.removeprefix('strategy_args.')}={config[field] if field in mine else 'default'}"
+        for field in sorted({field for rival in rivals for field in rival} - {EMBEDDING})
+        if any(rival.get(field) != mine.get(field) for rival in rivals)
     ]
-    return config["strategy"] + (f" ({', '.join(apart)})" if apart else "")
+    embedding = str(config[EMBEDDING]) if EMBEDDING in mine else ""
+    if embedding.endswith(".npy"):
+        embedding = pathlib.PurePath(embedding).stem
+    return (
+        config["strategy"]
+        + (f"@{embedding}" if embedding else "")
+        + (f" ({', '.join(apart)})" if apart else "")
+    )

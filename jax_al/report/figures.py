@@ -6,6 +6,7 @@ page can switch strategies and intervals on and off in all pictures at once.
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from jax_al.report.tables import Standing
 from jax_al.report.wording import between, number, seeds
 
 MARGIN = {"l": 58, "r": 14, "t": 12, "b": 46}
+VERDICTS = {True: "differs after correction", False: "may be chance", None: "not tested"}
 
 
 def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
             x=[p.x for p in line.points],
             y=[p.value.estimate for p in line.points],
             mode="lines+markers",
-            name=line.name,
+            name=_plain(line.name),
             showlegend=legend,
             line={"color": style.color, "dash": style.dash[0], "width": 2},
             marker={
@@ -61,11 +63,12 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
         )
     figure.update_layout(
         margin=MARGIN,
-        xaxis={"title": {"text": chart.xlabel}, "automargin": True, "tickformat": ","},
+        xaxis={"title": {"text": chart.xlabel}, "automargin": True, "tickformat": ","}
+        | _whole_ticks(chart),
         yaxis={
-            "title": {"text": chart.ylabel},
+            "title": {"text": _plain(chart.ylabel)},
             "automargin": True,
-            "rangemode": "tozero" if chart.whole else "normal",
+            "rangemode": "tozero" if chart.whole or chart.zero else "normal",
             "zeroline": chart.zero,
         },
         hovermode="closest",
@@ -81,10 +84,10 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
     phases = dict.fromkeys(phase for s in standings for phase in s.seconds)
     for k, phase in enumerate(phases):
         figure.add_bar(
-            y=[s.name for s in standings],
+            y=[_plain(s.name) for s in standings],
             x=[s.seconds.get(phase, 0.0) for s in standings],
             orientation="h",
-            name=phase,
+            name=_plain(phase),
             marker={
                 "color": COLORS[k % len(COLORS)],
                 "pattern": {
@@ -95,7 +98,7 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
                     "fgcolor": "rgba(0,0,0,0.55)",
                 },
             },
-            hovertemplate=f"%{{y}}, {phase}: %{{x:,.1f}} s<extra></extra>",
+            hovertemplate=f"%{{y}}, {_plain(phase)}: %{{x:,.1f}} s<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
@@ -112,14 +115,28 @@ def _hover(chart: Chart, line: Line) -> list[str]:
     texts = []
     for point in line.points:
         value = point.value
-        text = f"{line.name}<br>{point.x:,} {chart.xlabel}: {number(value.estimate)}"
+        text = f"{_plain(line.name)}<br>{point.x:,} {chart.xlabel}: {number(value.estimate)}"
         if not math.isnan(value.low):
             text += f"<br>95%: {between(value.low, value.high)}"
         text += f"<br>{seeds(value.num_seeds)}"
         if chart.zero:
-            text += "<br>" + ("differs after correction" if point.strong else "may be chance")
+            text += f"<br>{VERDICTS[point.strong]}"
         texts.append(text)
     return texts
+
+
+def _plain(text: str) -> str:
+    """Returns `text` such that plotly shows it as it is, and takes no part for markup."""
+    return re.sub("[&<>%]", lambda sign: f"&#{ord(sign[0])};", text)
+
+
+def _whole_ticks(chart: Chart) -> dict[str, Any]:
+    """Returns what keeps the ticks of labels and episodes whole.
+
+    Plotly chooses at most ten ticks, so a step below 1 is possible only on a short axis.
+    """
+    x = [point.x for line in chart.lines for point in line.points]
+    return {"dtick": 1} if max(x) - min(x) < 10 else {}
 
 
 def _transparent(color: str) -> str:

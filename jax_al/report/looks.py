@@ -5,16 +5,21 @@ strategy, then the second, and so on while there is room.
 """
 
 import base64
+import functools
 import io
 import json
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from jax_al.report.entrants import Entrant
-from jax_al.report.workdirs import Look, Pool, ReportError, read_looks, read_map, read_pool
+from jax_al.report.errors import ReportError
+from jax_al.report.look_files import Look, Pool, look_files, read_look, read_map, read_pool
+
+Found = TypeVar("Found")
 
 MAP_BYTES = 2_000_000  # of base64 text, the maps of the first seeds
 LOOKS_BYTES = 3_500_000  # of JSON, everything; plotly.js has 4.8 MB of the page's 10
@@ -32,32 +37,34 @@ class Looks(NamedTuple):
 
 
 def gather_looks(entrants: Sequence[Entrant]) -> Looks:
-    """Reads looks/ of all entrants.
+    """Reads looks/ of all entrants. What cannot be read is left out, and told.
 
     Raises:
-      ReportError: a file cannot be read, or pools differ.
+      ReportError: pools differ.
     """
-    pool = _common_pool(entrants)
+    notes: list[str] = []
+    pool = _common_pool(entrants, notes)
     if pool is None:
-        return Looks(None, [])
+        return Looks(None, notes)
     N = len(pool.labels)
     ranked = [
         (entrant, entrant.seeds[rank])
         for rank in range(max(len(entrant.seeds) for entrant in entrants))
         for entrant in entrants
-        if rank < len(entrant.seeds)
+        if rank < len(entrant.seeds) and _look_directory(entrant, entrant.seeds[rank]).is_dir()
     ]
-    room = max(1, MAP_BYTES * 3 // 4 // 4 // len(entrants))  # points: x and y in 2 bytes each
-    kept = _kept_rows(N, room, ranked[: len(entrants)], pool)
-    size = THUMBNAIL if len(entrants) <= MANY else SMALL_THUMBNAIL
+    sharing = max(1, len({entrant.name for entrant, _ in ranked}))
+    room = max(1, MAP_BYTES * 3 // 4 // 4 // sharing)  # points: x and y in 2 bytes each
+    fitting, kept = _fitting(ranked, room, pool)
+    size = THUMBNAIL if sharing <= MANY else SMALL_THUMBNAIL
 
     strategies: dict[str, dict[str, Any]] = {}
-    used, left_out, has_map = 0, 0, False
-    for entrant, seed in ranked:
+    used, has_map, left_out = 0, False, len(ranked) - len(fitting)
+    for entrant, seed in fitting:
         if used > LOOKS_BYTES:
-            left_out += (entrant.path(seed) / "looks" / f"seed_{seed}").is_dir()
+            left_out += 1
             continue
-        entry = _entry(entrant, seed, pool, kept, size)
+        entry = _entry(entrant, seed, pool, kept, size, notes)
         weight = len(json.dumps(entry))
         if not entry:
             continue
@@ -67,7 +74,6 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         used += weight
         has_map = has_map or "x" in entry
         strategies.setdefault(entrant.name, {})[str(seed)] = entry
-    notes = []
     if has_map and len(kept) < N:
         notes.append(
             f"The map shows {len(kept):,} of the {N:,} points: all that were bought, and a random "
@@ -89,32 +95,34 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
     return Looks(data, notes)
 
 
-def _entry(entrant: Entrant, seed: int, pool: Pool, kept: np.ndarray, size: int) -> dict[str, Any]:
+def _entry(
+    entrant: Entrant, seed: int, pool: Pool, kept: np.ndarray, size: int, notes: list[str]
+) -> dict[str, Any]:
     """Returns the map, the picks and the gallery of one seed; empty if it has neither."""
     entry: dict[str, Any] = {}
-    found = read_map(entrant.path(seed), seed)
+    path = entrant.path(seed)
+    found = _or_note(functools.partial(read_map, path, seed, pool), notes)
     if found is not None:
         points, embedding = found
-        if points.shape != (len(pool.labels), 2):
-            raise ReportError(
-                f"The map of seed {seed} in {entrant.path(seed)} has shape {points.shape}, but "
-                f"the pool has {len(pool.labels)} points."
-            )
         entry |= _coordinates(points[kept]) | {"embedding": embedding}
         entry["picks"] = {
-            episode: _positions(_rows_of(picks, pool), kept)
+            episode: np.searchsorted(kept, pool.rows(picks)).tolist()
             for episode, picks in entrant.picks.get(seed, {}).items()
         }
-    looks = read_looks(entrant.path(seed), seed)
+    looks = {
+        episode: look
+        for episode, file in look_files(path, seed).items()
+        if (look := _or_note(functools.partial(read_look, file, pool), notes)) is not None
+    }
     if looks:
         entry["gallery"] = _gallery(looks, pool, size)
     return entry
 
 
-def _common_pool(entrants: Sequence[Entrant]) -> Pool | None:
+def _common_pool(entrants: Sequence[Entrant], notes: list[str]) -> Pool | None:
     common, where = None, None
     for run in (run for entrant in entrants for run in entrant.runs):
-        pool = read_pool(run.path)
+        pool = _or_note(functools.partial(read_pool, run.path), notes)
         if pool is None:
             continue
         if common is None:
@@ -124,32 +132,40 @@ def _common_pool(entrants: Sequence[Entrant]) -> Pool | None:
     return common
 
 
-def _kept_rows(N: int, room: int, shown: Sequence[tuple[Entrant, int]], pool: Pool) -> np.ndarray:
-    """Returns the rows of the pool that the maps show, rising: all bought and some others."""
-    if room >= N:
-        return np.arange(N)
-    bought = {
-        int(row)
-        for entrant, seed in shown
-        for picks in entrant.picks.get(seed, {}).values()
-        for row in _rows_of(picks, pool)
-    }
-    others = np.setdiff1d(np.arange(N), list(bought))
+def _or_note(read: Callable[[], Found | None], notes: list[str]) -> Found | None:
+    """Returns what is read; where that fails, None, and the reason goes to the notes."""
+    try:
+        return read()
+    except ReportError as error:
+        notes.append(f"{error} It is left out.")
+        return None
+
+
+def _fitting(
+    ranked: Sequence[tuple[Entrant, int]], room: int, pool: Pool
+) -> tuple[list[tuple[Entrant, int]], np.ndarray]:
+    """Returns the seeds that fit, and the rows of the pool in all maps.
+
+    The rows, rising, are all that those seeds have bought, and some of the others. A seed whose
+    picks have no room any more would lack some of them, so it does not fit; but every strategy has
+    one that does.
+    """
+    fitting, seen, bought = [], set(), np.array([], np.int64)
+    for entrant, seed in ranked:
+        picks = entrant.picks.get(seed, {}).values()
+        mine = pool.rows([index for some in picks for index in some])
+        together = np.union1d(bought, mine)
+        if entrant.name not in seen or len(together) <= room:
+            fitting.append((entrant, seed))
+            seen.add(entrant.name)
+            bought = together
+    others = np.setdiff1d(np.arange(len(pool.labels)), bought)
     some = np.random.default_rng(0).permutation(others)[: max(0, room - len(bought))]
-    return np.sort(np.concatenate([np.array(sorted(bought), int), some]))
+    return fitting, np.sort(np.concatenate([bought, some]))
 
 
-def _rows_of(picks: Sequence[int], pool: Pool) -> np.ndarray:
-    """Returns the rows of the pool for indices in the whole pool; unknown ones are left out."""
-    wanted = np.asarray(picks, np.int64)
-    rows = np.searchsorted(pool.index, wanted)
-    rows = np.minimum(rows, len(pool.index) - 1)
-    return rows[pool.index[rows] == wanted]
-
-
-def _positions(rows: np.ndarray, kept: np.ndarray) -> list[int]:
-    places = np.minimum(np.searchsorted(kept, rows), len(kept) - 1)
-    return [int(place) for place in places[kept[places] == rows]]
+def _look_directory(entrant: Entrant, seed: int) -> pathlib.Path:
+    return entrant.path(seed) / "looks" / f"seed_{seed}"
 
 
 def _coordinates(points: np.ndarray) -> dict[str, str]:
@@ -171,7 +187,8 @@ def _gallery(looks: dict[int, Look], pool: Pool, size: int) -> dict[str, Any]:
             "label": [int(c) for c in pool.labels[rows]],
             "predicted": [int(c) for c in look.predicted[: len(rows)]],
             "score": [
-                None if np.isnan(s) else float(f"{s:.{FIGURES}g}") for s in look.score[: len(rows)]
+                float(f"{score:.{FIGURES}g}") if np.isfinite(score) else None
+                for score in look.score[: len(rows)]
             ],
         }
         tiles[line] = [_thumbnail(image, size) for image in look.images]

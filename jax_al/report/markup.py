@@ -1,7 +1,10 @@
 """Pieces of markup: text, tables, rows of cards."""
 
 import html
+import math
 from collections.abc import Sequence
+
+from jax_al.report.wording import DASH
 
 FILE_KINDS = ("csv", "png", "svg")
 
@@ -34,7 +37,9 @@ def table(
 
 
 def shade(share: float) -> Html:
-    """Returns a share in [0, 1] on a ground that is the darker the larger it is."""
+    """Returns a share in [0, 1], or nan, on a ground that is the darker the larger it is."""
+    if math.isnan(share):
+        return Html(f'<span class="shade zero">{DASH}</span>')
     if share == 0:
         return Html('<span class="shade zero">0</span>')
     return Html(f'<span class="shade" style="--share:{share:.3f}">{share:.2f}</span>')

@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { responsive: true, displaylogo: false, displayModeBar: false };
-  const hidden = new Set();
+  const hidden = new Set(data.hidden);
   let bands = data.bands;
 
   function theme() {
@@ -74,13 +74,21 @@
     const { strategy, band } = trace.meta || {};
     if (strategy === undefined) return true;
     if (band) return bands && isShown(strategy);
-    return isShown(strategy) ? true : "legendonly";
+    // A legend of a few names is a switch too; of many it names those that are to be seen.
+    return isShown(strategy) ? true : names.length > data.legend ? false : "legendonly";
+  }
+
+  function hasLegend(traces, visible) {
+    const named = traces.filter((trace, k) => trace.showlegend && visible[k]);
+    return named.length > 0 && named.length <= data.legend;
   }
 
   function showStrategies() {
     for (const plot of drawn)
-      if (plot.data.some((trace) => trace.meta))
-        Plotly.restyle(plot, { visible: plot.data.map(visibility) });
+      if (plot.data.some((trace) => trace.meta)) {
+        const visible = plot.data.map(visibility);
+        Plotly.update(plot, { visible }, { showlegend: hasLegend(plot.data, visible) });
+      }
     for (const button of document.querySelectorAll(".switch[data-strategy]"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
   }
@@ -91,7 +99,10 @@
   }
 
   function drawFigure(plot, figure) {
-    for (const trace of figure.data) trace.visible = visibility(trace);
+    const visible = figure.data.map(visibility);
+    figure.data.forEach((trace, k) => trace.visible = visible[k]);
+    if (figure.data.some((trace) => trace.meta))
+      figure.layout.showlegend = hasLegend(figure.data, visible);
     Plotly.newPlot(plot, figure.data, nest(themed(), figure.layout), config);
     drawn.push(plot);
     plot.on("plotly_legendclick", (event) => {
@@ -137,11 +148,17 @@
     }
   }
 
+  // Plotly takes text for markup and for templates; this is shown as it is.
+  function plain(text) {
+    return text.replace(/[&<>%]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  }
+
   const looks = data.looks;
   let redrawMap = () => {};
   if (looks) {
     const labels = decode(looks.labels, looks.labelBytes === 1 ? Uint8Array : Uint16Array);
     const slider = byId("map-episode"), strategy = byId("map-strategy"), seed = byId("map-seed");
+    const plainClasses = looks.classes.map(plain);
     const type = hasWebGL() ? "scattergl" : "scatter";
     const most = type === "scatter" ? 5000 : Infinity; // SVG draws no more in good time
     let mapDrawn = false, entry = null, episodes = [], x = null, y = null;
@@ -176,7 +193,7 @@
       return {
         type: gl, mode: "markers", name, marker,
         x: rows.map((row) => x[row]), y: rows.map((row) => y[row]),
-        text: rows.map((row) => looks.classes[labels[row]]),
+        text: rows.map((row) => plainClasses[labels[row]]),
         hovertemplate: "%{text}<extra>" + name + "</extra>",
       };
     }
@@ -200,7 +217,7 @@
       const traces = [points(rest, "unlabeled", { size, color: "#808080", opacity: 0.35 }, type)];
       if (chosen !== "")
         traces.push(points(rest.filter((row) => labels[row] === Number(chosen)),
-          looks.classes[Number(chosen)], { size: size + 1, color: "#009E73", symbol: "square" }, type));
+          plainClasses[Number(chosen)], { size: size + 1, color: "#009E73", symbol: "square" }, type));
       traces.push(
         points(earlier, "labeled before", { size: 7, color: "#0072B2", symbol: "circle",
           line: { width: 1, color: card } }, type),

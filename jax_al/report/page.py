@@ -26,6 +26,7 @@ from jax_al.report.sections import (
 )
 from jax_al.report.styles import FEW, LEGEND, Style
 from jax_al.report.tables import Tables
+from jax_al.report.wording import listed
 
 HERE = pathlib.Path(__file__).parent
 # Forbids the page every request. Plotly's WebGL traces compile functions, hence unsafe-eval.
@@ -78,13 +79,12 @@ def make_page(
         figures[key] = line_figure(
             chart,
             {**styles, **_pair_styles(chart, styles)},
-            # With more, the legend would leave no room for the lines; the switches say the same.
-            legend=key == "overlap" or (key == "accuracy" and len(entrants) <= LEGEND),
+            legend=key in ("overlap", "accuracy"),
         )
         return figure_card(chart, files)
 
     sections = [
-        ("verdict", "In short", verdict_section(tables) + area_table(tables)),
+        ("verdict", "In short", verdict_section(tables, entrants) + area_table(tables)),
         ("curves", "Accuracy", figure("accuracy") + figure("difference")),
         ("reach", "Labels needed", reach_table(tables)),
         ("penalty", "Who beats whom", penalty_table(tables)),
@@ -102,10 +102,12 @@ def make_page(
         "figures": figures,
         "looks": looks.data,
         "colors": {name: style.color for name, style in styles.items()},
+        "hidden": tables.others,
+        "legend": LEGEND,
         "bands": len(entrants) <= FEW,
         "refresh": refresh,
     }
-    title = f"{entrants[0].config['data.name']}: " + ", ".join(e.name for e in entrants)
+    title = f"{entrants[0].config['data.name']}: {_named(entrants)}"
     return "".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
@@ -116,7 +118,9 @@ def make_page(
             f"<title>{text(title)}</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n",
             '<a class="skip" href="#main">Skip to the results</a>\n',
             _header(entrants, sections),
-            _switches(entrants, styles) if len(entrants) > 1 else "",
+            _switches(tables, styles, bands=any(chart.has_intervals for chart in charts))
+            if len(entrants) > 1
+            else "",
             '<main id="main">\n',
             '<noscript><p class="note">The pictures need JavaScript; the tables do not.</p>'
             "</noscript>\n",
@@ -138,38 +142,66 @@ def _header(entrants: Sequence[Entrant], sections: Sequence[tuple[str, str, str]
     numbers = {len(entrant.seeds) for entrant in entrants}
     counts = sorted({row["num_labeled"] for e in entrants for row in e.metrics})
     how_many = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
-    names = ", ".join(entrant.name for entrant in entrants)
+    several = 1 < len(entrants) <= LEGEND
     facts = {
-        "Strategies": f"{len(entrants)}: {names}" if len(entrants) > 1 else names,
+        "Strategies": f"{len(entrants)}: {_named(entrants)}" if several else _named(entrants),
         "Seeds": how_many + (" each" if len(entrants) > 1 else ""),
         "Labels": f"{counts[0]:,} to {counts[-1]:,}",
         "Made": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
     }
-    unfinished = [run.config["strategy"] for e in entrants for run in e.runs if not run.finished]
+    unfinished = [e.name for e in entrants if not all(run.finished for run in e.runs)]
     if unfinished:
-        facts["Going on or interrupted"] = ", ".join(dict.fromkeys(unfinished))
-    listed = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in facts.items())
+        facts["Going on or interrupted"] = listed(unfinished, LEGEND)
+    shown = "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in facts.items())
     links = "".join(f'<li><a href="#{key}">{heading}</a></li>' for key, heading, _ in sections)
     return (
         f"<header>\n<h1>Active learning on {text(config['data.name'])}</h1>\n"
-        f'<dl class="facts">{listed}</dl>\n'
+        f'<dl class="facts">{shown}</dl>\n'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n</header>\n'
     )
 
 
-def _switches(entrants: Sequence[Entrant], styles: Mapping[str, Style]) -> str:
+def _named(entrants: Sequence[Entrant]) -> str:
+    """Returns the names, or how many there are if no line has room for them."""
+    if len(entrants) > LEGEND:
+        return f"{len(entrants)} strategies"
+    return ", ".join(entrant.name for entrant in entrants)
+
+
+def _switches(tables: Tables, styles: Mapping[str, Style], *, bands: bool) -> str:
+    """Returns a button per strategy, and one for the intervals if there are any."""
     buttons = "".join(
-        f'<button type="button" class="switch" aria-pressed="true" data-strategy="{text(e.name)}">'
-        f"{_swatch(styles[e.name])}{text(e.name)}</button>"
-        for e in entrants
+        f'<button type="button" class="switch" aria-pressed="{_pressed(name not in tables.others)}"'
+        f' data-strategy="{text(name)}">{_swatch(style)}{text(name)}</button>'
+        for name, style in styles.items()
     )
-    pressed = "true" if len(entrants) <= FEW else "false"
+    of_all = EVERYBODY if len(styles) > FEW else ""
+    if bands:
+        of_all += (
+            '<button type="button" class="switch" id="bands" aria-pressed="'
+            f'{_pressed(len(styles) <= FEW)}">intervals</button>'
+        )
+    first = len(styles) - len(tables.others)
+    which = "with the highest mean accuracy over the budget"
+    if tables.label_range is None:
+        which = "that come first"
+    note = (
+        f'<p class="note">The pictures begin with {first} of the {len(styles)} strategies: '
+        f"{text(tables.reference or '')} and the {first - 1} {which}. Each button adds a strategy "
+        "or takes it out; the tables show all.</p>\n"
+        if tables.others
+        else ""
+    )
+    # Of many, some have to be scrolled to; not so what concerns them all.
+    many, inside = (" many-switches", of_all + buttons) if tables.others else ("", buttons + of_all)
     return (
-        '<div class="switches" role="group" aria-label="Strategies shown in the pictures">'
-        f"{buttons}{EVERYBODY if len(entrants) > FEW else ''}"
-        f'<button type="button" class="switch" id="bands" aria-pressed="{pressed}">'
-        "intervals</button></div>\n"
+        f'{note}<div class="switches{many}" role="group" '
+        f'aria-label="Strategies shown in the pictures">{inside}</div>\n'
     )
+
+
+def _pressed(on: bool) -> str:
+    return "true" if on else "false"
 
 
 def _swatch(style: Style) -> str:

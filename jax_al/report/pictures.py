@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Row = Mapping[str, Any]
 
@@ -68,6 +69,7 @@ def plot_curves(path: pathlib.Path, runs: Mapping[str, Sequence[Row]], title: st
                 counts, means - spread, means + spread, color=line.get_color(), alpha=0.18, lw=0
             )
     axes.set_xlabel("labels")
+    axes.xaxis.set_major_locator(whole_ticks())
     several = any(len({row["seed"] for row in metrics}) > 1 for metrics in runs.values())
     axes.set_ylabel("test accuracy" + (" (mean ± standard deviation)" if several else ""))
     axes.set_title(title)
@@ -78,7 +80,7 @@ def plot_curves(path: pathlib.Path, runs: Mapping[str, Sequence[Row]], title: st
 
 def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
     """Draws a contact sheet: a line of images per episode, each under the name of its class."""
-    columns = max(len(sheet.images) for sheet in sheets)
+    columns = max((len(sheet.images) for sheet in sheets), default=1)
     width, height = 0.95 * columns + 1.6, 1.12 * len(sheets) + 0.6
     figure = Figure(figsize=(width, height))
     # One pair of axes for all images, in inches: a pair for each takes ten times as long to draw.
@@ -102,6 +104,11 @@ def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")  # imshow has moved them
     axes.text(width / 2, 0.25, title, ha="center", va="center", fontsize=11)
     _save(figure, path)
+
+
+def whole_ticks() -> MaxNLocator:
+    """Returns what puts ticks at whole numbers only, even where there is but one of them."""
+    return MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
 
 
 def replace_file(path: pathlib.Path, content: bytes) -> None:

@@ -1,9 +1,15 @@
 """The sections of the page, each from the numbers it shows."""
 
+import ast
+import itertools
 import json
+import math
+import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from jax_al.report.charts import Chart
 from jax_al.report.entrants import Entrant, differing
@@ -11,14 +17,24 @@ from jax_al.report.figures import seconds_figure
 from jax_al.report.looks import Looks
 from jax_al.report.markup import links, shade, table, text
 from jax_al.report.styles import LEGEND
-from jax_al.report.tables import Tables, verdict
+from jax_al.report.tables import Standing, Tables, verdict
 from jax_al.report.wording import DASH, between, number, p_value, seeds, signed
 
+DIFFERS = {True: "yes", False: "no", None: "not tested"}
+AGAIN = pathlib.PurePath("runs", "again")  # where the commands on the page repeat runs
 
-def verdict_section(tables: Tables) -> str:
-    """Returns the sentences at the top, the first one large."""
+
+def verdict_section(tables: Tables, entrants: Sequence[Entrant]) -> str:
+    """Returns the sentences at the top, the first one large, and what was left out."""
     first, *rest = verdict(tables)
-    return f'<p class="lead">{text(first)}</p>\n' + "".join(f"<p>{text(s)}</p>\n" for s in rest)
+    notes = [note for entrant in entrants for note in entrant.notes]
+    return "".join(
+        [
+            f'<p class="lead">{text(first)}</p>\n',
+            *(f"<p>{text(sentence)}</p>\n" for sentence in rest),
+            *(f'<p class="warning">{text(note)}</p>\n' for note in notes),
+        ]
+    )
 
 
 def figure_card(chart: Chart, files: str | None) -> str:
@@ -34,15 +50,16 @@ def figure_card(chart: Chart, files: str | None) -> str:
             line.name,
             f"{p.x:,}",
             number(p.value.estimate),
-            between(p.value.low, p.value.high),
+            *([between(p.value.low, p.value.high)] if chart.has_intervals else []),
             str(p.value.num_seeds),
+            *([DIFFERS[p.strong]] if chart.zero else []),
         ]
-        + ([{True: "yes", False: "no"}[p.strong]] if chart.zero else [])
         for line in chart.lines
         for p in line.points
     ]
-    columns = ["strategy", chart.xlabel, chart.ylabel, "95% interval", "seeds"]
-    columns += ["differs after correction"] if chart.zero else []
+    columns = ["strategy", chart.xlabel, chart.ylabel]
+    columns += ["95% interval"] if chart.has_intervals else []
+    columns += ["seeds", *(["differs after correction"] if chart.zero else [])]
     wide = " wide" if chart.key in ("accuracy", "difference") else ""
     return (
         f'<figure class="card{wide}"><h3>{text(chart.title)}</h3>\n'
@@ -59,50 +76,57 @@ def area_table(tables: Tables) -> str:
     if tables.label_range is None:
         return ""
     low, high = tables.label_range
-    columns = ["strategy", "mean accuracy (area)", "95% interval", "seeds"]
-    compared = tables.reference is not None
-    if compared:
-        columns += [
-            f"minus {tables.reference}",
-            "95% interval",
-            "p (Holm)",
-            "better / worse / label counts",
-        ]
+    several = any(not math.isnan(s.area.low) for s in tables.standings)
+    differences = [s.difference for s in tables.standings if s.difference is not None]
+    tested = any(not math.isnan(difference.p) for difference in differences)
+    columns = ["strategy", "mean accuracy (area)", *(["95% interval"] if several else []), "seeds"]
+    if differences:
+        columns.append(f"minus {tables.reference}")
+    if tested:
+        columns += ["95% interval", "p (Holm)", "better / worse / label counts"]
     columns.append("seconds per seed")
     rows = []
     for s in tables.standings:
-        row = [
-            s.name,
-            number(s.area.estimate),
-            between(s.area.low, s.area.high),
-            str(s.area.num_seeds),
-        ]
-        if compared and s.difference is not None:
-            interval, _, adjusted = s.difference
-            row += [
-                signed(interval.estimate),
-                between(interval.low, interval.high, sign=True),
-                p_value(adjusted),
-                f"{s.better} / {s.worse} / {s.compared}",
-            ]
-        elif compared:
-            row += ["reference", "", "", ""]
+        row = [s.name, number(s.area.estimate)]
+        if several:
+            row.append(between(s.area.low, s.area.high))
+        row.append(str(s.area.num_seeds))
+        if differences:
+            row.append("reference" if s.difference is None else signed(s.difference.interval[0]))
+        if tested:
+            row += _test(s)
         rows.append([*row, f"{sum(s.seconds.values()):,.0f}" if s.seconds else DASH])
     caption = (
         f"Area under the accuracy curve from {low:,} to {high:,} labels, over that range: the mean "
         "accuracy over the budget. Best first."
     )
-    note = (
-        '<p class="note">Intervals of the area: bootstrap over seeds (expanded percentile, 10,000 '
-        "resamples; at 3 seeds it is the range of the seeds)."
-    )
-    if compared:
-        note += (
-            " Differences: paired by seed, t interval, p-values Holm-corrected over the "
-            "strategies. Better / worse: at how many label counts the difference is beyond chance, "
-            "Holm-corrected over all label counts and strategies."
+    notes = []
+    if several:
+        notes.append(
+            "Intervals of the area: bootstrap over seeds (expanded percentile, 10,000 resamples; "
+            "at 3 seeds it is the range of the seeds)."
         )
-    return table(caption, columns, rows) + note + "</p>\n"
+    if tested:
+        notes.append(
+            "Differences: paired by seed, t interval, p-values Holm-corrected over the strategies. "
+            "Better / worse: at how many label counts the difference is beyond chance, "
+            "Holm-corrected over all label counts and strategies; out of how many with a test."
+        )
+    elif differences:
+        notes.append("Differences: paired by seed; too few common seeds for a test.")
+    note = f'<p class="note">{" ".join(notes)}</p>\n' if notes else ""
+    return table(caption, columns, rows) + note
+
+
+def _test(standing: Standing) -> list[str]:
+    if standing.difference is None:  # the reference
+        return ["", "", ""]
+    interval, _, adjusted = standing.difference
+    return [
+        between(interval.low, interval.high, sign=True),
+        p_value(adjusted),
+        f"{standing.better} / {standing.worse} / {standing.compared}",
+    ]
 
 
 def reach_table(tables: Tables) -> str:
@@ -138,13 +162,16 @@ def penalty_table(tables: Tables) -> str:
         for i, row_name in enumerate(names)
     ]
     rows.append(["mean of the column", *(shade(value) for value in means)])
+    missing = bool(np.isnan(matrix[~np.eye(len(names), dtype=bool)]).any())
     caption = (
         "Share of label counts at which the strategy of the row beats that of the column (paired "
         "t-test over seeds, p < 0.05, not corrected). A low mean of a column: seldom beaten."
     )
     note = (
         '<p class="note">The pairwise penalty matrix of the BADGE paper (Ash et al. 2020, arXiv '
-        "1906.03671, section 4), for this one data set; the shared start does not count.</p>\n"
+        "1906.03671, section 4), for this one data set; the shared start does not count."
+        + (f" {DASH}: no label count with two common seeds, so not compared." if missing else "")
+        + "</p>\n"
     )
     return (
         table(
@@ -183,8 +210,12 @@ def picks_section(looks: Looks) -> str:
     notes = "".join(f'<p class="note">{text(note)}</p>\n' for note in looks.notes)
     if looks.data is None:
         return notes
+    strategies = looks.data["strategies"]
+    with_map = [name for name in strategies if any("x" in e for e in strategies[name].values())]
     options = "".join(
-        f'<option value="{text(name)}">{text(name)}</option>' for name in looks.data["strategies"]
+        f'<option value="{text(name)}"{" selected" if name in with_map[:1] else ""}>{text(name)}'
+        "</option>"
+        for name in strategies
     )
     classes = "".join(
         f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(looks.data["classes"])
@@ -221,11 +252,10 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
             "come from a setting.</p>"
             + table("Settings that differ", ["field", *(e.name for e in entrants)], rows)
         )
+    places = places_again([run.path for entrant in entrants for run in entrant.runs])
     for entrant in entrants:
         where = ", ".join(str(run.path) for run in entrant.runs)
-        commands = "\n".join(
-            command(run.config, f"runs/again/{run.path.name}") for run in entrant.runs
-        )
+        commands = "\n".join(command(run.config, str(places[run.path])) for run in entrant.runs)
         fields = json.dumps(entrant.config, indent=2)
         parts.append(
             f"<details><summary>{text(entrant.name)}: {seeds(len(entrant.seeds))}, "
@@ -241,10 +271,34 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
     return "".join(parts)
 
 
+def places_again(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, pathlib.PurePath]:
+    """Returns a workdir to repeat each run in, by as few of its last names as tell them apart."""
+    parts = {path: path.resolve().relative_to(path.resolve().anchor).parts for path in paths}
+    for depth in itertools.count(1):
+        places = {path: AGAIN.joinpath(*names[-depth:]) for path, names in parts.items()}
+        if len(set(places.values())) == len(set(parts.values())):
+            break
+    return places
+
+
 def command(config: Mapping[str, Any], workdir: str) -> str:
     """Returns the command that repeats a run in `workdir`, with every field that is not None."""
     words = ["python", "launch.py", "--config=configs/default.py", f"--workdir={workdir}"]
     for field, value in config.items():
-        if value is not None:
-            words.append(f"--config.{field}={tuple(value) if isinstance(value, list) else value}")
+        is_option = field.startswith("strategy_args.")  # whose default may be other than None
+        if value is not None or is_option:
+            words.append(f"--config.{field}={_written(value, is_option)}")
     return shlex.join(words)
+
+
+def _written(value: Any, is_option: bool) -> str:
+    """Returns a value as launch.py reads it: an option as the Python literal, if it is one."""
+    if isinstance(value, list):
+        return str(tuple(value))
+    if not (is_option and isinstance(value, str)):
+        return str(value)
+    try:
+        ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    return repr(value)  # a text that looks like a number, say

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GRAY = "#808080"
-LEGEND = 8  # strategies at most in a legend or in a table with names across
+LEGEND = 8  # strategies at most in a legend, in a list of names or with names across a table
+FIRST = len(COLORS)  # the best so many are shown at first where a legend has no room for all
 FEW = 5  # strategies whose intervals can be told apart in one picture
 # (plotly, matplotlib); 6 colors and 7 markers first repeat together at the 43rd strategy.
 DASHES = (("solid", "-"), ("dash", "--"), ("dashdot", "-."), ("longdash", (0, (8, 3))))

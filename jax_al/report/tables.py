@@ -9,10 +9,12 @@ import numpy as np
 from jax_al import statistics
 from jax_al.report.charts import SIGNIFICANT, seconds
 from jax_al.report.entrants import Entrant
-from jax_al.report.wording import between, p_value, seeds, signed
+from jax_al.report.styles import FIRST, LEGEND
+from jax_al.report.wording import between, listed, p_value, seeds, signed
 from jax_al.statistics import Curve, Difference, Interval, Penalties
 
 DETAILED = 3  # strategies in a sentence that shows everything
+NAMED = 6  # strategies in a sentence; the table has them all
 PHASES = ("train", "evaluate", "embed", "select")
 
 
@@ -24,7 +26,7 @@ class Standing(NamedTuple):
     difference: Difference | None  # to the reference; None for the reference itself
     better: int  # label counts at which it differs after correction, and which way
     worse: int
-    compared: int
+    compared: int  # label counts at which a test was possible
     seconds: dict[str, float]  # {phase: mean over seeds of the sum over episodes}
 
 
@@ -47,6 +49,13 @@ class Tables(NamedTuple):
     reach: list[Reach]
     penalties: Penalties | None
 
+    @property
+    def others(self) -> list[str]:
+        """The strategies that the pictures do not show at first, for there are too many."""
+        names = [standing.name for standing in self.standings]
+        ranked = [name for name in names if name != self.reference]
+        return ranked[FIRST:] if len(names) > LEGEND else []
+
 
 def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
     """Computes the tables; `reference` is None where there is nothing to compare."""
@@ -58,7 +67,8 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
     standings = []
     for entrant in entrants:
         name = entrant.name
-        sure = [d for d in by_count.get(name, {}).values() if d.adjusted_p < SIGNIFICANT]
+        tested = [d for d in by_count.get(name, {}).values() if not math.isnan(d.adjusted_p)]
+        sure = [difference for difference in tested if difference.adjusted_p < SIGNIFICANT]
         standings.append(
             Standing(
                 name,
@@ -66,7 +76,7 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
                 differences.get(name),
                 sum(d.interval.estimate > 0 for d in sure),
                 sum(d.interval.estimate < 0 for d in sure),
-                len(by_count.get(name, {})),
+                len(tested),
                 _seconds(entrant),
             )
         )
@@ -80,11 +90,12 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
         )
         for standing in standings
     ]
-    penalties = None
-    if len(curves) > 1 and any(len(curve) > 1 for curve in curves.values()):
-        penalties = statistics.penalty_matrix({s.name: curves[s.name] for s in standings})
+    penalties = statistics.penalty_matrix({s.name: curves[s.name] for s in standings})
+    nothing = bool(np.isnan(penalties.matrix).all())
     as_good = _as_good(areas, standings[0].name) if reference and span else []
-    return Tables(reference, span, standings, as_good, targets, reach, penalties)
+    return Tables(
+        reference, span, standings, as_good, targets, reach, None if nothing else penalties
+    )
 
 
 def verdict(tables: Tables) -> list[str]:
@@ -113,7 +124,7 @@ def verdict(tables: Tables) -> list[str]:
     if undecided:
         sentences.append(f"Not distinguishable from {reference}: {_sizes(undecided)}.")
     if untested:
-        names = ", ".join(standing.name for standing in untested)
+        names = listed([standing.name for standing in untested], NAMED)
         sentences.append(
             f"Not tested against {reference}, for lack of common seeds (two at least) or of label "
             f"counts: {names}."
@@ -121,8 +132,7 @@ def verdict(tables: Tables) -> list[str]:
     best = tables.standings[0].name
     if better and tables.as_good:
         sentences.append(
-            f"{best} has the highest mean; not distinguishable from it: "
-            f"{', '.join(tables.as_good)}."
+            f"{best} has the highest mean; not shown to be worse: {listed(tables.as_good, NAMED)}."
         )
     elif len(better) > 1:
         sentences.append(f"{best} is better than every other.")
@@ -149,7 +159,7 @@ def _group(difference: Difference) -> str:
 
 
 def _sizes(standings: Sequence[Standing]) -> str:
-    """Returns each with its difference, and with all there is to it where they are few."""
+    """Returns them with their differences, and with all there is to it where they are few."""
     texts = []
     for standing in standings:
         assert standing.difference is not None
@@ -162,7 +172,7 @@ def _sizes(standings: Sequence[Standing]) -> str:
                 f"{seeds(interval.num_seeds)})"
             )
         texts.append(text)
-    return "; ".join(texts)
+    return listed(texts, NAMED, "; ")
 
 
 def _as_good(areas: Mapping[str, Mapping[int, float]], best: str) -> list[str]:

@@ -1,22 +1,27 @@
 """The files beside the page: each picture as PNG and SVG (matplotlib), each number as CSV."""
 
+import contextlib
 import csv
 import io
 import math
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jax_al.report.charts import Chart, seconds
 from jax_al.report.entrants import Entrant
-from jax_al.report.pictures import replace_file
+from jax_al.report.errors import ReportError
+from jax_al.report.look_files import Pool, read_map, read_pool
+from jax_al.report.pictures import replace_file, whole_ticks
 from jax_al.report.styles import COLORS, FEW, GRAY, Style
 from jax_al.report.tables import Tables
-from jax_al.report.workdirs import read_map, read_pool
+from jax_al.report.wording import DASH
+from jax_al.report.workdirs import flat
 
 HATCHES = ("", "//", "..", "xx", "\\\\", "++")
 
@@ -28,10 +33,14 @@ def write_files(
     tables: Tables,
     styles: Mapping[str, Style],
 ) -> None:
-    """Writes all pictures and tables into `directory`, which is made if missing."""
+    """Writes all pictures and tables into `directory`, which is made if missing.
+
+    Where there are too many strategies for one picture, those that the page does not show at first
+    are thin gray lines without a name.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for chart in charts:
-        _save(_lines(chart, styles), directory / chart.key)
+        _save(line_picture(chart, styles, tables.others), directory / chart.key)
         _write_csv(directory / f"{chart.key}.csv", _chart_rows(chart))
     if tables.label_range is not None:
         _save(_areas(tables, styles), directory / "areas")
@@ -51,18 +60,23 @@ def write_files(
         _save(_phases(tables), directory / "phases")
         _write_csv(directory / "phases.csv", _phase_rows(tables))
     _write_csv(directory / "episodes.csv", _episode_rows(entrants))
-    picture = _maps(entrants)
+    picture = _maps([entrant for entrant in entrants if entrant.name not in tables.others])
     if picture is not None:
         _save(picture, directory / "map")
 
 
-def _lines(chart: Chart, styles: Mapping[str, Style]) -> Figure:
+def line_picture(chart: Chart, styles: Mapping[str, Style], others: Collection[str]) -> Figure:
+    """Returns the picture of a chart, in which `others` are but thin gray lines."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     if chart.zero:
         axes.axhline(0, color=GRAY, lw=1)
     free = list(styles.values())
-    for k, line in enumerate(chart.lines):
+    named = [line for line in chart.lines if line.name not in others]
+    for line in chart.lines:
+        if line.name in others:
+            _faint(axes, [point.x for point in line.points], [p.value[0] for p in line.points])
+    for k, line in enumerate(named):
         style = styles.get(line.name, free[k % len(free)])
         x = [point.x for point in line.points]
         y = [point.value.estimate for point in line.points]
@@ -75,16 +89,26 @@ def _lines(chart: Chart, styles: Mapping[str, Style]) -> Figure:
             [p.x for p in strong], [p.value.estimate for p in strong], style.marker[1],
             color=style.color, markersize=5,
         )  # fmt: skip
-        if len(chart.lines) <= FEW:
+        if len(named) <= FEW:
             low = [point.value.low for point in line.points]
             high = [point.value.high for point in line.points]
             axes.fill_between(x, low, high, color=style.color, alpha=0.15, lw=0)
     axes.set(xlabel=chart.xlabel, ylabel=chart.ylabel, title=chart.title)
+    axes.xaxis.set_major_locator(whole_ticks())
     if chart.whole:
         axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    _legend(axes, len(chart.lines) - len(named))
     return figure
+
+
+def _faint(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    axes.plot(x, y, color=GRAY, alpha=0.35, lw=0.8, zorder=1)
+
+
+def _legend(axes: Axes, num_faint: int) -> None:
+    title = f"thin: {num_faint} others" if num_faint else None
+    axes.legend(fontsize=8, title=title, title_fontsize=8)
 
 
 def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
@@ -97,7 +121,9 @@ def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
         axes.hlines(k, standing.area.low, standing.area.high, color=style.color)
     axes.set_yticks(range(len(standings)), [standing.name for standing in standings])
     low, high = tables.label_range or (0, 0)
-    axes.set(xlabel=f"mean accuracy over {low:,} to {high:,} labels, 95% interval")
+    several = any(not math.isnan(standing.area.low) for standing in standings)
+    interval = ", 95% interval" if several else ""
+    axes.set(xlabel=f"mean accuracy over {low:,} to {high:,} labels{interval}")
     axes.grid(alpha=0.3, axis="x")
     return figure
 
@@ -111,7 +137,8 @@ def _penalties(tables: Tables) -> Figure:
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1.5)
     for (i, j), share in np.ndenumerate(matrix):
         if i != j:
-            axes.text(j, i, f"{share:.2f}", ha="center", va="center", fontsize=8)
+            written = DASH if math.isnan(share) else f"{share:.2f}"
+            axes.text(j, i, written, ha="center", va="center", fontsize=8)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set_title("share of label counts at which row beats column", fontsize=9)
@@ -126,13 +153,17 @@ def _reach(tables: Tables, styles: Mapping[str, Style]) -> Figure:
         style = styles[reach.name]
         points = [(value, reach.labels[k][0]) for value, k in targets]
         shown = [(value, labels) for value, labels in points if labels is not None]
+        x, y = [value for value, _ in shown], [labels for _, labels in shown]
+        if reach.name in tables.others:
+            _faint(axes, x, y)
+            continue
         axes.plot(
-            [value for value, _ in shown], [labels for _, labels in shown], color=style.color,
-            linestyle=style.dash[1], marker=style.marker[1], label=reach.name,
+            x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1],
+            label=reach.name,
         )  # fmt: skip
     axes.set(xlabel="test accuracy to reach", ylabel="labels needed (median over seeds)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    _legend(axes, len(tables.others))
     return figure
 
 
@@ -158,9 +189,11 @@ def _maps(entrants: Sequence[Entrant]) -> Figure | None:
     shown = []
     for entrant in entrants:
         seed = entrant.seeds[0]
-        found, pool = read_map(entrant.path(seed), seed), read_pool(entrant.path(seed))
-        if found is not None and pool is not None:
-            shown.append((entrant, seed, found[0], pool.index))
+        with contextlib.suppress(ReportError):  # the page tells what is damaged
+            pool = read_pool(entrant.path(seed))
+            found = None if pool is None else read_map(entrant.path(seed), seed, pool)
+            if pool is not None and found is not None:
+                shown.append((entrant, seed, found[0], pool))
     if not shown:
         return None
     columns = min(3, len(shown))
@@ -169,19 +202,27 @@ def _maps(entrants: Sequence[Entrant]) -> Figure | None:
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    for axes, (entrant, seed, points, index) in zip(grid, shown, strict=False):
+    for axes, (entrant, seed, points, pool) in zip(grid, shown, strict=False):
         # 50,000 points as vectors would make an SVG of 10 MB.
         axes.scatter(*points.T, s=3, color=GRAY, alpha=0.25, lw=0, rasterized=True)
-        picks = [(e, i) for e, some in entrant.picks.get(seed, {}).items() for i in some]
-        rows = np.searchsorted(index, [i for _, i in picks])
-        keep = rows < len(index)
+        rows, episodes = picked_rows(pool, entrant.picks.get(seed, {}))
         marks = axes.scatter(
-            *points[rows[keep]].T, s=14, c=np.array([e for e, _ in picks])[keep], cmap="viridis_r",
-            edgecolors="black", linewidths=0.3, rasterized=True,
+            *points[rows].T, s=14, c=episodes, cmap="viridis_r", edgecolors="black",
+            linewidths=0.3, rasterized=True,
         )  # fmt: skip
         axes.set_title(f"{entrant.name}, seed {seed}")
-        figure.colorbar(marks, ax=axes, shrink=0.6, label="episode of the pick")
+        figure.colorbar(
+            marks, ax=axes, shrink=0.6, label="episode of the pick", ticks=whole_ticks()
+        )
     return figure
+
+
+def picked_rows(pool: Pool, picks: Mapping[int, Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows of the pool for all picks that are in it, and their episodes; both [P]."""
+    by_episode = {episode: pool.rows(indices) for episode, indices in picks.items()}
+    counts = [len(rows) for rows in by_episode.values()]
+    rows = np.concatenate([np.array([], np.int64), *by_episode.values()])
+    return rows, np.repeat(np.array(list(by_episode), np.int64), counts)
 
 
 def _chart_rows(chart: Chart) -> Iterable[Sequence[Any]]:
@@ -189,7 +230,8 @@ def _chart_rows(chart: Chart) -> Iterable[Sequence[Any]]:
     yield ["strategy", chart.xlabel, "mean", "low_95", "high_95", "seeds", *strong]
     for line in chart.lines:
         for x, value, differs in line.points:
-            yield [line.name, x, *value, *([int(differs)] if chart.zero else [])]
+            known = "" if differs is None else int(differs)
+            yield [line.name, x, *value, *([known] if chart.zero else [])]
 
 
 def _area_rows(tables: Tables) -> Iterable[Sequence[Any]]:
@@ -223,8 +265,8 @@ def _phase_rows(tables: Tables) -> Iterable[Sequence[Any]]:
 
 
 def _episode_rows(entrants: Sequence[Entrant]) -> Iterable[Sequence[Any]]:
-    """The records themselves, all runs in one table, without lists."""
-    rows = [(entrant.name, row) for entrant in entrants for row in entrant.metrics]
+    """The records themselves, all runs in one table, without lists; query_info.NAME is a column."""
+    rows = [(entrant.name, flat(row)) for entrant in entrants for row in entrant.metrics]
     fields = list(
         dict.fromkeys(
             field for _, row in rows for field, value in row.items() if not isinstance(value, list)

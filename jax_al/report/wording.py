@@ -1,6 +1,7 @@
 """How numbers are written, in tables, labels and sentences."""
 
 import math
+from collections.abc import Sequence
 
 DASH = "\N{EN DASH}"  # where there is no number
 MINUS = "\N{MINUS SIGN}"
@@ -27,6 +28,14 @@ def between(low: float, high: float, *, sign: bool = False) -> str:
 def p_value(p: float) -> str:
     """Returns 0.012 or < 0.001."""
     return "not tested" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def listed(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Returns a, b, c and 5 more."""
+    rest = len(texts) - most
+    if rest < 2:  # for one more there is as much room as for saying that there is one
+        return separator.join(texts)
+    return f"{separator.join(texts[:most])} and {rest} more"
 
 
 def seeds(count: int) -> str:

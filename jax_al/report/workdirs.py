@@ -1,4 +1,4 @@
-"""Reads what runs have left on disk: config.json, metrics.jsonl, picks.csv and, if there, looks/.
+"""Reads what runs have left on disk: config.json, metrics.jsonl and picks.csv.
 
 A run may be going on while it is read: a partial last line is not there yet.
 """
@@ -6,13 +6,11 @@ A run may be going on while it is read: a partial last line is not there yet.
 import csv
 import json
 import pathlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
-Row = Mapping[str, Any]
+from jax_al.report.errors import ReportError
+from jax_al.report.look_files import read_pool
 
 # What makes two runs runs on the same data; where it lies does not matter.
 DATA_FIELDS = (
@@ -34,11 +32,12 @@ INCIDENTAL = (
     "wandb.mode",
     "wandb.project",
 )
-NEEDED = ("seed", "episode", "num_labeled", "test_accuracy")
-
-
-class ReportError(ValueError):
-    """The input cannot be reported on; the message is one sentence for the user."""
+# Of config.json and of a row of metrics.jsonl, what no report can do without.
+TEXTS, COUNTS = ("strategy", "data.name"), ("seed", "num_seeds", "max_episodes")
+ROW_COUNTS = ("seed", "episode", "num_labeled")
+# What is drawn of a row if it is a number, as are all fields of this prefix.
+NUMBERS, SECONDS = ("test_nll", "test_ece", "cover_radius", "near_duplicate_share"), "seconds_"
+LARGEST = 1e100  # a number beyond it is no measurement, and overflows in a sum of squares
 
 
 class Workdir(NamedTuple):
@@ -48,30 +47,26 @@ class Workdir(NamedTuple):
     config: dict[str, Any]  # flat: {"data.name": ...}
     metrics: list[dict[str, Any]]  # by seed and episode
     picks: dict[int, dict[int, list[int]]]  # {seed: {episode: indices in pick order}}
+    pool_size: int | None  # N, None where the run has left no looks/
+    notes: list[str]  # what was left out, a sentence each
 
     @property
     def finished(self) -> bool:
-        """Whether every seed has had all its episodes; a used-up pool ends a run earlier."""
-        done = {(row["seed"], row["episode"]) for row in self.metrics}
-        first, last = self.config["seed"], self.config["max_episodes"]
-        return all((first + k, last) in done for k in range(self.config["num_seeds"]))
+        """Whether every seed has had all its episodes, or all the labels there are."""
+        newest = {row["seed"]: row for row in self.metrics}
+        first = self.config["seed"]
+        wanted = range(first, first + self.config["num_seeds"])
+        return all(seed in newest and self._is_last(newest[seed]) for seed in wanted)
 
-
-class Pool(NamedTuple):
-    """What looks/pool.npz holds, the same for all seeds."""
-
-    labels: np.ndarray  # int32 [N]
-    index: np.ndarray  # type: ignore[assignment]  # int64 [N], in the whole pool, rising
-    class_names: list[str]  # [C]
-
-
-class Look(NamedTuple):
-    """What looks/seed_S/episode_EEE.npz holds: why an episode picked what it did."""
-
-    rows: np.ndarray  # int64 [Q], in the pool, in pick order
-    score: np.ndarray  # float32 [Q], nan if there is none
-    predicted: np.ndarray  # int32 [Q], -1 if unknown
-    images: np.ndarray  # uint8 [K, H, W, channels], of the first K picks
+    def _is_last(self, row: Mapping[str, Any]) -> bool:
+        if row["episode"] >= self.config["max_episodes"]:
+            return True
+        if self.pool_size is not None:
+            return row["num_labeled"] >= self.pool_size
+        # An episode that bought nothing was the last: a row is written after its picks, and they
+        # are read after the rows. Only where N is not known, since the same is to be seen of a
+        # run of which more episodes are wanted now, until it has bought for the first of them.
+        return row["episode"] not in self.picks.get(row["seed"], {})
 
 
 def find(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
@@ -99,18 +94,10 @@ def read(path: pathlib.Path) -> Workdir:
     Raises:
       ReportError: a file cannot be read, or a line of it is not what it should be.
     """
-    try:
-        config = flat(json.loads((path / "config.json").read_text(encoding="utf-8")))
-        for name in ("strategy", "data.name", "seed", "num_seeds", "max_episodes"):
-            config[name]
-    except OSError as error:
-        raise ReportError(f"{path / 'config.json'} cannot be read: {error.strerror}.") from error
-    except KeyError as error:
-        raise ReportError(f"{path / 'config.json'} has no field {error.args[0]!r}.") from error
-    except (ValueError, AttributeError) as error:
-        raise ReportError(f"{path / 'config.json'} is not the config of a run.") from error
-    metrics = _read_metrics(path / "metrics.jsonl")
-    return Workdir(path, config, metrics, _read_picks(path / "picks.csv"))
+    config = _read_config(path / "config.json")
+    metrics, notes = _read_metrics(path / "metrics.jsonl")
+    picks = _read_picks(path / "picks.csv")  # after the rows: see `Workdir.finished`
+    return Workdir(path, config, metrics, picks, _pool_size(path), notes)
 
 
 def check_same_data(runs: Sequence[Workdir]) -> None:
@@ -130,82 +117,96 @@ def check_same_data(runs: Sequence[Workdir]) -> None:
                 )
 
 
-def read_pool(path: pathlib.Path) -> Pool | None:
-    """Returns looks/pool.npz of a workdir, or None if there is none."""
-    arrays = _read_npz(path / "looks" / "pool.npz", ("labels", "index", "class_names"))
-    if arrays is None:
-        return None
-    labels, index, names = arrays
-    return Pool(labels, index, [str(name) for name in names])
-
-
-def read_map(path: pathlib.Path, seed: int) -> tuple[np.ndarray, str] | None:
-    """Returns the 2-D map [N, 2] of a seed and the name of its embedding, or None."""
-    arrays = _read_npz(path / "looks" / f"seed_{seed}" / "map.npz", ("map", "embedding"))
-    return None if arrays is None else (arrays[0], str(arrays[1]))
-
-
-def read_looks(path: pathlib.Path, seed: int) -> dict[int, Look]:
-    """Returns what there is to see of each episode of a seed."""
-    looks = {}
-    for file in sorted((path / "looks" / f"seed_{seed}").glob("episode_*.npz")):
-        number = file.stem.removeprefix("episode_")
-        arrays = _read_npz(file, Look._fields)
-        if number.isdigit() and arrays is not None:
-            looks[int(number)] = Look(*arrays)
-    return looks
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns {"data.name": ...} for {"data": {"name": ...}}."""
-    fields: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            fields |= flat(value, f"{prefix}{name}.")
-        else:
-            fields[prefix + name] = value
-    return fields
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        inside = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{name}.") if inside else {prefix + name: value}
+    return found
 
 
-def _read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-    rows = {}
+def _read_config(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        config = flat(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, AttributeError) as error:
+        raise ReportError(f"{path} is not the config of a run.") from error
+    for name in (*TEXTS, *COUNTS):
+        if name not in config:
+            raise ReportError(f"{path} has no field {name!r}.")
+        fits = isinstance(config[name], str) if name in TEXTS else _is_count(config[name])
+        if not fits:
+            wanted = "a text" if name in TEXTS else "a count"
+            raise ReportError(f"{path} has {config[name]!r} as {name}, which is not {wanted}.")
+    return config
+
+
+def _read_metrics(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Returns the rows by seed and episode, and notes on the values that were left out.
+
+    Of two rows of the same episode the later counts: a run whose last episode has become one
+    among others writes it again.
+    """
+    rows, unfit = {}, []
     for number, line in enumerate(_whole_lines(path), start=1):
         try:
             row = json.loads(line)
-            missing = [name for name in NEEDED if not isinstance(row[name], int | float)]
+            missing = [name for name in ROW_COUNTS if not _is_count(row[name])]
+            missing += [] if _is_number(row["test_accuracy"]) else ["test_accuracy"]
         except (ValueError, KeyError, TypeError) as error:
             raise ReportError(
                 f"Line {number} of {path} cannot be read as an episode; mend or remove it."
             ) from error
         if missing:
             raise ReportError(f"Line {number} of {path} has no number as {missing[0]}.")
+        for field in _unfit(row):
+            row[field] = None
+            unfit.append(f"{field} in line {number}")
         rows[row["seed"], row["episode"]] = row
-    return [row for _, row in sorted(rows.items())]
+    more = f" and {len(unfit) - 3} more" if len(unfit) > 3 else ""
+    notes = [f"Left out of {path}, not being numbers: {', '.join(unfit[:3])}{more}."]
+    return [row for _, row in sorted(rows.items())], notes if unfit else []
+
+
+def _unfit(row: Mapping[str, Any]) -> list[str]:
+    """Returns the fields that a picture needs as numbers and that are something else."""
+    numbers = [name for name in row if name in NUMBERS or name.startswith(SECONDS)]
+    found = [name for name in numbers if row[name] is not None and not _is_number(row[name])]
+    counts = row.get("labeled_class_counts")
+    if counts is not None and not (isinstance(counts, list) and all(map(_is_count, counts))):
+        found.append("labeled_class_counts")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _read_picks(path: pathlib.Path) -> dict[int, dict[int, list[int]]]:
     picks: dict[int, dict[int, list[int]]] = {}
-    for number, row in enumerate(csv.reader(_whole_lines(path)), start=1):
-        if number == 1:
-            continue
+    for number, line in enumerate(_whole_lines(path)[1:], start=2):
         try:
-            seed, episode, _, index, _, _ = row
+            seed, episode, _, index, _, _ = next(csv.reader([line]))
+            if not _is_count(int(index)):
+                raise ValueError
             picks.setdefault(int(seed), {}).setdefault(int(episode), []).append(int(index))
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise ReportError(f"Line {number} of {path} cannot be read as a pick.") from error
     return picks
 
 
-def _read_npz(path: pathlib.Path, names: Sequence[str]) -> list[np.ndarray] | None:
+def _pool_size(path: pathlib.Path) -> int | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except FileNotFoundError:
+        pool = read_pool(path)
+    except ReportError:  # it is told where the maps would be
         return None
-    except KeyError as error:
-        raise ReportError(f"{path} lacks an array: {error.args[0]}.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ReportError(f"{path} is not a readable .npz file.") from error
+    return None if pool is None else len(pool.index)
 
 
 def _whole_lines(path: pathlib.Path) -> list[str]:
