@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 from jax_al import models, training
 from jax_al.base import empty_pool, label_points
 from jax_al.inference import fit_normalizer
+from jax_al.optimizers import make_optimizer
 
 try:
     import torch
@@ -52,10 +53,13 @@ def jax_contestants(images: np.ndarray, labels: np.ndarray) -> tuple[Contestant,
     normalizer = fit_normalizer(images)
     pixels, classes = jnp.asarray(images), jnp.asarray(labels)
     key = jax.random.key(0)
-    step = functools.partial(training.train_epoch, model=model, batch_size=BATCH, augment=False)
+    optimizer = make_optimizer("adam", 0.0)
+    step = functools.partial(
+        training.train_epoch, model=model, optimizer=optimizer, batch_size=BATCH, augment=False
+    )
     train_epoch = jax.jit(step, donate_argnums=1)
     forward = jax.jit(functools.partial(training.evaluate, model=model, chunk_size=FORWARD_CHUNK))
-    state = training.init_state(key, model)
+    state = training.init_state(key, model, optimizer)
     capacity = 10_000
 
     def train(num_steps: int) -> None:

@@ -31,13 +31,17 @@ def get_config() -> ConfigDict:
 
     # How a network is trained, anew each episode.
     config.epochs = 10  # passes over the labeled set per episode
-    config.lr = 1e-3  # Adam's step size
+    config.optimizer = "adam"  # or "rmsprop", or "sgd" (with Nesterov momentum 0.9)
+    config.weight_decay = 0.0  # decoupled: this much of a parameter per step, times the step size
+    config.schedule = "step"  # of the step size; or "cosine": half a cosine over the epochs
+    config.lr = 1e-3  # step size
     config.gamma = 0.1  # factor of the step decay
     # Epochs between decays. The report does not tell its own. 10 is no decay within 10 epochs:
     # at these label counts training is short of steps, and an earlier decay costs accuracy.
     config.lr_step_epochs = 10
     config.batch_size = 32  # images per gradient step
     config.test_batch_size = 1000  # images looked at together; memory grows with it
+    config.compute_dtype = "float32"  # or "bfloat16", for accelerators: all but the last layer
     config.warm_start = False  # True: go on from the last episode's network
     config.num_samples = 20  # stochastic passes T, for strategies that ask for them
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -20,7 +21,7 @@ from jax_al.checkpoint import Checkpoints
 from jax_al.embeddings import check_embedding, fixed_embedding
 from jax_al.history import History
 from jax_al.learner import Learner, Options
-from jax_al.models import Model, make_model
+from jax_al.models import Model, in_dtype, make_model
 from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import simulated_oracle
 from jax_al.phases import STEP_COST, Pending, Run
@@ -185,7 +186,9 @@ def _load_data(fields: Mapping[str, Any]) -> data.Dataset:
 def _make_model(config: ConfigDict, dataset: data.Dataset) -> Model:
     options = config.model.to_dict()
     name = options.pop("name")
-    return make_model(name, dataset.images.shape[1:], len(dataset.class_names), **options)
+    model = make_model(name, dataset.images.shape[1:], len(dataset.class_names), **options)
+    dtype = jnp.dtype(config.compute_dtype)
+    return model if dtype == jnp.float32 else in_dtype(model, dtype)
 
 
 def _make_learner(

@@ -148,11 +148,7 @@ def _mended(
     if metrics and not is_last(episode, len(picks), fields["max_episodes"], num_points):
         metrics = [row for row in metrics if row["episode"] < episode]
     # It has bought since, and its row still says that it did not.
-    if (
-        metrics
-        and metrics[-1]["episode"] < episode
-        and metrics[-1].get("num_bought") == 0
-    ):
+    if metrics and metrics[-1]["episode"] < episode and metrics[-1].get("num_bought") == 0:
         metrics.pop()
     whole = [row["episode"] for row in metrics] == list(range(1, len(metrics) + 1))
     if not whole or len(history.metrics) - len(metrics) > 1:

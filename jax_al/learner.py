@@ -24,6 +24,7 @@ from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.inference import fit_normalizer
 from jax_al.kcenter import cover_radius_traced
 from jax_al.models import Model
+from jax_al.optimizers import learning_rate, make_optimizer
 from jax_al.signals import pool_signals
 from jax_al.training import (
     Score,
@@ -31,7 +32,6 @@ from jax_al.training import (
     TrainState,
     evaluate,
     init_state,
-    learning_rate,
     train_epoch,
 )
 
@@ -42,6 +42,9 @@ class Options(NamedTuple):
     budget: int  # Q
     capacity: int  # L, the most labels there will ever be
     epochs: int
+    optimizer: str  # a name of jax_al.optimizers.OPTIMIZERS
+    weight_decay: float
+    schedule: str  # "step" or "cosine"
     lr: float
     gamma: float
     lr_step_epochs: int
@@ -103,14 +106,19 @@ class Learner:
         start = time.perf_counter()
         key = jax.random.key(0)
         pool = empty_pool(len(images), options.capacity)
-        init = functools.partial(init_state, model=model)
+        optimizer = make_optimizer(options.optimizer, options.weight_decay)
+        init = functools.partial(init_state, model=model, optimizer=optimizer)
         self._init = self._compile("init", init, key)
         self.state_shape: TrainState = jax.eval_shape(init, key)
         rate = jnp.float32(options.lr)
         self._train_epoch = self._compile(
             "train_epoch",
             functools.partial(
-                train_epoch, model=model, batch_size=options.batch_size, augment=options.augment
+                train_epoch,
+                model=model,
+                optimizer=optimizer,
+                batch_size=options.batch_size,
+                augment=options.augment,
             ),
             *(key, self.state_shape, rate, pool, self._images, self._normalizer),
             donate=(1,),
@@ -172,7 +180,14 @@ class Learner:
         """
         options = self.options
         for epoch in range(options.epochs):
-            rate = learning_rate(options.lr, options.gamma, options.lr_step_epochs, epoch)
+            rate = learning_rate(
+                options.schedule,
+                options.lr,
+                options.gamma,
+                options.lr_step_epochs,
+                options.epochs,
+                epoch,
+            )
             state, score = self._train_epoch(
                 jax.random.fold_in(train_key, epoch),
                 state,

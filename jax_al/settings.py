@@ -1,11 +1,12 @@
 """Is a config sensible? Asked before any work, so that a mistake costs a second and not a night."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from jax_al.base import UsageError, did_you_mean
 from jax_al.learner import Options
+from jax_al.optimizers import OPTIMIZERS, SCHEDULES
 from jax_al.oracle import INITIAL
 from jax_al.wandb_writer import MODES
 
@@ -26,6 +27,13 @@ _AT_LEAST = {
     "data.image_size": 1,
 }
 _POSITIVE = ("lr", "gamma")
+_CHOICES: dict[str, Collection[str]] = {
+    "compute_dtype": ("float32", "bfloat16"),
+    "initial": INITIAL,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "wandb.mode": MODES,
+}
 
 
 def check(fields: Mapping[str, Any]) -> None:
@@ -45,7 +53,11 @@ def check(fields: Mapping[str, Any]) -> None:
     for name in _POSITIVE:
         if not (fields[name] > 0 and math.isfinite(fields[name])):
             raise UsageError(f"config.{name} is {fields[name]}, but must be a positive number.")
-    for name, choices in (("initial", INITIAL), ("wandb.mode", MODES)):
+    if not (fields["weight_decay"] >= 0 and math.isfinite(fields["weight_decay"])):
+        raise UsageError(
+            f"config.weight_decay is {fields['weight_decay']}, but must be a number from 0 on."
+        )
+    for name, choices in _CHOICES.items():
         if fields[name] not in choices:
             raise UsageError(
                 f"config.{name} is {fields[name]!r}: {did_you_mean(fields[name], choices)}"

@@ -35,18 +35,14 @@ class TestScore(NamedTuple):
 
 
 ECE_BINS = 15  # as Guo et al. 2017
-OPTIMIZER = optax.scale_by_adam()  # the learning rate is traced and applied in `train_epoch`
 
 
-def learning_rate(lr: float, gamma: float, lr_step_epochs: int, epoch: int) -> float:
-    """Returns the rate of `epoch` (from 0): step decay by `gamma` every `lr_step_epochs`."""
-    return lr * gamma ** (epoch // lr_step_epochs)
-
-
-def init_state(init_key: jax.Array, model: Model) -> TrainState:
-    """Returns a fresh network and optimizer."""
+def init_state(
+    init_key: jax.Array, model: Model, optimizer: optax.GradientTransformation
+) -> TrainState:
+    """Returns a fresh network and the state of a fresh `optimizer`."""
     params = model.init(init_key)
-    return TrainState(params, OPTIMIZER.init(params))
+    return TrainState(params, optimizer.init(params))
 
 
 def train_epoch(
@@ -58,6 +54,7 @@ def train_epoch(
     normalizer: Normalizer,
     *,
     model: Model,
+    optimizer: optax.GradientTransformation,
     batch_size: int,
     augment: bool,
 ) -> tuple[TrainState, Score]:
@@ -74,6 +71,7 @@ def train_epoch(
       images: uint8 [N, H, W, channels], the whole pool.
       normalizer: statistics of the pool.
       model: what is trained.
+      optimizer: what makes steps of gradients; the rate is applied here, as it is traced.
       batch_size: B.
       augment: whether to crop and flip at random (see `augmented`).
 
@@ -103,7 +101,7 @@ def train_epoch(
         grads, sums = jax.grad(loss_function, has_aux=True)(state.params)
         # optax raises a float to an integer power, which strict promotion (our tests) forbids.
         with jax.numpy_dtype_promotion("standard"):
-            updates, opt_state = OPTIMIZER.update(grads, state.opt_state, state.params)
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, state.params, updates)
         totals = (totals[0] + sums[0], totals[1] + sums[1])
         return TrainState(params, opt_state), totals

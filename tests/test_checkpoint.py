@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jax_al.checkpoint import Checkpoints
-from jax_al.training import OPTIMIZER, TrainState
+from jax_al.optimizers import make_optimizer
+from jax_al.training import TrainState
 
 METRICS = {"train_loss": 0.1 + 0.2, "test_accuracy": 1 / 3}
 
@@ -18,7 +19,7 @@ def state(seed):
     key = jax.random.key(seed)
     params = {"conv": {"kernel": jax.random.normal(key, (3, 2)), "bias": jnp.zeros(2)}}
     params["odd"] = {"values": jnp.array([-0.0, jnp.nan, jnp.inf, 1e-42], jnp.float32)}
-    return TrainState(params, OPTIMIZER.init(params))
+    return TrainState(params, make_optimizer("adam", 0.0).init(params))
 
 
 def like(value):

@@ -21,6 +21,7 @@ ORDER = (
     "lazy_greedy",
     "clustering",
     "models",
+    "optimizers",
     "checkpoint",
     "records",
     "looks",

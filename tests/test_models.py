@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jax_al.base import UsageError
-from jax_al.models import make_model
+from jax_al.models import in_dtype, make_model
 
 OPTIONS = {"widths": (4, 6), "embedding_size": 16, "dropout_rates": (0.25, 0.5)}
 SHAPE = (9, 8, 3)
@@ -231,3 +231,20 @@ def test_deep_networks_see_each_image_alone_and_every_part_of_them_learns(name):
 def test_mistakes_in_the_options_of_deep_networks(name, shape, changes, message):
     with pytest.raises(UsageError, match=message):
         make_model(name, shape, 10, **DEEP[name] | changes)
+
+
+@pytest.mark.parametrize("name", ["cnn", *DEEP])
+def test_in_bfloat16_a_network_says_nearly_the_same_in_float32(name):
+    options = DEEP.get(name, OPTIONS)
+    model = make_model(name, (32, 32, 3), 7, **options)
+    low = in_dtype(model, jnp.bfloat16)
+    params = low.init(jax.random.key(0))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+    images = jax.random.normal(jax.random.key(1), (3, 32, 32, 3))
+    expected, found = jax.jit(model.apply)(params, images), jax.jit(low.apply)(params, images)
+    for one, other in zip(expected, found, strict=True):
+        assert other.dtype == jnp.float32
+        assert (one != other).any()
+        np.testing.assert_allclose(other, one, atol=0.05 * float(jnp.abs(one).max()))
+    grads = jax.jit(jax.grad(lambda p: -low.apply(p, images).log_probs[:, 2].mean()))(params)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(grads))

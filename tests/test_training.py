@@ -10,18 +10,19 @@ import pytest
 from jax_al.base import Outputs, empty_pool, label_points
 from jax_al.inference import Normalizer
 from jax_al.models import Model
+from jax_al.optimizers import make_optimizer
 from jax_al.training import (
     TrainState,
     augmented,
     evaluate,
     expected_calibration_error,
     init_state,
-    learning_rate,
     train_epoch,
 )
 
 N, SIDE, CLASSES = 20, 8, 3
 RATE = 0.01
+ADAM = make_optimizer("adam", 0.0)
 LABELED = (9, 4, 17, 1, 12, 6, 19, 3, 14, 8, 5)  # not 0: padding repeats point 0
 AS_THEY_ARE = Normalizer(jnp.zeros(1), jnp.ones(1))
 NORMALIZER = Normalizer(jnp.array([100.0]), jnp.array([70.0]))
@@ -69,7 +70,9 @@ RECORDING = Model(init_linear, apply_recording)
 @functools.cache
 def compiled(model, batch_size, augment):
     return jax.jit(
-        functools.partial(train_epoch, model=model, batch_size=batch_size, augment=augment)
+        functools.partial(
+            train_epoch, model=model, optimizer=ADAM, batch_size=batch_size, augment=augment
+        )
     )
 
 
@@ -78,7 +81,7 @@ def epoch(
     normalizer=NORMALIZER,
 ):  # fmt: skip
     """One epoch, from fresh parameters if there is no `state`."""
-    state = init_state(jax.random.key(1), model) if state is None else state
+    state = init_state(jax.random.key(1), model, ADAM) if state is None else state
     images = pool_images() if images is None else images
     run = compiled(model, batch_size, augment)
     found = run(key, state, jnp.float32(rate), pool, images, normalizer)
@@ -146,7 +149,7 @@ def test_an_epoch_equals_a_plain_loop_over_the_same_batches_whose_last_one_is_sm
     key, pool = jax.random.key(5), pool_of(indices)
     shown = [row for rows in batches_of(key, pool, batch_size) for row in rows][: len(indices)]
     batches = [shown[i : i + batch_size] for i in range(0, len(shown), batch_size)]
-    start = init_state(jax.random.key(1), LINEAR)
+    start = init_state(jax.random.key(1), LINEAR, ADAM)
     params, loss, accuracy = in_float64(start, batches, pool, pool_images())
     state, score = epoch(key, pool, batch_size=batch_size)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), state.params, params)
@@ -155,7 +158,7 @@ def test_an_epoch_equals_a_plain_loop_over_the_same_batches_whose_last_one_is_sm
 
 
 def test_one_step_is_a_step_of_adam():
-    pool, images, start = pool_of(), pool_images(), init_state(jax.random.key(1), LINEAR)
+    pool, images, start = pool_of(), pool_images(), init_state(jax.random.key(1), LINEAR, ADAM)
     rows = jnp.array(sorted(LABELED))
 
     def loss(params):
@@ -193,7 +196,7 @@ def test_epochs_continue_each_other():
 
 def test_at_rate_zero_the_parameters_stay_and_the_score_is_the_plain_one():
     pool, images = pool_of(), pool_images()
-    start = init_state(jax.random.key(1), LINEAR)
+    start = init_state(jax.random.key(1), LINEAR, ADAM)
     state, score = epoch(jax.random.key(0), pool, rate=0.0)
     assert_same_bits(state.params, start.params)
     rows = jnp.array(LABELED)
@@ -218,15 +221,6 @@ def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
         assert all((found[i] != found[j]).any() for j in range(i))
     again, _ = epoch(jax.random.key(0), pool, model=dropping, augment=True)
     np.testing.assert_array_equal(found[-1], again.params["w"])
-
-
-@pytest.mark.parametrize(("gamma", "every"), [(0.1, 10), (0.5, 3), (1.0, 1)])
-def test_the_rate_decays_in_steps(gamma, every):
-    expected = optax.exponential_decay(RATE, every, gamma, staircase=True)
-    for number in range(25):
-        np.testing.assert_allclose(
-            learning_rate(RATE, gamma, every, number), expected(number), rtol=1e-5
-        )
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, N, 100])
@@ -267,7 +261,7 @@ def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype)
 
 
 def test_init_state_is_fresh_and_repeats_for_one_key():
-    one, again, other = (init_state(jax.random.key(k), LINEAR) for k in (0, 0, 1))
+    one, again, other = (init_state(jax.random.key(k), LINEAR, ADAM) for k in (0, 0, 1))
     assert isinstance(one, TrainState)
     assert_same_bits(one, again)
     assert (one.params["w"] != other.params["w"]).any()

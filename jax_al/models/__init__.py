@@ -6,11 +6,11 @@ from typing import Any
 
 from jax_al.base import UsageError, did_you_mean
 from jax_al.models.cnn import cnn
-from jax_al.models.network import Model, Params
+from jax_al.models.network import Model, Params, in_dtype
 from jax_al.models.resnet import resnet18
 from jax_al.models.vgg import vgg16
 
-__all__ = ["MODELS", "Model", "Params", "make_model"]
+__all__ = ["MODELS", "Model", "Params", "in_dtype", "make_model"]
 
 MODELS: dict[str, Callable[..., Model]] = {"cnn": cnn, "resnet18": resnet18, "vgg16": vgg16}
 

@@ -7,6 +7,7 @@ from jax_al.base import Outputs, UsageError
 from jax_al.convolution import convolve, max_pool
 from jax_al.models.network import (
     Model,
+    answer,
     check_at_least_one,
     check_images,
     check_rates,
@@ -66,7 +67,7 @@ class CNN(nnx.Module):
         x = dropout(x, self.dropout_rates[0], key1, one_mask)
         embedding = self.hidden(x.reshape(x.shape[0], -1))
         features = dropout(nnx.relu(embedding), self.dropout_rates[1], key2, one_mask)
-        return Outputs(nnx.log_softmax(self.head(features)), embedding, features)
+        return answer(self.head, embedding, features)
 
 
 def cnn(

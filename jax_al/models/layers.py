@@ -38,4 +38,6 @@ class ConvNorm(nnx.Module):
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.norm(self.conv(x))
+        # In bfloat16 the norm is computed in float32, by a promotion that strict mode forbids.
+        with jax.numpy_dtype_promotion("standard"):
+            return self.norm(self.conv(x))

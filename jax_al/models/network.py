@@ -72,6 +72,27 @@ def pure(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     return Model(init, apply)
 
 
+def answer(head: nnx.Linear, embedding: jax.Array, features: jax.Array) -> Outputs:
+    """Returns the outputs of a network, the last layer computed in the dtype of its weights."""
+    features = features.astype(head.kernel.dtype)
+    log_probs = nnx.log_softmax(head(features))
+    return Outputs(log_probs, embedding.astype(log_probs.dtype), features)
+
+
+def in_dtype(model: Model, dtype: jnp.dtype) -> Model:
+    """Returns `model` computing in `dtype`, its parameters, last layer and outputs in float32.
+
+    The last layer is small and decides what strategies see: in bfloat16, with 8 bits, many
+    probabilities would be equal.
+    """
+
+    def apply(params: Params, images: jax.Array, *args: Any, **kwargs: Any) -> Outputs:
+        low = jax.tree.map(lambda leaf: leaf.astype(dtype), params) | {"head": params["head"]}
+        return model.apply(low, images.astype(dtype), *args, **kwargs)
+
+    return Model(model.init, apply)
+
+
 def check_images(model: str, image_shape: tuple[int, int, int], least: int) -> None:
     """Makes sure that images are at least `least` pixels high and wide.
 

@@ -7,6 +7,7 @@ from jax_al.base import Outputs
 from jax_al.models.layers import ConvNorm
 from jax_al.models.network import (
     Model,
+    answer,
     check_at_least_one,
     check_images,
     check_rates,
@@ -66,7 +67,7 @@ class ResNet18(nnx.Module):
             x = block(x)
         embedding = x.mean(axis=(1, 2))
         features = dropout(embedding, self.dropout_rates[0], key, one_mask)
-        return Outputs(nnx.log_softmax(self.head(features)), embedding, features)
+        return answer(self.head, embedding, features)
 
 
 def resnet18(

@@ -8,6 +8,7 @@ from jax_al.convolution import max_pool
 from jax_al.models.layers import ConvNorm
 from jax_al.models.network import (
     Model,
+    answer,
     check_at_least_one,
     check_images,
     check_rates,
@@ -23,8 +24,8 @@ STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 class VGG16(nnx.Module):
     """Thirteen convolutions, five poolings, one hidden layer, whose values are the embedding.
 
-    As usual for small images there is one hidden layer, not two of 4,096; every convolution has a
-    group norm, without which a network this deep does not begin to learn from few labels.
+    As usual for small images there is one hidden layer, not two of 4,096, and every convolution is
+    normalised.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class VGG16(nnx.Module):
         x = dropout(x.reshape(x.shape[0], -1), self.dropout_rates[0], key1, one_mask)
         embedding = self.hidden(x)
         features = dropout(nnx.relu(embedding), self.dropout_rates[1], key2, one_mask)
-        return Outputs(nnx.log_softmax(self.head(features)), embedding, features)
+        return answer(self.head, embedding, features)
 
 
 def vgg16(
