@@ -1,8 +1,9 @@
 """k-means inside a jitted program: static shapes, traced number of clusters, one seed (vmap it).
 
-Rows are looked at in blocks, so no N x K array exists. Distances are squared Euclidean in the
-matmul form |a|^2 + |b|^2 - 2ab of float32 rows from which the mean of the pool is taken, clamped
-at 0; the distances that are returned are sums of squared differences.
+Rows are looked at in blocks, so no N x K array exists and no copy of the pool. Distances are
+squared Euclidean in the matmul form |a|^2 + |b|^2 - 2ab of float32 rows from which a vector amid
+them is taken, as the rounding grows with |a|^2 + |b|^2. Those in `Clusters` are sums of squared
+differences.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,29 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.base import NOTHING
+from jax_al.kcenter.distances import matmul_slack
 
-ROWS = 2048  # rows looked at together
-WITHIN = 256  # rows compared together with other rows of their cluster
+ROWS = 1024  # rows looked at together
 MAX_BLOCK = 2**24  # distances held at a time: 64 MiB; with many clusters a block has fewer rows
 DRAWS = 128  # candidates for a seed drawn together
+
+
+class Scaled(NamedTuple):
+    """Rows that are divided by their lengths when they are read, so that no copy is made."""
+
+    points: jax.Array  # float32 [N, D]
+    lengths: jax.Array  # float32 [N], none of them 0
+
+
+Points = jax.Array | Scaled  # rows float32 [N, D]
+
+
+class Seeds(NamedTuple):
+    """Rows drawn as the first centers."""
+
+    rows: jax.Array  # int32 [K], distinct; NOTHING at the end where no more are left
+    assignments: jax.Array  # int32 [N], the nearest of them to every row, ties to the lowest
+    sq_distances: jax.Array  # float32 [N], to it; 0 where rounding cannot tell them apart
 
 
 class Clusters(NamedTuple):
@@ -32,7 +51,7 @@ class Clusters(NamedTuple):
 
 def kmeans(
     key: jax.Array,
-    points: jax.Array,
+    points: Points,
     num_clusters: jax.Array | int,
     *,
     max_clusters: int,
@@ -41,8 +60,8 @@ def kmeans(
 ) -> Clusters:
     """k-means++ seeds (`seed_clusters`), then Lloyd's algorithm (`lloyd`).
 
-    To be called under `jit`; `vmap` works. O(N K D) for the seeds and for each iteration. There
-    are fewer clusters than asked for where fewer distinct rows count.
+    To be called under `jit`; `vmap` works. O(N K D) for the seeds and for each iteration, memory
+    O(N + K D). There are fewer clusters than asked for where fewer distinct rows count.
 
     Args:
       key: decides the seeds.
@@ -53,19 +72,25 @@ def kmeans(
       mask: bool [N], the rows that count (None: all); the others are only assigned.
     """
     seeds = seed_clusters(key, points, num_clusters, max_clusters=max_clusters, mask=mask)
-    centers = points.at[seeds].get(mode="fill", fill_value=0.0, wrap_negative_indices=False)
-    return lloyd(points, centers, seeds != NOTHING, iterations=iterations, mask=mask)
+    return lloyd(
+        points,
+        rows_at(points, jnp.maximum(seeds.rows, 0)),
+        seeds.rows != NOTHING,
+        iterations=iterations,
+        mask=mask,
+        nearest=(seeds.assignments, seeds.sq_distances),
+    )
 
 
 def seed_clusters(
     key: jax.Array,
-    points: jax.Array,
+    points: Points,
     num_clusters: jax.Array | int,
     *,
     max_clusters: int,
     mask: jax.Array | None = None,
-) -> jax.Array:
-    """Draws rows int32 [K] by the law of k-means++; NOTHING at the end where none is left.
+) -> Seeds:
+    """Draws rows by the law of k-means++ and tells which of them is nearest to each row.
 
     The first uniformly, each further one in proportion to its squared distance to the nearest
     one drawn (Arthur & Vassilvitskii 2007). The law is exact, but the distances of all rows are
@@ -75,73 +100,86 @@ def seed_clusters(
 
     Args: as for `kmeans`.
     """
-    N, D = points.shape
+    N, D = shape_of(points)
     K, draws = max_clusters, min(DRAWS, max(8, max_clusters))
     counts = jnp.ones(N, bool) if mask is None else mask
     wanted = jnp.minimum(jnp.asarray(num_clusters, jnp.int32), max_clusters)
-    mean = points.mean(axis=0)
-    slack = 4 * (D + 16) * 2.0**-24  # of the matmul form, relative to |a|^2 + |b|^2
+    mean = mean_of(points)
+    slack = 2 * matmul_slack(D)  # relative to |a|^2, as a and b are near where it matters
 
     def centred(rows):
-        found = points[rows] - mean[None, :]
+        found = rows_at(points, rows) - mean[None, :]
         return found, jnp.square(found).sum(axis=1)
 
-    def to_nearest(distances, rows, real):
-        """`distances` [N], joined with those to the `rows` that are `real`."""
+    def join(nearest, rows, slots):
+        """The `nearest` seed and distance of each row, with `rows` as seeds of number `slots`."""
         seeds, theirs = centred(rows)
-        theirs = jnp.where(real, theirs, jnp.inf)
+        theirs = jnp.where(slots < K, theirs, jnp.inf)
 
         def block(start, size):
-            a = lax.dynamic_slice(points, (start, 0), (size, D)) - mean[None, :]
+            a = rows_from(points, start, size) - mean[None, :]
             own = jnp.square(a).sum(axis=1)
-            nearest = (theirs[None, :] - 2 * _dot(a, seeds)).min(axis=1) + own
-            return jnp.where(nearest > slack * own, nearest, 0.0)
+            partial = theirs[None, :] - 2 * _dot(a, seeds)
+            least = partial.min(axis=1)
+            which = jnp.where(partial == least[:, None], slots[None, :], K).min(axis=1)
+            least = jnp.where(least + own > slack * own, least + own, 0.0)
+            which_before, least_before = (lax.dynamic_slice(a, (start,), (size,)) for a in nearest)
+            is_nearer = least < least_before
+            which = jnp.where(is_nearer, which, which_before)
+            return which, jnp.minimum(least, least_before)
 
-        distances = jnp.minimum(distances, in_blocks(block, N))
-        return distances.at[rows].min(jnp.where(real, 0.0, jnp.inf))
+        return in_blocks(block, N)
+
+    def weights(nearest):
+        return jnp.where(counts, nearest[1], 0.0)
 
     def more(carry):
-        distances, _, found, _ = carry
-        return (found < wanted) & (distances.max() > 0)
+        nearest, _, found, _ = carry
+        return (found < wanted) & (weights(nearest).max() > 0)
 
     def draw(carry):
-        distances, seeds, found, key = carry
+        nearest, seeds, found, key = carry
         key, draw_key, accept_key = jax.random.split(key, 3)
-        rows = _draw(draw_key, distances, draws)
+        rows = _draw(draw_key, weights(nearest), draws)
         block, own = centred(rows)
         apart = own[:, None] + own[None, :] - 2 * _dot(block, block)
         apart = jnp.where(
             (apart > slack * own[:, None]) & (rows[:, None] != rows[None, :]), apart, 0.0
         )
+        old = nearest[1][rows]
         chance = jax.random.uniform(accept_key, (draws,))
 
         def decide(j, carry):
-            nearest, seeds, found, accepted = carry
-            accept = (chance[j] * distances[rows[j]] < nearest[j]) & (found < wanted)
-            seeds = seeds.at[jnp.where(accept, found, K)].set(rows[j], mode="drop")
-            nearest = jnp.where(accept, jnp.minimum(nearest, apart[:, j]), nearest)
-            return nearest, seeds, found + accept.astype(jnp.int32), accepted.at[j].set(accept)
+            new, seeds, found, slots = carry
+            accept = (chance[j] * old[j] < new[j]) & (found < wanted)
+            slot = jnp.where(accept, found, K)
+            seeds = seeds.at[slot].set(rows[j], mode="drop")
+            new = jnp.where(accept, jnp.minimum(new, apart[:, j]), new)
+            return new, seeds, found + accept.astype(jnp.int32), slots.at[j].set(slot)
 
-        carry = distances[rows], seeds, found, jnp.zeros(draws, bool)
-        _, seeds, found, accepted = lax.fori_loop(0, draws, decide, carry)
-        return to_nearest(distances, rows, accepted), seeds, found, key
+        carry = old, seeds, found, jnp.full(draws, K, jnp.int32)
+        _, seeds, found, slots = lax.fori_loop(0, draws, decide, carry)
+        return join(nearest, rows, slots), seeds, found, key
 
     first_key, key = jax.random.split(key)
     first = _draw(first_key, counts.astype(jnp.float32), 1)
     some = counts.any() & (wanted > 0)
     seeds = jnp.full(K, NOTHING, jnp.int32).at[0].set(jnp.where(some, first[0], NOTHING))
-    distances = to_nearest(jnp.where(counts, jnp.inf, 0.0), first, jnp.ones(1, bool))
-    carry = distances, seeds, some.astype(jnp.int32), key
-    return lax.while_loop(more, draw, carry)[1]
+    nearest = jnp.zeros(N, jnp.int32), jnp.full(N, jnp.inf)
+    nearest = join(nearest, first, jnp.where(some, 0, K)[None])
+    carry = nearest, seeds, some.astype(jnp.int32), key
+    nearest, seeds, _, _ = lax.while_loop(more, draw, carry)
+    return Seeds(seeds, *nearest)
 
 
 def lloyd(
-    points: jax.Array,
+    points: Points,
     centers: jax.Array,
     exists: jax.Array,
     *,
     iterations: int,
     mask: jax.Array | None = None,
+    nearest: tuple[jax.Array, jax.Array] | None = None,
 ) -> Clusters:
     """Assigns rows to the nearest center and moves centers to the mean, until nothing changes.
 
@@ -154,10 +192,13 @@ def lloyd(
       exists: bool [K], the centers that are real.
       iterations: at most so many updates of the centers.
       mask: bool [N], the rows that count (None: all); the others are only assigned.
+      nearest: what `nearest_center` says of `centers`, where it is known.
     """
-    N, K = points.shape[0], centers.shape[0]
+    N, K = shape_of(points)[0], centers.shape[0]
     counts = jnp.ones(N, bool) if mask is None else mask
-    mean = points.mean(axis=0)
+    mean = mean_of(points)
+    if nearest is None:
+        nearest = nearest_center(points, centers, exists)
 
     def move(assignments, distances, centers):
         sizes = jnp.zeros(K, jnp.int32).at[assignments].add(counts.astype(jnp.int32))
@@ -176,12 +217,12 @@ def lloyd(
         new, distances = nearest_center(points, centers, exists)
         return centers, new, distances, done + 1, (new != assignments).any()
 
-    carry = centers, *nearest_center(points, centers, exists), jnp.int32(0), exists.any()
+    carry = centers, *nearest, jnp.int32(0), exists.any()
     carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
     centers, assignments = carry[:2]
 
     def accurate(start, size):
-        rows = lax.dynamic_slice(points, (start, 0), (size, points.shape[1]))
+        rows = rows_from(points, start, size)
         own = centers[lax.dynamic_slice(assignments, (start,), (size,))]
         return jnp.square(rows - own).sum(axis=1)
 
@@ -192,20 +233,20 @@ def lloyd(
 
 
 def nearest_center(
-    points: jax.Array, centers: jax.Array, exists: jax.Array
+    points: Points, centers: jax.Array, exists: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the nearest center int32 [N] of each row, ties to the lowest, and sq distances [N].
 
     Distances are those of the matmul form. Where no center exists, the answer is 0 and infinity.
     """
-    (N, D), K = points.shape, centers.shape[0]
-    mean = points.mean(axis=0)
+    N, K = shape_of(points)[0], centers.shape[0]
+    mean = mean_of(points)
     b = centers - mean[None, :]
     theirs = jnp.where(exists, jnp.square(b).sum(axis=1), jnp.inf)
     numbers = jnp.arange(K, dtype=jnp.int32)
 
     def block(start, size):
-        a = lax.dynamic_slice(points, (start, 0), (size, D)) - mean[None, :]
+        a = rows_from(points, start, size) - mean[None, :]
         partial = theirs[None, :] - 2 * _dot(a, b)
         own = jnp.square(a).sum(axis=1)
         least = partial.min(axis=1)
@@ -214,110 +255,6 @@ def nearest_center(
         return nearest, jnp.maximum(least + own, 0.0)
 
     return in_blocks(block, N, width=K)
-
-
-def fold_within(
-    points: jax.Array,
-    assignments: jax.Array,
-    members: jax.Array,
-    fold: Callable[[Any, jax.Array, jax.Array], Any],
-    empty: Any,
-    *,
-    num_clusters: int,
-) -> Any:
-    """Compares every member of a cluster with every other, tile by tile.
-
-    Rows are sorted by cluster, so that a block of them meets few strangers: O(D) for each of the
-    sum of |cluster|^2 pairs, and for up to 3 WITHIN strangers of each row.
-
-    Args:
-      points: float32 [N, D].
-      assignments: int32 [N], below K = `num_clusters`.
-      members: bool [N]; the others are compared with nothing.
-      fold: (carry, squared distances [R, W], bool [R, W] which are of the same cluster and not
-        the row itself) -> carry, pytrees of arrays with one entry a row.
-      empty: pytree of scalars or arrays: the carry of one row before it has met any.
-      num_clusters: K.
-
-    Returns:
-      the last carry of every row, `empty` for those that are not members.
-    """
-    N, K = points.shape[0], num_clusters
-    size = min(WITHIN, N)
-    mean = points.mean(axis=0)
-    labels = jnp.where(members, assignments, K)
-    order = jnp.argsort(labels)
-    labels = labels[order]
-    starts = jnp.searchsorted(labels, jnp.arange(K + 1, dtype=jnp.int32)).astype(jnp.int32)
-
-    def rows_at(start):
-        a = points[lax.dynamic_slice(order, (start,), (size,))] - mean[None, :]
-        position = start + jnp.arange(size, dtype=jnp.int32)
-        return a, jnp.square(a).sum(axis=1), position, lax.dynamic_slice(labels, (start,), (size,))
-
-    def block(i, out):
-        start = jnp.minimum(i * size, N - size)
-        a, own, here, mine = rows_at(start)
-        low, high = starts[mine[0]], starts[jnp.minimum(mine[-1] + 1, K)]
-
-        def tile(t, carry):
-            first = low + t * size
-            b, theirs, there, label = rows_at(jnp.minimum(first, N - size))
-            sq_distances = own[:, None] + theirs[None, :] - 2 * _dot(a, b)
-            same = (mine[:, None] == label[None, :]) & (here[:, None] != there[None, :])
-            new = same & (there >= first)[None, :]
-            return fold(carry, jnp.maximum(sq_distances, 0.0), new)
-
-        carry = jax.tree.map(lambda e: jnp.broadcast_to(e, (size, *jnp.shape(e))), empty)
-        carry = lax.fori_loop(0, (high - low + size - 1) // size, tile, carry)
-        return jax.tree.map(
-            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0), out, carry
-        )
-
-    out = jax.tree.map(lambda e: jnp.broadcast_to(e, (N, *jnp.shape(e))), empty)
-    out = lax.fori_loop(0, (starts[K] + size - 1) // size, block, out)
-    met = labels < K
-    return jax.tree.map(
-        lambda whole, e: (
-            jnp.broadcast_to(e, whole.shape).at[jnp.where(met, order, N)].set(whole, mode="drop")
-        ),
-        out,
-        empty,
-    )
-
-
-def take_turns(
-    assignments: jax.Array,
-    scores: jax.Array,
-    offered: jax.Array,
-    turn: jax.Array,
-    budget: int,
-    last: jax.Array | None = None,
-) -> jax.Array:
-    """Picks from each cluster its best point, then from each its second best, and so on.
-
-    Args:
-      assignments: int32 [N], the cluster of each point.
-      scores: float32 [N], higher = wanted more; ties to the lowest index.
-      offered: bool [N], the points that may be picked.
-      turn: int32 [K], distinct: which cluster is first, second, ...
-      budget: Q.
-      last: bool [K], clusters to pick from only when the others are empty.
-
-    Returns:
-      int32 [Q], distinct, NOTHING at the end where fewer are offered.
-    """
-    N, K = assignments.size, turn.size
-    labels = jnp.where(offered, assignments, K)
-    order = jnp.lexsort((-scores, labels))
-    labels = labels[order]
-    rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(labels, labels).astype(jnp.int32)
-    keys = [jnp.append(turn, K)[labels], rank]
-    if last is not None:
-        keys.append(jnp.append(last, False)[labels])
-    best = jnp.lexsort((*keys, labels == K))[:budget]
-    picks = jnp.where(labels[best] < K, order[best], NOTHING).astype(jnp.int32)
-    return jnp.pad(picks, (0, budget - picks.size), constant_values=NOTHING)
 
 
 def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int = 1) -> Any:
@@ -343,17 +280,63 @@ def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int =
     return lax.fori_loop(0, -(-N // size), step, out)
 
 
+def unit_length(points: jax.Array) -> Scaled:
+    """Returns the directions of rows float32 [N, D]; zeros stay zeros."""
+    lengths = jnp.sqrt(jnp.square(points).sum(axis=1))
+    return Scaled(points, jnp.where(lengths > 0, lengths, 1.0))
+
+
+def shape_of(points: Points) -> tuple[int, int]:
+    """Returns (N, D)."""
+    N, D = (points.points if isinstance(points, Scaled) else points).shape
+    return N, D
+
+
+def mean_of(points: Points) -> jax.Array:
+    """Returns the mean [D] of the rows."""
+    if isinstance(points, Scaled):
+        return jnp.dot(1 / points.lengths, points.points, precision=lax.Precision.HIGHEST) / (
+            points.lengths.size
+        )
+    return points.mean(axis=0)
+
+
+def rows_from(points: Points, start: jax.Array | int, size: int) -> jax.Array:
+    """Returns `size` rows [size, D], those from `start` on."""
+    if isinstance(points, Scaled):
+        lengths = lax.dynamic_slice_in_dim(points.lengths, start, size)
+        return lax.dynamic_slice_in_dim(points.points, start, size) / lengths[:, None]
+    return lax.dynamic_slice_in_dim(points, start, size)
+
+
+def rows_at(points: Points, rows: jax.Array) -> jax.Array:
+    """Returns the rows [..., D] of the numbers `rows` [...], which must exist."""
+    if isinstance(points, Scaled):
+        return points.points[rows] / points.lengths[rows][..., None]
+    return points[rows]
+
+
+def sq_between(a: jax.Array, b: jax.Array, slack: float = 0.0) -> jax.Array:
+    """Returns squared distances [A, B] of rows [A, D] and [B, D], in the matmul form, 0 or more.
+
+    Their error is up to `matmul_slack` (D) (|a|^2 + |b|^2): take a vector amid them from all rows
+    first. With that `slack` they are lower bounds, 0 for equal rows.
+    """
+    norms = jnp.square(a).sum(axis=1)[:, None] + jnp.square(b).sum(axis=1)[None, :]
+    return jnp.maximum((1 - slack) * norms - 2 * _dot(a, b), 0.0)
+
+
 def _sums(
-    points: jax.Array, mean: jax.Array, segments: jax.Array, K: int
+    points: Points, mean: jax.Array, segments: jax.Array, K: int
 ) -> tuple[jax.Array, jax.Array]:
     """Sums float32 [K, D] of the rows, less the mean, and sizes; segment K is left out."""
-    N, D = points.shape
+    N, D = shape_of(points)
     size = min(ROWS, N)
 
     def step(i, carry):
         sums, sizes = carry
         start = jnp.minimum(i * size, N - size)
-        rows = lax.dynamic_slice(points, (start, 0), (size, D)) - mean[None, :]
+        rows = rows_from(points, start, size) - mean[None, :]
         which = lax.dynamic_slice(segments, (start,), (size,))
         seen = start + jnp.arange(size, dtype=jnp.int32) < i * size
         which = jnp.where(seen, K, which)

@@ -5,8 +5,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from jax_al.base import Signals, UsageError, empty_pool, label_points
-from jax_al.strategies.active_transfer import active_transfer, fit_logistic, standardise
+from jax_al.strategies.active_transfer import (
+    active_transfer,
+    fit_logistic,
+    project,
+    solve,
+    standard,
+)
 from jax_al.strategies.atlas import atlas
+from jax_al.strategies.choosing import highest
+from jax_al.strategies.parts import highest_in_parts, parts
 
 
 def asked(strategy, features, p_true, labeled, budget):
@@ -43,9 +51,32 @@ def test_newton_does_not_run_away():
 
 def test_a_constant_feature_says_nothing():
     features = jnp.array([[0.1, 3.0], [0.1, 5.0], [0.1, 1.0]])
-    found = standardise(features)
-    np.testing.assert_array_equal(found[:, 0], jnp.zeros(3))
-    np.testing.assert_allclose(found[:, 1], [0.0, np.sqrt(1.5), -np.sqrt(1.5)], atol=1e-6)
+    mean, scale = standard(features)
+    np.testing.assert_allclose(scale, [0.0, np.sqrt(3 / 8)], rtol=1e-6)
+    found = project(features, mean, jnp.array([7.0, 1.0]) * scale)
+    np.testing.assert_allclose(found, [0.0, np.sqrt(1.5), -np.sqrt(1.5)], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 128, 300])
+def test_elimination_by_blocks_solves(size):
+    rng = np.random.default_rng(size)
+    factor = rng.normal(size=(2 * size, size))
+    matrix, rhs = factor.T @ factor / size, rng.normal(size=(size, 2))
+    found = solve(jnp.asarray(matrix, jnp.float32), jnp.asarray(rhs, jnp.float32))
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, rhs), rtol=1e-3, atol=1e-3)
+
+
+def test_no_copy_of_the_features_is_made():
+    """At N = 10^6, from the compiler alone: 2 GB are given, next to nothing is asked for more."""
+    N, C, D = 1_000_000, 10, 512
+    signals = Signals(
+        features=jax.ShapeDtypeStruct((N, D), jnp.float32),
+        log_probs=jax.ShapeDtypeStruct((N, C), jnp.float32),
+    )
+    pool = jax.eval_shape(lambda: empty_pool(N, 1000))
+    select = jax.jit(atlas().select, static_argnums=3)
+    compiled = select.lower(jax.random.key(0), signals, pool, 1000).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 100e6
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-5])
@@ -72,6 +103,32 @@ def test_later_rounds_of_atlas_move_elsewhere():
     assert sum(i < 25 for i in again[:4]) == 2
     assert again[1] > 25
     assert all(i < 25 for i in once[:3])
+
+
+def test_parts_differ_by_one_at_most():
+    assert parts(11, 10) == [2] + [1] * 9
+    assert parts(12, 5) == [3, 3, 2, 2, 2]
+    assert parts(3, 10) == [1, 1, 1]
+    assert parts(0, 4) == [0]
+
+
+def test_scores_are_asked_anew_for_each_part():
+    pool = label_points(empty_pool(20, 5), jnp.array([19]), jnp.array([0]))
+
+    def score(part, parts_before, pool, picks):
+        # Each part wants what lies close to the end of the one before, or to 0.
+        seen = pool.labeled.sum() - 1
+        last = jnp.where(seen > 0, picks[seen - 1], 0).astype(jnp.float32)
+        scores = -jnp.abs(jnp.arange(20.0) - last - 4)
+        return jnp.where(parts_before == part, scores, 0.0), parts_before + 1
+
+    picks = highest_in_parts(score, jnp.int32(0), pool, 11, 4).tolist()
+    expected, labeled, last = [], [19], 0
+    for size in (3, 3, 3, 2):
+        rest = pool._replace(labeled=jnp.zeros(20, bool).at[jnp.array(labeled)].set(True))
+        new = highest(-jnp.abs(jnp.arange(20.0) - last - 4), rest, size).tolist()
+        expected, labeled, last = expected + new, labeled + new, new[-1]
+    assert picks == expected
 
 
 def test_one_round_of_atlas_is_active_transfer():

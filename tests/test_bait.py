@@ -54,6 +54,43 @@ def test_it_is_the_dense_algorithm(seed, regularizer, scale):
     assert query.indices.tolist() == brute_force(signals, (3, 17), 5, regularizer)
 
 
+def from_scratch(signals, labeled, budget):
+    """The picks and their tr(M^-1 F), with M^-1 worked out anew in float64 for every pick."""
+    probs = np.exp(np.asarray(signals.log_probs, np.float64))
+    features = np.asarray(signals.features, np.float64)
+    s = np.sqrt(probs)
+    roots = s[:, :, None] * (np.eye(s.shape[1]) - s[:, :, None] * s[:, None, :])
+    V = np.einsum("ncd,nh->nchd", roots, features).reshape(len(s), -1, s.shape[1])
+    left = [i for i in range(len(V)) if i not in labeled]
+    total = lambda rows: np.einsum("nac,nbc->ab", V[rows], V[rows])  # noqa: E731
+    target, base = total(left) / len(left), np.eye(V.shape[1]) + total(list(labeled))
+
+    def change(rows, sign):
+        inverse = np.linalg.inv(base + total(picks))
+        K = np.swapaxes(inverse @ V[rows], 1, 2)
+        near, worth = K @ V[rows], K @ target @ np.swapaxes(K, 1, 2)
+        solved = np.linalg.solve(np.eye(V.shape[2]) + sign * near, worth)
+        return np.trace(solved, axis1=1, axis2=2)
+
+    picks = []
+    for _ in range(2 * budget):
+        rest = [i for i in left if i not in picks]
+        picks.append(rest[change(rest, 1).argmax()])
+    while len(picks) > budget:
+        del picks[change(picks, -1).argmin()]
+    trace = lambda rows: np.trace(np.linalg.solve(base + total(rows), target))  # noqa: E731
+    return picks, trace
+
+
+@pytest.mark.parametrize("scale", [10.0, 30.0])  # mean |h|^2 of 500 and 4,500
+def test_many_updates_do_not_drift(scale):
+    signals, budget = made(230, D=10, scale=scale), 100
+    expected, trace = from_scratch(signals, (3, 17), budget)
+    picks = asked(signals, (3, 17), budget).indices.tolist()
+    assert len(set(picks)) == budget
+    np.testing.assert_allclose(trace(picks), trace(expected), rtol=1e-6)
+
+
 def test_near_the_end_of_the_pool():
     signals = made(9, C=2)
     for budget in (5, 7):

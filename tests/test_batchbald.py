@@ -112,7 +112,14 @@ def test_certain_passes_and_used_up_information(cap):
     assert float(info["informative_picks"]) == 1
 
 
-@pytest.mark.parametrize("bad", [0, -3, 1.5, True, "many"])
+def test_passes_that_agree_tie_and_rounding_errors_decide_nothing():
+    probs = jnp.broadcast_to(passes(30, 1, 10), (20, 30, 10))
+    picks, info = asked(probs, 5)
+    assert picks == [0, 1, 2, 3, 4]
+    assert float(info["informative_picks"]) == 0
+
+
+@pytest.mark.parametrize("bad", [0, -3, 1.5, True, "many", 10**7 + 1])
 def test_bad_options_are_sentences(bad):
     with pytest.raises(UsageError, match=r"config\.strategy_args\.max_configurations"):
         batchbald(max_configurations=bad)

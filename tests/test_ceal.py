@@ -42,20 +42,40 @@ def test_what_is_bought_brings_no_pseudo_label():
     assert (query.pseudo_labels == UNKNOWN).all()
 
 
-def test_the_threshold_falls_evenly_with_the_batches_owned_and_not_below_zero():
-    for labeled, expected in (((5,), 0.3), ((5, 4, 3), 0.1), ((5, 4, 3, 0), 0.0)):
-        info = asked(1, labeled, threshold=0.4, decay=0.1).info
-        assert float(info["entropy_threshold"]) == pytest.approx(expected, abs=1e-7)
-    assert (asked(1, (5, 4, 3, 0), threshold=0.4, decay=0.1).pseudo_labels == UNKNOWN).all()
-    # Two batches of two: the count of labels does not matter, that of batches does.
-    info = asked(2, (5, 4, 3, 0), threshold=0.4, decay=0.1).info
-    assert float(info["entropy_threshold"]) == pytest.approx(0.2)
+@pytest.mark.parametrize(
+    ("budget", "labeled", "num_initial", "expected"),
+    [
+        (1, 1, None, 0.5),  # the first query: no query before, as in the paper
+        (1, 3, None, 0.25),
+        (1, 5, None, 0.0),
+        (
+            2,
+            4,
+            None,
+            0.375,
+        ),  # the second: the count of labels does not matter, that of queries does
+        (2, 1, None, 0.5),  # fewer to begin with than a query buys
+        (1, 3, 3, 0.5),  # more to begin with, and it was told
+        (1, 4, 3, 0.375),
+        (2, 3, 0, 0.375),
+    ],
+)
+def test_the_threshold_falls_evenly_with_the_queries_made_and_not_below_zero(
+    budget, labeled, num_initial, expected
+):
+    query = asked(
+        budget, range(5, 5 - labeled, -1), threshold=0.5, decay=0.125, num_initial=num_initial
+    )
+    assert float(query.info["entropy_threshold"]) == pytest.approx(expected, abs=1e-7)
+    if expected == 0:
+        assert (query.pseudo_labels == UNKNOWN).all()
 
 
 def test_without_labels_nothing_is_guessed():
     query = asked(2, ())
     assert (query.pseudo_labels == UNKNOWN).all()
     assert float(query.info["random_fallback"]) == 1
+    assert float(query.info["entropy_threshold"]) == 0
 
 
 def test_the_scores_are_those_of_the_definitions():
@@ -72,7 +92,16 @@ def test_the_scores_are_those_of_the_definitions():
 
 
 @pytest.mark.parametrize(
-    ("option", "bad"), [("score", "entropie"), ("threshold", -1), ("decay", "fast")]
+    ("option", "bad"),
+    [
+        ("score", "entropie"),
+        ("threshold", -1),
+        ("threshold", float("nan")),
+        ("decay", float("inf")),
+        ("decay", "fast"),
+        ("num_initial", -1),
+        ("num_initial", 1.5),
+    ],
 )
 def test_bad_options_are_sentences(option, bad):
     with pytest.raises(UsageError, match=rf"config\.strategy_args\.{option}"):

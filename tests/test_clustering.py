@@ -6,14 +6,9 @@ from sklearn.cluster import KMeans
 
 from jax_al import clustering
 from jax_al.base import NOTHING
-from jax_al.clustering import (
-    fold_within,
-    kmeans,
-    lloyd,
-    nearest_center,
-    seed_clusters,
-    take_turns,
-)
+from jax_al.clustering import kmeans, lloyd, nearest_center, seed_clusters, unit_length
+from jax_al.strategies import members as of_clusters
+from jax_al.strategies.members import fold_within, take_turns
 
 
 def blobs(seed, num_points, num_blobs, D=5, spread=0.3):
@@ -67,13 +62,15 @@ def test_masked_rows_are_assigned_but_do_not_count():
     np.testing.assert_allclose(ours.inertia, theirs.inertia_, rtol=1e-5)
     seeds = seed_clusters(
         jax.random.key(0), jnp.asarray(points), 50, max_clusters=50, mask=jnp.asarray(mask)
-    )
+    ).rows
     assert sorted(seeds.tolist()) == [NOTHING] * 17 + np.flatnonzero(mask).tolist()
 
 
 def test_seeds_follow_the_law_of_kmeans_plus_plus():
     points = np.float32([[0.0], [1.0], [3.0], [7.0]])
-    draw = jax.jit(jax.vmap(lambda key: seed_clusters(key, jnp.asarray(points), 3, max_clusters=3)))
+    draw = jax.jit(
+        jax.vmap(lambda key: seed_clusters(key, jnp.asarray(points), 3, max_clusters=3).rows)
+    )
     keys = 4000
     seeds = np.asarray(draw(jax.random.split(jax.random.key(1), keys)))
     chance = np.zeros((4, 4, 4))
@@ -126,6 +123,39 @@ def test_as_many_clusters_as_distinct_rows_cover_them_all():
 
 
 @pytest.mark.usefixtures("small_blocks")
+def test_seeds_know_which_of_them_is_the_nearest(monkeypatch):
+    monkeypatch.setattr(clustering, "DRAWS", 8)  # so that it takes several rounds to draw them
+    points, mask = blobs(4, 90, 9), jnp.arange(90) % 4 > 0
+    seeds = seed_clusters(jax.random.key(5), jnp.asarray(points), 30, max_clusters=30, mask=mask)
+    wide = points.astype(np.float64)
+    sq = np.square(wide[:, None] - wide[np.asarray(seeds.rows)][None]).sum(axis=2)
+    np.testing.assert_array_equal(seeds.assignments, sq.argmin(axis=1))
+    np.testing.assert_allclose(seeds.sq_distances, sq.min(axis=1), rtol=1e-4, atol=1e-4)
+
+
+def test_rows_scaled_when_read_are_rows_scaled_before():
+    points = blobs(7, 80, 5)
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    points[3] = 0
+    found, plain = (
+        kmeans(jax.random.key(0), rows, 6, max_clusters=6, iterations=9)
+        for rows in (unit_length(jnp.asarray(points)), jnp.asarray(points / lengths))
+    )
+    np.testing.assert_array_equal(found.assignments, plain.assignments)
+    np.testing.assert_allclose(found.centers, plain.centers, atol=1e-6)
+
+
+def test_no_copy_of_the_pool_is_made():
+    """At N = 10^6, from the compiler alone: the rows take 2 GB, and little is asked for more."""
+    run = jax.jit(
+        lambda key, points: kmeans(key, unit_length(points), 100, max_clusters=100, iterations=2)
+    )
+    points = jax.ShapeDtypeStruct((1_000_000, 512), jnp.float32)
+    memory = run.lower(jax.random.key(0), points).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 200e6
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_the_nearest_center_is_the_nearest():
     points, centers = blobs(0, 33, 3), blobs(1, 5, 3)
     exists = jnp.array([True, True, False, True, True])
@@ -147,27 +177,29 @@ def test_it_can_be_mapped_over_seeds():
 
 @pytest.mark.parametrize("within", [2, 5, 100])
 def test_every_member_meets_every_other_of_its_cluster_once(monkeypatch, within):
-    monkeypatch.setattr(clustering, "WITHIN", within)
+    monkeypatch.setattr(of_clusters, "WITHIN", within)
     rng = np.random.default_rng(within)
     points = rng.normal(size=(30, 4)).astype(np.float32)
     labels, members = rng.integers(0, 4, 30), rng.random(30) < 0.7
     found = jax.jit(
         lambda: fold_within(
             jnp.asarray(points),
+            jnp.asarray(points[:4]),
             jnp.asarray(labels, jnp.int32),
             jnp.asarray(members),
-            lambda carry, sq, new: (
+            lambda carry, sq, new, rows: (
                 carry[0] + jnp.where(new, sq, 0.0).sum(axis=1),
                 carry[1] + new.sum(axis=1),
+                carry[2] + jnp.where(new, rows[None, :], 0).sum(axis=1),
             ),
-            (jnp.float32(0), jnp.int32(0)),
-            num_clusters=4,
+            (jnp.float32(0), jnp.int32(0), jnp.int32(0)),
         )
     )()
     pairs = (labels[:, None] == labels) & members[:, None] & members & ~np.eye(30, dtype=bool)
     sq = np.square(points[:, None] - points[None]).sum(axis=2)
     np.testing.assert_allclose(found[0], (sq * pairs).sum(axis=1), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found[1], pairs.sum(axis=1))
+    np.testing.assert_array_equal(found[2], pairs @ np.arange(30))
 
 
 def test_clusters_take_turns():

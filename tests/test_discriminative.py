@@ -1,3 +1,5 @@
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +37,22 @@ def test_what_was_picked_counts_as_labeled_afterwards():
     assert {1, 2} <= set(several.tolist())
 
 
+def test_a_classifier_is_trained_for_each_part_asked_for(monkeypatch):
+    """A budget of 7 in 5 parts: rounded up, parts of two would be only four."""
+    _, points = blobs()
+    module = importlib.import_module("jax_al.strategies.discriminative")
+    trained, train = [], module._train
+
+    def counted(*args):
+        jax.debug.callback(lambda: trained.append(1))
+        return train(*args)
+
+    monkeypatch.setattr(module, "_train", counted)
+    asked(points, range(30), 7, sub_batches=5, steps=2)
+    jax.effects_barrier()
+    assert len(trained) == 5
+
+
 def test_a_budget_that_parts_do_not_divide():
     _, points = blobs()
     for budget in (1, 7, 23):
@@ -44,5 +62,6 @@ def test_a_budget_that_parts_do_not_divide():
 def test_bad_options_are_named():
     with pytest.raises(UsageError, match="sub_batches is 0"):
         make_strategy("discriminative", sub_batches=0)
-    with pytest.raises(UsageError, match="lr is 0"):
-        make_strategy("discriminative", lr=0)
+    for bad in (0, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match=f"lr is {bad}; it must be a number, above 0"):
+            make_strategy("discriminative", lr=bad)

@@ -50,7 +50,12 @@ def go_on(workdir, fields=FIELDS, seeds=(0, 1)):
             last = is_last(episode, owned, fields["max_episodes"], N)
             if not last and not bought:
                 label(episode, owned)
-            row = {"seed": seed, "episode": episode, "num_labeled": owned, "num_bought": 0 if last else 3}
+            row = {
+                "seed": seed,
+                "episode": episode,
+                "num_labeled": owned,
+                "num_bought": 0 if last else 3,
+            }
             metrics.append(row)
             append_metrics(workdir / "metrics.jsonl", row)
             appended.append(("metrics.jsonl", row))

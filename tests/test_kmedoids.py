@@ -32,11 +32,21 @@ def test_it_is_voronoi_iteration_from_kmeans_plus_plus_seeds(iterations):
     left = points[5:]
     mask = jnp.arange(70) >= 5
     key = jax.random.key(8)
-    seeds = seed_clusters(key, jnp.asarray(points), 6, max_clusters=6, mask=mask)
+    seeds = seed_clusters(key, jnp.asarray(points), 6, max_clusters=6, mask=mask).rows
     expected = 5 + alternate(left, np.asarray(seeds) - 5, iterations)
     select = make_strategy("kmedoids", iterations=iterations).select
     picks = select(key, Signals(embedding=jnp.asarray(points)), pool_of(70, range(5)), 6).indices
     assert sorted(picks.tolist()) == sorted(expected.tolist())
+
+
+def test_heaps_far_apart_have_medoids_of_their_own():
+    rng = np.random.default_rng(0)
+    spread = rng.uniform(0.2, 5, (60, 1)) * 1e-4
+    heaps = np.repeat([[1.0], [-1.0]], 30, axis=0)
+    points = (heaps + spread * rng.normal(size=(60, 16))).astype(np.float32)
+    select = make_strategy("kmedoids", iterations=9).select
+    picks = select(jax.random.key(0), Signals(embedding=jnp.asarray(points)), pool_of(60, []), 2)
+    assert sorted(picks.indices.tolist()) == alternate(points, [0, 30], 9).tolist()
 
 
 def test_it_takes_the_median_not_the_mean():

@@ -1,3 +1,4 @@
+import importlib
 import pathlib
 
 import jax
@@ -30,21 +31,50 @@ def test_it_picks_what_scikit_activeml_picks():
     assert golden["radius"] <= info["radius"] < golden["radius"] + golden["step"]
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("radius", [0.0, 0.4, 0.9])
-def test_it_is_greedy_coverage(seed, radius):
-    points = np.random.default_rng(seed).normal(size=(50, 2)).astype(np.float32)
+def greedy(points, labeled, budget, radius):
+    """Greedy coverage from the whole matrix in float64: picks, share of the points covered."""
     inside = np.linalg.norm(points[:, None].astype(np.float64) - points[None], axis=2) <= radius
-    labeled = [4, 9]
     covered, picked = inside[labeled].any(axis=0), []
-    for _ in range(8):
+    for _ in range(budget):
         gain = (inside & ~covered).sum(axis=1)
         gain[labeled + picked] = -1
         picked.append(int(gain.argmax()))
         covered |= inside[picked[-1]]
-    picks, info = asked(points, labeled, 8, radius=radius)
+    return picked, covered.mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("radius", [0.0, 0.4, 0.9])
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_it_is_greedy_coverage(monkeypatch, seed, radius, offset):
+    monkeypatch.setattr(importlib.import_module("jax_al.strategies.probcover"), "GROUP", 7)
+    points = np.random.default_rng(seed).normal(size=(50, 2)).astype(np.float32) + offset
+    picked, covered = greedy(points, [4, 9], 8, radius)
+    picks, info = asked(points, [4, 9], 8, radius=radius)
     assert picks == picked
-    np.testing.assert_allclose(info["coverage"], covered.mean(), rtol=1e-6)
+    np.testing.assert_allclose(info["coverage"], covered, rtol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [0.0, 1.2])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_duplicates_cover_each_other(radius, normalize):
+    rng = np.random.default_rng(2)
+    points = rng.normal(size=(30, 64)) * rng.uniform(0.1, 9, (30, 1))
+    if not normalize:
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points = points[rng.integers(0, 30, 200)].astype(np.float32)
+    units = points.astype(np.float64)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    picked, covered = greedy(units, [3], 6, radius + 1e-6)
+    picks, info = asked(points, [3], 6, radius=radius, normalize=normalize)
+    assert picks == picked
+    np.testing.assert_allclose(info["coverage"], covered, rtol=1e-6)
+
+
+def test_the_number_of_clusters_follows_from_that_of_the_points():
+    points = np.random.default_rng(0).normal(size=(64, 3))
+    radii = [asked(points, [], 1, num_classes=k)[1]["radius"] for k in (None, 4, 10)]
+    assert radii[0] == radii[1] != radii[2]
 
 
 def test_with_few_targets_their_cover_counts():
@@ -74,7 +104,9 @@ def test_equal_points_cover_each_other():
     np.testing.assert_allclose(info["coverage"], 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("option", [{"radius": -1.0}, {"purity": 0}, {"max_targets": 0}])
+@pytest.mark.parametrize(
+    "option", [{"radius": -1.0}, {"purity": 0}, {"num_classes": 0}, {"max_targets": 0}]
+)
 def test_bad_options_are_named(option):
     with pytest.raises(UsageError, match=next(iter(option))):
         make_strategy("probcover", **option)

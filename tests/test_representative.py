@@ -43,7 +43,7 @@ def test_adaptive_counts_each_pick_as_labeled():
 def test_with_few_updates_it_goes_by_parts():
     points = np.random.default_rng(2).normal(size=(30, 3)).astype(np.float32)
     expected = []
-    for part in (3, 3, 1):
+    for part in (3, 2, 2):
         expected += np.argsort(-scores(points, [0, *expected]))[:part].tolist()
     assert asked("adaptive_representative", points, [0], 7, updates=3) == expected
 
@@ -51,6 +51,15 @@ def test_with_few_updates_it_goes_by_parts():
 def test_a_zero_vector_is_like_nothing():
     points = np.array([[1.0, 0], [0, 0], [0, 1], [1, 0.1]])
     assert asked("representative", points, [0], 3) == [2, 1, 3]
+
+
+def test_there_are_as_many_parts_as_asked_for_though_they_do_not_divide_the_budget():
+    """Of 7 in 5 parts all but two are of one point: rounded up, parts of two would be only four."""
+    points = np.random.default_rng(5).normal(size=(30, 3)).astype(np.float32)
+    expected = []
+    for part in (2, 2, 1, 1, 1):
+        expected += np.argsort(-scores(points, [0, *expected]))[:part].tolist()
+    assert asked("adaptive_representative", points, [0], 7, updates=5) == expected
 
 
 def test_updates_must_be_positive():

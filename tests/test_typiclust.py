@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.clustering import Clusters
 from jax_al.strategies import make_strategy
 from jax_al.strategies.typiclust import typicality
 
@@ -33,20 +34,57 @@ def test_it_picks_what_scikit_activeml_picks():
     assert info["uncovered_clusters"] == 5
 
 
+def typical(points, labels, members, neighbors):
+    """As the published code has it, but for the root: of squared distances it takes the mean."""
+    found = np.zeros(len(points))
+    for i in np.flatnonzero(members):
+        own = np.flatnonzero(members & (labels == labels[i]) & (np.arange(len(points)) != i))
+        near = np.sort(np.linalg.norm(points[own].astype(np.float64) - points[i], axis=1))
+        if len(own):
+            found[i] = 1 / (near[: min(neighbors, (len(own) + 1) // 2)].mean() + 1e-5)
+    return found
+
+
+def typicality_of(points, labels, members, neighbors):
+    labels = jnp.asarray(labels, jnp.int32)
+    K = int(labels.max()) + 1
+    centers = jnp.stack([jnp.asarray(points)[labels == k].mean(axis=0) for k in range(K)])
+    clusters = Clusters(labels, centers, jnp.zeros(K, jnp.int32), jnp.zeros(0), jnp.zeros(()))
+    return typicality(jnp.asarray(points), clusters, jnp.asarray(members), neighbors)
+
+
 @pytest.mark.parametrize("neighbors", [1, 4, 30])
 def test_typicality_is_that_of_the_paper(neighbors):
     rng = np.random.default_rng(neighbors)
     points = rng.normal(size=(25, 3)).astype(np.float32)
     clusters, members = rng.integers(0, 3, 25), rng.random(25) < 0.8
     clusters[0], members[0] = 3, True  # alone
-    found = typicality(
-        jnp.asarray(points), jnp.asarray(clusters, jnp.int32), jnp.asarray(members), neighbors, 4
+    found = typicality_of(points, clusters, members, neighbors)
+    np.testing.assert_allclose(found, typical(points, clusters, members, neighbors), rtol=1e-4)
+
+
+def test_typicality_where_points_are_dense_is_no_rounding_noise():
+    # Two far heaps: distances within are a thousandth of the rounding that |a|^2 + |b|^2 leaves.
+    rng = np.random.default_rng(0)
+    heaps = np.repeat([[1.0], [-1.0]], 30, axis=0) / 8
+    spread = rng.uniform(0.2, 5, (60, 1)) * 1e-5
+    points = (heaps + spread * rng.normal(size=(60, 64))).astype(np.float32)
+    labels, members = np.repeat([0, 1], 30), np.ones(60, bool)
+    found, expected = (
+        typicality_of(points, labels, members, 20),
+        typical(points, labels, members, 20),
     )
-    for i in np.flatnonzero(members):
-        own = np.flatnonzero(members & (clusters == clusters[i]) & (np.arange(25) != i))
-        near = np.sort(np.linalg.norm(points[own].astype(np.float64) - points[i], axis=1))
-        expected = 1 / near[:neighbors].mean() if len(own) else 0
-        np.testing.assert_allclose(found[i], expected, rtol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    for own in (slice(0, 30), slice(30, 60)):
+        assert found[own].argmax() == expected[own].argmax()
+
+
+def test_duplicates_in_a_wide_cluster_are_as_dense_as_can_be():
+    points = np.random.default_rng(1).normal(size=(20, 40)).astype(np.float32)
+    points = np.concatenate([points, points[:1], points[:1]])
+    found = typicality_of(points, np.zeros(22, int), np.ones(22, bool), 2)
+    np.testing.assert_allclose(found[jnp.array([0, 20, 21])], 1e5, rtol=1e-6)
+    assert found[1:20].max() < 1
 
 
 def test_tiny_clusters_come_last_and_covered_ones_after_uncovered_ones():

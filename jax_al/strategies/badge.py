@@ -33,6 +33,9 @@ def badge() -> Strategy:
     drawn from exactly, by refusal: proposals come from out-of-date distances, which are upper
     bounds, and are accepted at the ratio of the true to the old squared distance.
 
+    Not as in k-means++: Arthur & Vassilvitskii draw the first pick uniformly; the largest norm is
+    what the authors' code begins with (`init_centers`).
+
     Published code: scikit-activeml (1.0.1) starts its running minimum at the squared norms, so
     the origin counts as a center for ever and confident points are hardly drawn. The authors'
     loop draws again until an index is new, for ever where the rest coincides; others return the
@@ -81,12 +84,12 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     assert signals.features is not None
     assert signals.log_probs is not None
     factors = gradient_factors(signals.log_probs, signals.features)
-    picks, num_drawn = d2_sample(query_key, factors, pool, budget)
+    draw_key, rest_key = jax.random.split(query_key)
+    picks, num_drawn = d2_sample(draw_key, factors, pool, budget)
     # What coincides with picks has no distance to be drawn by.
     taken = pool.labeled.at[jnp.where(picks == NOTHING, pool.labeled.size, picks)].set(
         True, mode="drop"
     )
-    rest_key = jax.random.fold_in(query_key, 1)
     rest = at_random(rest_key, pool._replace(labeled=taken), budget)
     slots = jnp.arange(budget, dtype=jnp.int32)
     indices = jnp.where(slots < num_drawn, picks, rest[jnp.maximum(slots - num_drawn, 0)])

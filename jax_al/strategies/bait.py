@@ -33,8 +33,9 @@ def bait(
     By Woodbury a pick changes the trace by tr((1 + A_x)^-1 B_x), A_x = V_x^T M^-1 V_x and
     B_x = V_x^T M^-1 F M^-1 V_x, which are kept, C x C for each candidate, and updated: for R
     candidates a pick costs O(R C^2 (C + D) + C^3 D^2), not O(R C (C D)^2) as in the authors' code.
-    Before that O(R (C D)^2 + (C D)^3) once. Memory O(R (C^2 + D) + (C D)^2); more than
-    `max_parameters` weights C D are refused.
+    Before that O(R (C D)^2 + (C D)^3) once. In float64, as 3 Q updates in a row lose what
+    float32 holds; memory O(R (C^2 + D) + (C D)^2), and more than `max_parameters` weights C D
+    are refused.
 
     The authors' code takes F over labeled points too and averages over the n labeled ones: these
     get weight n / (n + Q), together, and each pick Q / (n + Q): Q times that of a label owned.
@@ -60,7 +61,16 @@ def bait(
         drawn = at_random(
             query_key, pool, min(pool.labeled.size, max(max_candidates, OVERSAMPLE * budget))
         )
-        return _select(signals.features, signals.log_probs, pool, drawn, budget, regularizer)
+
+        # A batch of seeds goes one by one, as the matrices of all at once would be many; besides,
+        # vmap knows nothing of the types of a function that is traced.
+        @jax.custom_batching.sequential_vmap
+        def one_seed(features, log_probs, pool, drawn):
+            # Updates take numbers as large as |h|^2 down to 1 and below: too far for float32.
+            with jax.enable_x64(True):
+                return _select(features, log_probs, pool, drawn, budget, regularizer)
+
+        return one_seed(signals.features, signals.log_probs, pool, drawn)
 
     return Strategy(
         needs=frozenset({"features", "log_probs"}),
@@ -72,10 +82,10 @@ def bait(
 class Points(NamedTuple):
     """Candidates, as the factors of V_x = features kron root, and what a change would do."""
 
-    features: jax.Array  # float32 [R, D]
-    roots: jax.Array  # float32 [R, C, C], P with P P^T = diag p - p p^T
-    near: jax.Array  # float32 [R, C, C], A_x = V_x^T M^-1 V_x
-    worth: jax.Array  # float32 [R, C, C], B_x = V_x^T M^-1 F M^-1 V_x
+    features: jax.Array  # float64 [R, D]
+    roots: jax.Array  # float64 [R, C, C], P with P P^T = diag p - p p^T
+    near: jax.Array  # float64 [R, C, C], A_x = V_x^T M^-1 V_x
+    worth: jax.Array  # float64 [R, C, C], B_x = V_x^T M^-1 F M^-1 V_x
 
 
 def _select(
@@ -93,12 +103,12 @@ def _select(
 
     def factors(rows):
         rows = jnp.clip(rows, 0, N - 1)
-        s = jnp.exp(log_probs[rows] / 2)
+        s = jnp.exp(log_probs[rows].astype(jnp.float64) / 2)
         projection = jnp.eye(C)[None] - s[:, :, None] * s[:, None, :]
-        return features[rows], s[:, :, None] * projection
+        return features[rows].astype(jnp.float64), s[:, :, None] * projection
 
     h, P = factors(candidates)
-    target = fisher(h, P, exists) / jnp.maximum(exists.sum(), 1).astype(jnp.float32)
+    target = fisher(h, P, exists) / jnp.maximum(exists.sum(), 1).astype(jnp.float64)
     owned_h, owned_P = factors(pool.order)
     owned = fisher(owned_h, owned_P, pool.order != NOTHING)
     M = owned + regularizer * jnp.eye(C * D)
@@ -112,8 +122,7 @@ def _select(
 
     def add(q, carry):
         inverse, points, free, picks = carry
-        gains = jnp.where(free, change(points, 1.0), -jnp.inf)
-        best = gains.argmax().astype(jnp.int32)
+        best = _first_highest(jnp.where(free, change(points, 1.0), -jnp.inf))
         inverse, points = update(inverse, target, points, best, 1.0)
         return inverse, points, free.at[best].set(False), picks.at[q].set(best)
 
@@ -125,8 +134,7 @@ def _select(
 
     def drop(_, carry):
         inverse, picked, kept = carry
-        losses = jnp.where(kept, change(picked, -1.0), jnp.inf)
-        worst = losses.argmin().astype(jnp.int32)
+        worst = _first_highest(jnp.where(kept, -change(picked, -1.0), -jnp.inf))
         inverse, picked = update(inverse, target, picked, worst, -1.0)
         return inverse, picked, kept.at[worst].set(False)
 
@@ -177,7 +185,7 @@ def change(points: Points, sign: float) -> jax.Array:
     C = points.near.shape[1]
     solved = jnp.linalg.solve(jnp.eye(C)[None] + sign * points.near, points.worth)
     found = jnp.trace(solved, axis1=1, axis2=2)
-    return jnp.where(jnp.isfinite(found), found, -sign * jnp.finfo(jnp.float32).max)
+    return jnp.where(jnp.isfinite(found), found, -sign * float(jnp.finfo(jnp.float32).max))
 
 
 def update(
@@ -206,6 +214,14 @@ def update(
     worth = points.worth - sign * (cross + jnp.swapaxes(cross, 1, 2))
     worth = worth + WS @ _mm(K.T, FK) @ jnp.swapaxes(WS, 1, 2)
     return inverse, points._replace(near=near, worth=worth)
+
+
+def _first_highest(values: jax.Array) -> jax.Array:
+    """The position int32 [] of the highest of `values`, of equals the first.
+
+    Equal to seven digits is equal: so much rests on the order in which numbers were summed.
+    """
+    return lax.argmax(values.astype(jnp.float32), 0, jnp.int32)
 
 
 def _chunks(leaves: Any) -> Any:

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy, UsageError
+from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.lazy_greedy import lazy_greedy
-from jax_al.strategies.choosing import random_without_labels
+from jax_al.strategies.bayesian import bald_score
+from jax_al.strategies.choosing import check_whole, random_without_labels
 
 POINTS = 64  # gains worked out together
 CONFIGURATIONS = 512  # rows of labels looked at together: [512, 64 C] float32 is temporary
@@ -41,16 +42,7 @@ def batchbald(*, max_configurations: int = 1000) -> Strategy:
     anew for each pick, all labels independently, and divides by the joint probability, which
     underflows for large batches; here the posterior over passes is kept normalised.
     """
-    if isinstance(max_configurations, bool) or not isinstance(max_configurations, int):
-        raise UsageError(
-            f"config.strategy_args.max_configurations is {max_configurations!r}: "
-            "it must be a whole number."
-        )
-    if not 1 <= max_configurations <= 10**7:
-        raise UsageError(
-            f"config.strategy_args.max_configurations is {max_configurations}: "
-            "it must be between 1 and 10000000."
-        )
+    check_whole("max_configurations", max_configurations, 1, 10**7)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.sampled_probs is not None
@@ -153,7 +145,7 @@ def _select(
         return mean + probs[t] / T, nats + entropy_terms(probs[t]).sum(axis=1) / T
 
     mean, nats = lax.fori_loop(0, T, one_pass, (jnp.zeros((N, C)), jnp.zeros(N)))
-    bald = jnp.maximum(entropy_terms(mean).sum(axis=1) - nats, 0.0)
+    bald = bald_score(Signals(mc_probs=mean, mc_entropy=nats))
 
     def raw_gains(state, rows):
         return conditional_entropy(state, probs[:, rows]) - nats[rows]

@@ -1,24 +1,27 @@
 """CEAL: labels for the most uncertain points, the network's own guess for the surest."""
 
-import math
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
+from jax_al.strategies.choosing import check_number, check_whole, highest, random_without_labels
 from jax_al.strategies.uncertainty import entropy_score, score_named
 
 
-def ceal(*, score: str = "entropy", threshold: float = 0.05, decay: float = 0.0033) -> Strategy:
+def ceal(
+    *,
+    score: str = "entropy",
+    threshold: float = 0.05,
+    decay: float = 0.0033,
+    num_initial: int | None = None,
+) -> Strategy:
     """Buys the most uncertain points and trains on the guesses for the surest as if true.
 
     Buys the `budget` points of the highest `score` ("entropy", "least_confidence" or "margin").
     Every other unlabeled point whose predictive entropy is below delta_t = `threshold` - `decay`
-    t nats brings its most likely class as a pseudo-label, which holds for the next fit only; t is
-    the number of whole batches of labels owned, `num_labeled // budget`. `info` holds
-    delta_t (`entropy_threshold`) and `num_pseudo_labels`.
+    t nats brings its most likely class as a pseudo-label, which holds for the next fit only; t
+    counts the queries before, 0 at the first: the labels owned beyond `num_initial`, in whole
+    batches of `budget`. `info` holds delta_t (`entropy_threshold`) and `num_pseudo_labels`.
 
     Wang, Zhang, Li, Zhang & Lin 2017, arXiv 1701.03551, Algorithm 1; defaults: theirs for
     CACD (Caltech-256: 0.005 and 0.00033). Needs `log_probs`; random, with no pseudo-label,
@@ -29,22 +32,31 @@ def ceal(*, score: str = "entropy", threshold: float = 0.05, decay: float = 0.00
     pseudo-labeled any more; here it falls evenly, and is zero from t = 16 on.
     Entropies are in nats: a threshold means less with more classes. The paper fine-tunes with the
     pseudo-labels every so many iterations; here a network is fit once an episode.
+
+    Args:
+      score: what ranks the points to buy.
+      threshold: delta_0 in nats; the paper's 0.05 for CACD.
+      decay: nats by which the threshold falls from query to query; 0 keeps it.
+      num_initial: labels owned before the first query, `config.initial_size`, which a strategy
+        cannot see; None: as many as a query buys. If there were more and it is not told, the
+        threshold has fallen before the first query already.
     """
     rank = score_named(score)
-    _check("threshold", threshold)
-    _check("decay", decay)
+    check_number("threshold", threshold, least=0)
+    check_number("decay", decay, least=0)
+    if num_initial is not None:
+        check_whole("num_initial", num_initial, 0)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.log_probs is not None
         indices = highest(rank(signals.log_probs), pool, budget)
-        batches = (pool.num_labeled // budget).astype(jnp.float32)
-        limit = jnp.maximum(threshold - decay * batches, 0.0)
+        bought = pool.num_labeled - (budget if num_initial is None else num_initial)
+        queries = (jnp.maximum(bought, 0) // budget).astype(jnp.float32)
+        limit = jnp.maximum(threshold - decay * queries, 0.0)
         is_sure = entropy_score(signals.log_probs) < limit
-        # With no label yet, the batch will be another one and no guess is worth anything.
-        free = ~pool.labeled & (pool.num_labeled > 0)
-        picked = jnp.where(indices == NOTHING, free.size, indices)
-        free = free.at[picked].set(False, mode="drop")
+        picked = jnp.where(indices == NOTHING, pool.labeled.size, indices)
+        free = (~pool.labeled).at[picked].set(False, mode="drop")
         guesses = signals.log_probs.argmax(axis=1).astype(jnp.int32)
         pseudo_labels = jnp.where(free & is_sure, guesses, UNKNOWN)
         count = (pseudo_labels != UNKNOWN).sum().astype(jnp.float32)
@@ -57,11 +69,3 @@ def ceal(*, score: str = "entropy", threshold: float = 0.05, decay: float = 0.00
         seeded=False,
         pseudo_labels=True,
     )
-
-
-def _check(option: str, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and value >= 0):
-        raise UsageError(
-            f"config.strategy_args.{option} is {value!r}: it must be a number, 0 or more."
-        )

@@ -1,13 +1,15 @@
-"""What strategies share: taking the highest scores, and what to do before there is any label."""
+"""What strategies share: taking the highest, chance before there is any label, option checks."""
 
 import functools
+import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals
+from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, UsageError
 
 Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
@@ -28,7 +30,12 @@ def highest(scores: jax.Array, pool: PoolState, budget: int) -> jax.Array:
 def by_score(scores: jax.Array, pool: PoolState, budget: int) -> Query:
     """Returns the query of the unlabeled points with the highest of `scores` float32 [N]."""
     indices = highest(scores, pool, budget)
-    return Query(indices, {}, scores=scores[jnp.maximum(indices, 0)])
+    return Query(indices, {}, scores=scores_of(scores, indices))
+
+
+def scores_of(scores: jax.Array, indices: jax.Array) -> jax.Array:
+    """Returns those of `scores` float32 [N] that belong to `indices`, NaN for NOTHING."""
+    return jnp.where(indices == NOTHING, jnp.nan, scores[jnp.maximum(indices, 0)])
 
 
 def at_random(key: jax.Array, pool: PoolState, budget: int) -> jax.Array:
@@ -42,15 +49,81 @@ def at_random(key: jax.Array, pool: PoolState, budget: int) -> jax.Array:
 def random_without_labels(select: Select) -> Select:
     """Makes a strategy that must know a label fall back to random sampling while there is none.
 
-    Its `info` says so: `random_fallback` is 1 then, else 0.
+    Its `info` says so: `random_fallback` is 1 then, else 0. The strategy's own query is not worked
+    out then (under `vmap` it is, for nothing): its `info` reads 0 and its scores are NaN.
     """
 
     @functools.wraps(select)
     def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        query = select(query_key, signals, pool, budget)
-        blind = pool.num_labeled == 0
-        indices = jnp.where(blind, at_random(query_key, pool, budget), query.indices)
-        info = query.info | {"random_fallback": blind.astype(jnp.float32)}
-        return query._replace(indices=indices, info=info)
+        select_key, random_key = jax.random.split(query_key)
+
+        def informed() -> Query:
+            return select(select_key, signals, pool, budget)
+
+        like: Query = jax.eval_shape(informed)
+
+        def blind() -> Query:
+            guesses, scores = like.pseudo_labels, like.scores
+            return Query(
+                at_random(random_key, pool, budget),
+                {name: jnp.float32(0) for name in like.info},
+                None if guesses is None else jnp.full(guesses.shape, UNKNOWN, jnp.int32),
+                None if scores is None else jnp.full(scores.shape, jnp.nan),
+            )
+
+        is_blind = pool.num_labeled == 0
+        query = lax.cond(is_blind, blind, informed)
+        return query._replace(info=query.info | {"random_fallback": is_blind.astype(jnp.float32)})
 
     return wrapped
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Holds the option `name` to be a finite number within these bounds, those that are given.
+
+    Raises:
+      UsageError: it is not.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if (
+        not (is_number and abs(value) < math.inf)  # false for NaN, too
+        or (least is not None and value < least)
+        or (above is not None and value <= above)
+        or (most is not None and value > most)
+        or (below is not None and value >= below)
+    ):
+        raise _refusal(name, value, "number", least, above, most, below)
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Holds the option `name` to be a whole number from `least` to `most`.
+
+    Raises:
+      UsageError: it is not.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        raise _refusal(name, value, "whole number", least, None, most, None)
+
+
+def _refusal(
+    name: str,
+    value: Any,
+    kind: str,
+    least: float | None,
+    above: float | None,
+    most: float | None,
+    below: float | None,
+) -> UsageError:
+    words = {"{} or more": least, "above {}": above, "at most {}": most, "below {}": below}
+    limits = " and ".join(text.format(limit) for text, limit in words.items() if limit is not None)
+    wanted = f"a {kind}, {limits}" if limits else f"a {kind}"
+    return UsageError(f"config.strategy_args.{name} is {value!r}; it must be {wanted}.")

@@ -1,16 +1,21 @@
 """Discriminative active learning (Gissin & Shalev-Shwartz 2019, arXiv 1907.06347)."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
+from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.clustering import in_blocks
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import check_number, check_whole, random_without_labels
+from jax_al.strategies.parts import highest_in_parts
 
 BATCH = 256  # half of it labeled, half not
 STOP = 0.98  # accuracy of the classifier at which it has learned enough
+
+Params = list[tuple[jax.Array, jax.Array]]  # weights and biases of each layer
 
 
 def discriminative(
@@ -25,8 +30,8 @@ def discriminative(
 
     Gissin & Shalev-Shwartz 2019, arXiv 1907.06347, algorithm 1: a binary classifier learns to
     tell labeled from unlabeled embeddings, and the points it finds most certainly unlabeled are
-    picked; in `sub_batches` equal parts, after each of which what was picked counts as labeled
-    and a fresh classifier is trained. Ranked by the logit, which does not saturate.
+    picked; in `sub_batches` parts, as equal as can be, after each of which what was picked counts
+    as labeled and a fresh classifier is trained. Ranked by the logit, which does not saturate.
 
     Where we differ: the published code has three hidden layers of 256, up to 1,000 epochs and
     ten unlabeled points for each labeled one, out of which it also picks; ours has two of
@@ -36,8 +41,9 @@ def discriminative(
     running mean over batches. The embedding is scaled to mean 0 and variance 1. The code divides
     the budget by 20 and, below 20, never ends; ours makes fewer parts.
 
-    Needs the embedding and one label (random sampling until then). Seeded. O(N D width) for each
-    part and O(steps D width) for its training; memory O(N).
+    Needs `embedding` and one label (random sampling until then). Seeded. For each part
+    O(N width (D + width)), and for its training the same with 256 `steps` in place of N; memory
+    O(N).
 
     Args:
       sub_batches: parts of a query, 10 or 20 in the published code.
@@ -47,16 +53,14 @@ def discriminative(
       embedding: whose embedding.
     """
     for name, value in (("sub_batches", sub_batches), ("steps", steps), ("width", width)):
-        if value < 1:
-            raise UsageError(f"config.strategy_args.{name} is {value}; it must be 1 or more.")
-    if not lr > 0:
-        raise UsageError(f"config.strategy_args.lr is {lr}; it must be above 0.")
+        check_whole(name, value, 1)
+    check_number("lr", lr, above=0)
 
     @random_without_labels
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         points = signals.embedding
         assert points is not None
-        (N, D), part = points.shape, -(-budget // sub_batches)
+        N, D = points.shape
         mean = points.mean(axis=0)
         spread = jnp.sqrt(jnp.square(points - mean[None, :]).mean(axis=0))
         spread = jnp.where(spread > 0, spread, 1.0)
@@ -64,29 +68,22 @@ def discriminative(
         def scaled(rows):
             return (rows - mean[None, :]) / spread[None, :]
 
-        def pick(i, carry):
-            pool, picks = carry
-            init_key, train_key = jax.random.split(jax.random.fold_in(query_key, i))
+        def score(part, state, marked, _):
+            init_key, train_key = jax.random.split(jax.random.fold_in(query_key, part))
             params = _init(init_key, D, width)
-            params = _train(train_key, params, points, scaled, pool.labeled, steps, lr)
+            params = _train(train_key, params, points, scaled, marked.labeled, steps, lr)
 
             def block(start, size):
                 return _logits(params, scaled(lax.dynamic_slice(points, (start, 0), (size, D))))
 
-            new = highest(in_blocks(block, N), pool, part)
-            target = jnp.where(new != NOTHING, new, N)
-            pool = pool._replace(labeled=pool.labeled.at[target].set(True, mode="drop"))
-            return pool, lax.dynamic_update_slice(picks, new, (i * part,))
+            return in_blocks(block, N), state
 
-        parts = -(-budget // part)
-        picks = jnp.full(parts * part, NOTHING, jnp.int32)
-        _, picks = lax.fori_loop(0, parts, pick, (pool, picks))
-        return Query(picks[:budget], {})
+        return Query(highest_in_parts(score, (), pool, budget, sub_batches), {})
 
     return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
 
 
-def _init(key: jax.Array, D: int, width: int) -> list[tuple[jax.Array, jax.Array]]:
+def _init(key: jax.Array, D: int, width: int) -> Params:
     sizes = (D, width, width, 1)
     keys = jax.random.split(key, 3)
     he = jax.nn.initializers.he_normal()
@@ -94,7 +91,7 @@ def _init(key: jax.Array, D: int, width: int) -> list[tuple[jax.Array, jax.Array
     return [(he(k, (a, b)), jnp.zeros(b)) for k, a, b in pairs]
 
 
-def _logits(params: list[tuple[jax.Array, jax.Array]], rows: jax.Array) -> jax.Array:
+def _logits(params: Params, rows: jax.Array) -> jax.Array:
     """How surely each row is unlabeled: float32 [R], the log of the odds."""
     for weights, bias in params[:-1]:
         rows = jax.nn.relu(rows @ weights + bias[None, :])
@@ -102,8 +99,26 @@ def _logits(params: list[tuple[jax.Array, jax.Array]], rows: jax.Array) -> jax.A
     return (rows @ weights)[:, 0] + bias[0]
 
 
-def _train(key, params, points, scaled, labeled, steps, lr):
-    """Trains on as many labeled as unlabeled points, until the accuracy is that of STOP."""
+def _train(
+    key: jax.Array,
+    params: Params,
+    points: jax.Array,
+    scaled: Callable[[jax.Array], jax.Array],
+    labeled: jax.Array,
+    steps: int,
+    lr: float,
+) -> Params:
+    """Trains on as many labeled as unlabeled points, until the accuracy is that of STOP.
+
+    Args:
+      key: decides the batches.
+      params: where to start from.
+      points: float32 [N, D].
+      scaled: what the classifier sees of rows [R, D].
+      labeled: bool [N].
+      steps: at most so many.
+      lr: learning rate.
+    """
     optimizer = optax.adam(lr)
     # Sorted, the labeled points come first: a draw from either set is a number in a range.
     order = jnp.argsort(~labeled, stable=True)

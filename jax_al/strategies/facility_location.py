@@ -7,6 +7,7 @@ from jax import lax
 from jax_al.base import PoolState, Query, Signals, Strategy, UsageError
 from jax_al.clustering import in_blocks
 from jax_al.lazy_greedy import lazy_greedy
+from jax_al.strategies.choosing import check_whole
 
 SIMILARITIES = ("cosine", "euclidean")
 LAZY_BLOCK = 64  # gains worked out together
@@ -28,7 +29,7 @@ def facility_location(
       of distances to the nearest pick, so this is greedy k-medoids (BUILD of PAM). It is also
       the objective of CRAIG (Mirzasoleiman, Bilmes & Leskovec 2020, arXiv 1906.01827).
 
-    Needs the embedding, no label. Seeded: above `max_references` points by the sample over which
+    Needs `embedding`, no label. Seeded: above `max_references` points by the sample over which
     the sum runs; exact and without chance up to there. With M references O(N M D) to begin with,
     then O(M D) for each gain that is worked out again, few for most picks; memory O(N + M D).
 
@@ -42,10 +43,7 @@ def facility_location(
             f"config.strategy_args.similarity is {similarity!r}; "
             f"it must be {' or '.join(map(repr, SIMILARITIES))}."
         )
-    if max_references < 1:
-        raise UsageError(
-            f"config.strategy_args.max_references is {max_references}; it must be 1 or more."
-        )
+    check_whole("max_references", max_references, 1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         points = signals.embedding

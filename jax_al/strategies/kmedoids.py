@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.clustering import fold_within, nearest_center, seed_clusters, take_turns
+from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
+from jax_al.clustering import nearest_center, seed_clusters
+from jax_al.strategies.choosing import check_whole
+from jax_al.strategies.members import fold_within, take_turns
 
 
 def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
@@ -21,15 +23,14 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
     with squared ones the medoid is the point nearest to the mean, which is `kmeans`.
 
     The largest cluster comes first; where there are fewer than Q clusters (duplicates), the
-    second-best of each follow. Needs the embedding, no label. Seeded. For each iteration
-    O((N Q + sum of |cluster|^2) D), which is O(N^2 D) where Q is small; memory O(N).
+    second-best of each follow. Needs `embedding`, no label. Seeded. For each iteration
+    O((N Q + sum of |cluster|^2) D), which is O(N^2 D) where Q is small; memory O(N + Q D).
 
     Args:
       iterations: at most so many updates of the medoids, 1 or more.
       embedding: whose embedding.
     """
-    if iterations < 1:
-        raise UsageError(f"config.strategy_args.iterations is {iterations}; it must be 1 or more.")
+    check_whole("iterations", iterations, 1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         points = signals.embedding
@@ -37,14 +38,18 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         N, K = points.shape[0], min(budget, points.shape[0])
         members = ~pool.labeled
 
-        def add(total, sq_distances, new):
+        def add(total, sq_distances, new, _):
             return total + jnp.where(new, jnp.sqrt(sq_distances), 0.0).sum(axis=1)
 
         def step(carry):
-            medoids, _, _, done, _ = carry
+            medoids, assignments, _, done, _ = carry
             centers = points[jnp.maximum(medoids, 0)]
-            assignments, _ = nearest_center(points, centers, medoids != NOTHING)
-            total = fold_within(points, assignments, members, add, jnp.float32(0), num_clusters=K)
+            assignments = lax.cond(
+                done > 0,  # before, they are those of the seeds
+                lambda: nearest_center(points, centers, medoids != NOTHING)[0],
+                lambda: assignments,
+            )
+            total = fold_within(points, centers, assignments, members, add, jnp.float32(0))
             own = jnp.where(members, assignments, K)
             least = jnp.full(K, jnp.inf).at[own].min(total, mode="drop")
             best = members & (total == least[assignments])
@@ -55,7 +60,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             return new, assignments, total, done + 1, (new != medoids).any()
 
         seeds = seed_clusters(query_key, points, K, max_clusters=K, mask=members)
-        carry = seeds, jnp.zeros(N, jnp.int32), jnp.zeros(N), jnp.int32(0), jnp.bool_(True)
+        carry = seeds.rows, seeds.assignments, jnp.zeros(N), jnp.int32(0), jnp.bool_(True)
         carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
         _, assignments, total = carry[:3]
         sizes = jnp.zeros(K, jnp.int32).at[assignments].add(members.astype(jnp.int32))

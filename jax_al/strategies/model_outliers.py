@@ -25,7 +25,7 @@ def model_outliers(*, embedding: str = "model") -> Strategy:
     ranks and matters little to their order. And the code takes the logits of the last layer, of
     which the book says that any layer will do: here it is the penultimate one, before its ReLU.
 
-    Needs the embedding and one label (random sampling until then). O((N + L) D log L), memory
+    Needs `embedding` and one label (random sampling until then). O((N + L) D log L), memory
     O(N + L D).
 
     Args:

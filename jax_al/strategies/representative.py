@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
+from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
 from jax_al.clustering import in_blocks
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import check_whole, random_without_labels
+from jax_al.strategies.parts import highest_in_parts
 
 
 def representative(*, embedding: str = "model") -> Strategy:
@@ -17,7 +18,7 @@ def representative(*, embedding: str = "model") -> Strategy:
     two sets). The published code looks at a random 10,000 of each set, ours at all. No chance
     involved, and nothing keeps the picks apart: see `adaptive_representative`.
 
-    Needs the embedding and one label (random sampling until then). O(N D), memory O(N).
+    Needs `embedding` and one label (random sampling until then). O(N D), memory O(N).
     """
     return _strategy(1, embedding)
 
@@ -29,16 +30,15 @@ def adaptive_representative(*, updates: int = 100, embedding: str = "model") -> 
     averages are worked out again. The published code takes the pick out of the unlabeled
     cluster but forgets to add it to the labeled one; the text, and we, do both.
 
-    Needs the embedding and one label (random sampling until then). Greedy, no chance involved.
+    Needs `embedding` and one label (random sampling until then). Greedy, no chance involved.
     O(N D) for each update, memory O(N).
 
     Args:
       updates: how often a query works the averages out again; with a budget up to this, after
-        each pick as in the book, else after each of so many equal parts.
+        each pick as in the book, else after each of so many parts, as equal as can be.
       embedding: whose embedding.
     """
-    if updates < 1:
-        raise UsageError(f"config.strategy_args.updates is {updates}; it must be 1 or more.")
+    check_whole("updates", updates, 1)
     return _strategy(updates, embedding)
 
 
@@ -48,33 +48,27 @@ def _strategy(updates: int, embedding: str) -> Strategy:
         del query_key
         points = signals.embedding
         assert points is not None
-        (N, D), part = points.shape, -(-budget // updates)
+        N, D = points.shape
 
         def lengths(start, size):
             return _length(lax.dynamic_slice(points, (start, 0), (size, D)))
 
         length = in_blocks(lengths, N)
 
-        def pick(i, carry):
-            pool, sums, picks = carry
-            # Sums stand for means: the cosine knows no length.
-            both = sums / _length(sums)[:, None]
-            away = both[1] - both[0]
-            scores = jnp.dot(points, away, precision=lax.Precision.HIGHEST) / length
-            new = highest(scores, pool, part)
-            target = jnp.where(new != NOTHING, new, N)
-            moved = points.at[target].get(mode="fill", fill_value=0.0).sum(axis=0)
-            pool = pool._replace(labeled=pool.labeled.at[target].set(True, mode="drop"))
-            sums += jnp.stack([moved, -moved])
-            return pool, sums, lax.dynamic_update_slice(picks, new, (i * part,))
-
+        # Sums stand for means: the cosine knows no length.
         labeled = pool.labeled.astype(jnp.float32)
         both = jnp.stack([labeled, 1 - labeled])
         sums = jnp.dot(both, points, precision=lax.Precision.HIGHEST)
-        parts = -(-budget // part)
-        picks = jnp.full(parts * part, NOTHING, jnp.int32)
-        _, _, picks = lax.fori_loop(0, parts, pick, (pool, sums, picks))
-        return Query(picks[:budget], {})
+
+        def score(_, state, __, picks):
+            target = jnp.where(picks == NOTHING, N, picks)
+            moved = points.at[target].get(mode="fill", fill_value=0.0).sum(axis=0)
+            both = sums + jnp.stack([moved, -moved])
+            both = both / _length(both)[:, None]
+            away = both[1] - both[0]
+            return jnp.dot(points, away, precision=lax.Precision.HIGHEST) / length, state
+
+        return Query(highest_in_parts(score, (), pool, budget, updates), {})
 
     return Strategy(frozenset({"embedding"}), select, seeded=False, embedding=embedding)
 

@@ -33,16 +33,19 @@ def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, bud
     assert signals.true_labels is not None
     truth, N = signals.true_labels, pool.labeled.size
     owned = jnp.zeros(N, jnp.int32).at[truth].add(pool.labeled.astype(jnp.int32))
+    queue_key, tie_key = jax.random.split(query_key)
     # The unlabeled points of a class wait in random order, and the point that is r-th in its queue
     # is bought when the class owns r more than now. So a sort by that number is the purchase.
-    shuffled = jax.random.permutation(query_key, N)
+    shuffled = jax.random.permutation(queue_key, N)
     class_of = jnp.where(pool.labeled, N, truth)[shuffled]
     queues = jnp.argsort(class_of)
     class_of, points = class_of[queues], shuffled[queues]
     rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(class_of, class_of).astype(jnp.int32)
     level = owned[jnp.minimum(class_of, N - 1)] + rank
-    # `queues` is the place in the shuffle: it decides at random between classes of equal level.
-    turn = jnp.lexsort((queues, level, class_of == N))
+    # At each level a class has one point. Chance of its own decides between classes: the place in
+    # the shuffle would not do, for the first in the queue of a large class stands early in it.
+    ties = jax.random.bits(tie_key, (N,))
+    turn = jnp.lexsort((ties, level, class_of == N))
     score = jnp.zeros(N, jnp.float32).at[points[turn]].set(-jnp.arange(N, dtype=jnp.float32))
     return by_score(score, pool, budget)
 

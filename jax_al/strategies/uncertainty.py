@@ -52,7 +52,8 @@ def entropy() -> Strategy:
 def mc_least_confidence() -> Strategy:
     """Picks as `least_confidence`, from probabilities averaged over stochastic passes.
 
-    Score 1 - max_c of the mean over T of p_c. Needs `mc_probs`.
+    Score 1 - max_c of the mean over T of p_c (Gal et al. 2017, section 4, under the name of
+    variation ratios, which otherwise count votes: `variation_ratios`). Needs `mc_probs`.
     """
     return _averaged(least_confidence_score)
 
