@@ -101,7 +101,8 @@ def seed_clusters(
     Args: as for `kmeans`.
     """
     N, D = shape_of(points)
-    K, draws = max_clusters, min(DRAWS, max(8, max_clusters))
+    # Whatever the clusters there is room for, so that a run with room for more sees the same seeds.
+    K, draws = max_clusters, DRAWS
     counts = jnp.ones(N, bool) if mask is None else mask
     wanted = jnp.minimum(jnp.asarray(num_clusters, jnp.int32), max_clusters)
     mean = mean_of(points)

@@ -6,6 +6,7 @@ import pytest
 from jax_al.base import Signals, UsageError, empty_pool, label_points
 from jax_al.robust import robust_kcenter
 from jax_al.strategies import make_strategy
+from jax_al.strategies.coreset_robust import _canonical
 
 
 def asked(points, labeled, budget, **options):
@@ -43,6 +44,15 @@ def test_a_shuffled_pool_gets_the_same_points_in_the_same_order():
     plain = np.asarray(asked(points, [7], 6).indices)
     shuffled = np.asarray(asked(points[order], [int(np.flatnonzero(order == 7)[0])], 6).indices)
     np.testing.assert_array_equal(order[shuffled], plain)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 9])
+def test_the_order_is_a_matter_of_values_alone(levels):
+    rng = np.random.default_rng(levels)
+    points = rng.integers(-levels, levels, (60, 4)).astype(np.float32)  # sums tie, rows too
+    shuffled = points[rng.permutation(60)]
+    np.testing.assert_array_equal(points[_canonical(points)], shuffled[_canonical(shuffled)])
+    assert sorted(_canonical(points)) == list(range(60))
 
 
 def test_where_fewer_centers_suffice_others_follow():

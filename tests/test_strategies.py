@@ -25,11 +25,9 @@ LITTLE_ROOM = {
     "batchbald": {"max_configurations": 3},
     "facility_location": {"max_references": 8},
 }
-TRACES: collections.Counter[str] = collections.Counter()
-
-
 # Where nothing is compiled every step takes long; few are as good as many.
 FEW_STEPS = {"discriminative": {"steps": 2}}
+TRACES: collections.Counter[str] = collections.Counter()
 
 
 @contextlib.contextmanager

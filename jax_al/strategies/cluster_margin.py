@@ -32,8 +32,8 @@ def cluster_margin(
     candidates alone, in every query, by the embedding of the day. HAC's cut-off distance becomes
     the number of clusters, and the size a cluster is sorted by is that among the candidates.
     With the default of one pick per cluster there are as many clusters as picks: each gives one
-    point, and which cluster is first decides the order only. From 2 on the paper's rule is at work,
-    and large clusters give more than one.
+    point, and which cluster is first decides the order only. The paper's rule is at work from 2 on:
+    small clusters give all they hold, and large ones make up for those that run out.
     """
     for option, value in (
         ("candidates_per_pick", candidates_per_pick),

@@ -12,7 +12,8 @@ def coreset(*, embedding: str = "model") -> Strategy:
 
     Euclidean distance between embeddings, ties to the lowest index, no chance involved: the
     greedy 2-approximation of the k-center problem with the labeled points as fixed centers. Its
-    `info` holds `cover_radius`, the largest distance that is left. At most O(N (L + Q) D).
+    `info` holds `cover_radius`, the largest distance that is left. Needs `embedding`, no label.
+    At most O(N (L + Q) D).
     """
     return Strategy(
         needs=frozenset({"embedding"}), select=_select, seeded=False, embedding=embedding
@@ -23,6 +24,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     del query_key
     assert signals.embedding is not None
     chosen = kcenter_greedy_traced(signals.embedding, pool.order, pool.num_labeled, budget)
-    # The first pick of all has no center to be far from.
-    distances = jnp.sqrt(jnp.where(jnp.isinf(chosen.sq_distances), jnp.nan, chosen.sq_distances))
+    # The first pick of all has no center to be far from, and what is not picked no distance.
+    is_known = jnp.isfinite(chosen.sq_distances) & (chosen.indices >= 0)
+    distances = jnp.sqrt(jnp.where(is_known, chosen.sq_distances, jnp.nan))
     return Query(chosen.indices, {"cover_radius": jnp.sqrt(chosen.sq_radius)}, scores=distances)

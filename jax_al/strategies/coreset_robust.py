@@ -24,8 +24,8 @@ def coreset_robust(
     and on what few variables are left, and never worse than `coreset`. Where fewer centers than
     the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
 
-    `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs the
-    embedding, no label. Runs on the host: from seconds to hours, by how hard the cover is;
+    `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs
+    `embedding`, no label. Runs on the host: from seconds to hours, by how hard the cover is;
     memory by the pairs of points that could cover each other (at most 50 million are listed).
 
     Args:

@@ -22,7 +22,8 @@ def facility_location(
     submodular and growing, so within (1 - 1/e) of the best (Nemhauser, Wolsey & Fisher 1978).
     For active learning: Wei, Iyer & Bilmes 2015, "Submodularity in data subset selection and
     active learning" (there among the most uncertain points, with no labeled ones in
-    S). The sum runs over the whole pool. Lazy greedy (Minoux 1978), ties to the lowest index.
+    S). The sum runs over the whole pool. Lazy greedy (Minoux 1978), ties to the lowest index; of
+    two points that are covered by nothing but each other, whose gains are equal, rounding picks.
 
     - "cosine": s = max(0, cosine of the angle between the embeddings).
     - "euclidean": s = c - |x_i - x_j| with a c that no distance exceeds: what is left is the sum
