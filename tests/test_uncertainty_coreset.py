@@ -40,7 +40,7 @@ def test_it_is_the_core_set_among_the_candidates(seed):
     assert query.indices.tolist() == centers[2:]
     distances = np.linalg.norm(points[candidates][:, None] - points[centers], axis=2)
     radius = distances.min(axis=1).max()
-    np.testing.assert_allclose(query.info["cover_radius"], radius, rtol=1e-5)
+    np.testing.assert_allclose(query.info["candidate_radius"], radius, rtol=1e-5)
 
 
 def test_with_all_points_as_candidates_it_is_coreset():
