@@ -9,7 +9,6 @@ from jax_al.strategies.active_transfer import (
     active_transfer,
     fit_logistic,
     project,
-    solve,
     standard,
 )
 from jax_al.strategies.atlas import atlas
@@ -55,15 +54,6 @@ def test_a_constant_feature_says_nothing():
     np.testing.assert_allclose(scale, [0.0, np.sqrt(3 / 8)], rtol=1e-6)
     found = project(features, mean, jnp.array([7.0, 1.0]) * scale)
     np.testing.assert_allclose(found, [0.0, np.sqrt(1.5), -np.sqrt(1.5)], atol=1e-6)
-
-
-@pytest.mark.parametrize("size", [5, 128, 300])
-def test_elimination_by_blocks_solves(size):
-    rng = np.random.default_rng(size)
-    factor = rng.normal(size=(2 * size, size))
-    matrix, rhs = factor.T @ factor / size, rng.normal(size=(size, 2))
-    found = solve(jnp.asarray(matrix, jnp.float32), jnp.asarray(rhs, jnp.float32))
-    np.testing.assert_allclose(found, np.linalg.solve(matrix, rhs), rtol=1e-3, atol=1e-3)
 
 
 def test_no_copy_of_the_features_is_made():

@@ -62,8 +62,8 @@ def bait(
             query_key, pool, min(pool.labeled.size, max(max_candidates, OVERSAMPLE * budget))
         )
 
-        # A batch of seeds goes one by one, as the matrices of all at once would be many; besides,
-        # vmap knows nothing of the types of a function that is traced.
+        # A batch of seeds goes one by one: their matrices would not fit side by side, and vmap of a
+        # traced branch (`random_without_labels`) forgets that float64 was allowed in it.
         @jax.custom_batching.sequential_vmap
         def one_seed(features, log_probs, pool, drawn):
             # Updates take numbers as large as |h|^2 down to 1 and below: too far for float32.
