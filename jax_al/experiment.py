@@ -4,6 +4,7 @@ What is on disk is what is needed to go on. Each phase (`phases.py`) ends with o
 start reads them and does what is missing, so nothing depends on how often a run was interrupted.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -24,7 +25,8 @@ from jax_al.learner import Learner, Options
 from jax_al.models import Model, in_dtype, make_model
 from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import simulated_oracle
-from jax_al.phases import STEP_COST, Pending, Run
+from jax_al.phases import STEP_COST, Pending, Replicate, Run
+from jax_al.replicates import Layout, make_layout
 from jax_al.strategies import make_strategy
 from jax_al.terminal import Terminal, describe_devices
 from jax_al.wandb_writer import WandbWriter
@@ -38,7 +40,7 @@ class Shared:
 
     dataset: data.Dataset | None = None
     near_duplicates: NearDuplicates | None = None
-    learners: dict[Options, Learner] = dataclasses.field(default_factory=dict)
+    learners: dict[tuple[Options, Layout], Learner] = dataclasses.field(default_factory=dict)
 
 
 def run(
@@ -97,7 +99,9 @@ def run(
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            learner = _make_learner(fields, model, strategy, dataset, shared)
+            at_once = min(config.num_seeds, config.seeds_at_once)
+            layout = make_layout(at_once, config.seed_axis, jax.devices())
+            learner = _make_learner(fields, model, strategy, dataset, layout, shared)
             # Only now that nothing can be refused any more is anything removed or replaced.
             if overwrite:
                 workdir.clear(directory)
@@ -118,13 +122,14 @@ def run(
             twins = shared.near_duplicates = shared.near_duplicates or NearDuplicates(
                 dataset.images
             )
-            this = Run(fields, directory, dataset, learner, oracle, terminal, wandb, twins)
+            this = Run(fields, directory, dataset, learner, layout, oracle, terminal, wandb, twins)
             looks.save_pool(directory, dataset)
             terminal.header()
             with terminal.progress(sum(_work(this, done.get(seed)) for seed in todo)):
-                for seed in todo:
-                    with wandb.seed(seed):
-                        run_seed(this, seed, done.get(seed) or History([], []))
+                for first in range(0, len(todo), config.seeds_at_once):
+                    group = todo[first : first + config.seeds_at_once]
+                    with wandb.seeds(group):
+                        run_together(this, {s: done.get(s) or History([], []) for s in group})
                         wandb.pictures(_draw(directory, fields, dataset))
             history.load(directory, fields, num_points)  # sorts what was made in pieces
         terminal.say(f"Pictures: {directory / 'curve.png'} and {directory / 'picks.png'}")
@@ -132,35 +137,61 @@ def run(
             write_report([directory], directory / "report.html", terminal.say)
 
 
-def run_seed(this: Run, seed: int, done: History) -> None:
-    """Runs what is left of one seed, given what is `done`."""
+def run_together(this: Run, done: Mapping[int, History]) -> None:
+    """Runs what is left of some seeds, given what is `done` of each, the least advanced first."""
     N = len(this.dataset.labels)
-    metrics, picks = list(done.metrics), list(done.picks)
-    with Checkpoints(
-        this.directory / "checkpoints" / f"seed_{seed}", this.fields["keep_checkpoints"]
-    ) as checkpoints:
-        if not picks:
-            picks += phases.label(this, seed, 0, phases.initial(this, seed), [])
-        episode, last = len(metrics), False
-        while not last:
-            episode += 1
-            episode_key = jax.random.fold_in(jax.random.key(seed), episode)
-            init_key, train_key, query_key = jax.random.split(episode_key, 3)
-            so_far = History(metrics, picks)
-            owned, bought = so_far.owned(episode), so_far.bought(episode)
-            pool = history.replay(owned, this.dataset.index, this.learner.options.capacity)
-            last = history.is_last(episode, len(owned), this.fields["max_episodes"], N)
-
-            taught = phases.with_pseudo_labels(this, seed, episode, pool)
-            state, trained = phases.fit_and_evaluate(
-                this, seed, episode, checkpoints, init_key, train_key, taught
+    places = {seed: this.directory / "checkpoints" / f"seed_{seed}" for seed in done}
+    with contextlib.ExitStack() as opened:
+        replicates = [
+            Replicate(
+                seed,
+                list(past.metrics),
+                list(past.picks),
+                opened.enter_context(Checkpoints(places[seed], this.fields["keep_checkpoints"])),
             )
-            pending = Pending(episode, [], {}, 0.0, 0.0)
-            if not last:
-                pending = phases.query(this, seed, episode, query_key, state, pool)
-                if not bought:
-                    picks += phases.label(this, seed, episode, pending.indices, owned)
-            metrics.append(phases.record(this, seed, episode, owned, trained, pending))
+            for seed, past in done.items()
+        ]
+        for one in replicates:
+            if not one.picks:
+                one.picks += phases.label(this, one.seed, 0, phases.initial(this, one.seed), [])
+        while todo := [
+            one
+            for one in replicates
+            if not history.is_finished(one.history, this.fields["max_episodes"], N)
+        ]:
+            episode = 1 + min(len(one.metrics) for one in todo)
+            run_episode(this, [one for one in todo if len(one.metrics) == episode - 1], episode)
+
+
+def run_episode(this: Run, replicates: Sequence[Replicate], episode: int) -> None:
+    """Fit -> evaluate -> query -> label, for seeds that stand at the same `episode`."""
+    owned = [one.history.owned(episode) for one in replicates]
+    keys = [jax.random.fold_in(jax.random.key(one.seed), episode) for one in replicates]
+    init_keys, train_keys, query_keys = zip(*map(_three_keys, keys), strict=True)
+    capacity = this.learner.options.capacity
+    pools = [history.replay(picks, this.dataset.index, capacity) for picks in owned]
+    taught = [
+        phases.with_pseudo_labels(this, one.seed, episode, pool)
+        for one, pool in zip(replicates, pools, strict=True)
+    ]
+    fits = phases.fit_and_evaluate(this, replicates, episode, init_keys, train_keys, taught)
+
+    N, max_episodes = len(this.dataset.labels), this.fields["max_episodes"]
+    if history.is_last(episode, len(owned[0]), max_episodes, N):
+        queries = [Pending(episode, [], {}, 0.0, 0.0) for _ in replicates]
+    else:
+        states = [state for state, _ in fits]
+        queries = phases.query(this, replicates, episode, query_keys, states, pools)
+
+    for one, had, (_, trained), pending in zip(replicates, owned, fits, queries, strict=True):
+        if pending.indices and not one.history.bought(episode):
+            one.picks += phases.label(this, one.seed, episode, pending.indices, had)
+        one.metrics.append(phases.record(this, one.seed, episode, had, trained, pending))
+
+
+def _three_keys(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    init_key, train_key, query_key = jax.random.split(key, 3)
+    return init_key, train_key, query_key
 
 
 def write_report(
@@ -196,6 +227,7 @@ def _make_learner(
     model: Model,
     strategy: Strategy,
     dataset: data.Dataset,
+    layout: Layout,
     shared: Shared,
 ) -> Learner:
     options = settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels)
@@ -203,10 +235,10 @@ def _make_learner(
         strategy.embedding, dataset.images, dataset.index, dataset.whole_size
     )
     truth = dataset.labels
-    if options in shared.learners:
-        earlier = shared.learners[options]
+    if (options, layout) in shared.learners:
+        earlier = shared.learners[options, layout]
         return earlier.with_strategy(strategy, embedding=embedding, true_labels=truth)
-    learner = shared.learners[options] = Learner(
+    learner = shared.learners[options, layout] = Learner(
         model,
         strategy,
         dataset.images,
@@ -215,6 +247,7 @@ def _make_learner(
         options,
         embedding=embedding,
         true_labels=truth,
+        layout=layout,
     )
     return learner
 

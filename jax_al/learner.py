@@ -1,6 +1,7 @@
 """Ask and tell: the one file that compiles. Every program is compiled once, before the first step.
 
-`Learner` serves the experiment and anyone with a loop of their own::
+With a `layout` it serves many seeds in the same programs (`replicates.py`), as in the experiment.
+Without, it serves anyone with a loop of their own::
 
     state = learner.init(init_key)
     state, score = learner.fit(train_key, state, pool)
@@ -12,7 +13,7 @@ import collections
 import copy
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +26,7 @@ from jax_al.inference import fit_normalizer
 from jax_al.kcenter import cover_radius_traced
 from jax_al.models import Model
 from jax_al.optimizers import learning_rate, make_optimizer
+from jax_al.replicates import SPLIT, WHOLE, Layout, over_seeds
 from jax_al.signals import pool_signals
 from jax_al.training import (
     Score,
@@ -79,6 +81,9 @@ class Learner:
       options: see `Options`.
       embedding: float32 [N, D], for a strategy that wants one which no network here makes.
       true_labels: int32 [N], for a strategy that looks at the truth; None unless simulated.
+      layout: None: everything below is about one seed. Else keys, states, pools and results have
+        an axis S = `layout.slots` in front (see `replicates.stack`), of which the methods serve
+        the first `count`; signals that are the same for all seeds (`given`) have no such axis.
 
     Raises:
       UsageError: the strategy wants the truth or an embedding, and it was not given.
@@ -95,21 +100,23 @@ class Learner:
         *,
         embedding: np.ndarray | None = None,
         true_labels: np.ndarray | None = None,
+        layout: Layout | None = None,
     ):
         self.traces: collections.Counter[str] = collections.Counter()
         self.options = options
+        self._layout = layout
         self._model = model
-        self._images = jax.device_put(images)
-        self._test = jax.device_put(test_images), jax.device_put(test_labels)
-        self._normalizer = fit_normalizer(images)
+        self._images = self._put(images)
+        self._test = self._put(test_images), self._put(test_labels)
+        self._normalizer = self._put(fit_normalizer(images))
 
         start = time.perf_counter()
         key = jax.random.key(0)
         pool = empty_pool(len(images), options.capacity)
         optimizer = make_optimizer(options.optimizer, options.weight_decay)
-        init = functools.partial(init_state, model=model, optimizer=optimizer)
-        self._init = self._compile("init", init, key)
-        self.state_shape: TrainState = jax.eval_shape(init, key)
+        self._make_state = functools.partial(init_state, model=model, optimizer=optimizer)
+        self._init = self._compile("init", self._make_state, key)
+        self.state_shape: TrainState = jax.eval_shape(self._make_state, key)
         rate = jnp.float32(options.lr)
         self._train_epoch = self._compile(
             "train_epoch",
@@ -121,13 +128,15 @@ class Learner:
                 augment=options.augment,
             ),
             *(key, self.state_shape, rate, pool, self._images, self._normalizer),
-            donate=(1,),
+            shared={2, 4, 5},
+            donated=1,
         )
         params = self.state_shape.params
         self._evaluate = self._compile(
             "evaluate",
             functools.partial(evaluate, model=model, chunk_size=options.test_batch_size),
             *(params, *self._test, self._normalizer),
+            shared={1, 2, 3},
         )
         self._adopt(strategy, embedding, true_labels)
         self.seconds_compile = time.perf_counter() - start
@@ -156,9 +165,9 @@ class Learner:
         """How many programs have been compiled so far: constant after the constructor."""
         return self.traces.total()
 
-    def init(self, init_key: jax.Array) -> TrainState:
+    def init(self, init_key: jax.Array, count: int | None = None) -> TrainState:
         """Returns a fresh network and optimizer."""
-        return self._init(init_key)
+        return self._call(self._init, count, init_key)
 
     def fit(
         self,
@@ -166,6 +175,7 @@ class Learner:
         state: TrainState,
         pool: PoolState,
         on_epoch: Callable[[], None] = lambda: None,
+        count: int | None = None,
     ) -> tuple[TrainState, Score]:
         """Trains on the labeled points; `state` is used up.
 
@@ -174,11 +184,15 @@ class Learner:
           state: where to start from; its buffers are reused and must not be read again.
           pool: with at least one labeled point.
           on_epoch: called when an epoch is over.
+          count: how many of the seeds; None: all.
 
         Returns:
           The state at the end, and loss and accuracy met during the last epoch, dropout on.
         """
         options = self.options
+        fold_in = jax.random.fold_in
+        if self._layout:
+            fold_in = jax.vmap(fold_in, in_axes=(0, None))
         for epoch in range(options.epochs):
             rate = learning_rate(
                 options.schedule,
@@ -188,8 +202,10 @@ class Learner:
                 options.epochs,
                 epoch,
             )
-            state, score = self._train_epoch(
-                jax.random.fold_in(train_key, epoch),
+            state, score = self._call(
+                self._train_epoch,
+                count,
+                fold_in(train_key, epoch),
                 state,
                 jnp.float32(rate),
                 pool,
@@ -201,36 +217,41 @@ class Learner:
             on_epoch()
         return state, score
 
-    def evaluate(self, state: TrainState) -> TestScore:
+    def evaluate(self, state: TrainState, count: int | None = None) -> TestScore:
         """Returns loss, accuracy and calibration error on the test images."""
-        return self._evaluate(state.params, *self._test, self._normalizer)
+        return self._call(self._evaluate, count, state.params, *self._test, self._normalizer)
 
-    def ask(self, query_key: jax.Array, state: TrainState, pool: PoolState) -> Asked:
+    def ask(
+        self, query_key: jax.Array, state: TrainState, pool: PoolState, count: int | None = None
+    ) -> Asked:
         """Returns what the strategy wants labeled next, why, and the times of the two halves.
 
         Raises:
           UsageError: the network gives NaN or infinity for some image.
         """
-        sample_key, select_key = jax.random.split(query_key)
+        split = jax.vmap(jax.random.split) if self._layout else jax.random.split
+        keys = split(query_key)
+        sample_key, select_key = keys[..., 0], keys[..., 1]
         start = time.perf_counter()
         signals = Signals()
         if self._signals is not None:
-            signals, bad_row = self._signals(
-                sample_key, state.params, self._images, self._normalizer
+            signals, bad_row = self._call(
+                self._signals, count, sample_key, state.params, self._images, self._normalizer
             )
+            bad_row = np.atleast_1d(bad_row)[:count].min()
             if bad_row < len(self._images):
                 raise UsageError(
                     f"What the network makes of image {bad_row} of the pool is not finite, so "
                     "nothing can be chosen; a lower config.lr may help."
                 )
-        signals = signals._replace(**self._given)
         embedded = time.perf_counter()
-        query = jax.block_until_ready(self._select(select_key, signals, pool))
+        query = self._call(self._select, count, select_key, signals, self.given, pool)
+        jax.block_until_ready(query)
         selected = time.perf_counter()
         if self._cover is not None:
-            radius = self._cover(signals.embedding, pool, query.indices)
+            radius = self._call(self._cover, count, query.indices, signals, self.given, pool)
             query = query._replace(info=query.info | {"cover_radius": radius})
-        return Asked(query, signals, embedded - start, selected - embedded)
+        return Asked(query, signals._replace(**self.given), embedded - start, selected - embedded)
 
     def _adopt(
         self, strategy: Strategy, embedding: np.ndarray | None, true_labels: np.ndarray | None
@@ -247,52 +268,95 @@ class Learner:
         key = jax.random.key(0)
         params = self.state_shape.params
         looked_at = (key, params, self._images, self._normalizer)
-        # What is the same in every episode is made once, the rest by a program.
-        self._given: dict[str, jax.Array] = {}
+        # What is the same in every episode and for every seed is made once, the rest by a program.
+        self.given: dict[str, jax.Array] = {}
         if "true_labels" in strategy.needs:
             if true_labels is None:
                 raise UsageError(
                     "This strategy looks at the true labels of the pool, so it works in a "
                     "simulation only."
                 )
-            self._given["true_labels"] = jax.device_put(true_labels)
+            self.given["true_labels"] = self._put(true_labels)
         if "embedding" in strategy.needs and strategy.embedding == "random_net":
-            embed = functools.partial(look, needs=frozenset({"embedding"}))
-            random_net = self._init(key).params
-            program = self._compile("random_net", embed, *looked_at)
-            embedded = program(key, random_net, self._images, self._normalizer)
-            self._given["embedding"] = embedded.embedding
+            self.given["embedding"] = self._random_net(look)
         elif "embedding" in strategy.needs and strategy.embedding != "model":
             if embedding is None:
                 raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
-            self._given["embedding"] = jax.device_put(embedding)
-        self.computed = strategy.needs - self._given.keys()
+            self.given["embedding"] = self._put(embedding)
+        self.computed = strategy.needs - self.given.keys()
         self._signals = None
         signals = Signals()
         if self.computed:
             look = functools.partial(look, needs=self.computed)
-            self._signals = self._compile("signals", _checked(look), *looked_at)
+            self._signals = self._compile("signals", _checked(look), *looked_at, shared={2, 3})
             signals = jax.eval_shape(look, *looked_at)
-        signals = signals._replace(**self._given)
         pool = empty_pool(len(self._images), options.capacity)
 
-        def select(key, signals, pool):
-            return strategy.select(key, signals, pool, options.budget)
+        def select(key, signals, given, pool):
+            return strategy.select(key, signals._replace(**given), pool, options.budget)
 
-        self._select = self._compile("select", select, key, signals, pool)
-        query = jax.eval_shape(select, key, signals, pool)
+        decided_on = (signals, self.given, pool)
+        self._select = self._compile("select", select, key, *decided_on, shared={2})
+        query = jax.eval_shape(select, key, *decided_on)
         self._cover = None
-        if signals.embedding is not None and "cover_radius" not in query.info:
+        if (
+            signals._replace(**self.given).embedding is not None
+            and "cover_radius" not in query.info
+        ):
             self._cover = self._compile(
-                "cover", _cover_radius, signals.embedding, pool, query.indices
+                "cover", _cover_radius, query.indices, *decided_on, shared={2}
             )
 
-    def _compile(self, name: str, function: Callable, *args: Any, donate: tuple = ()) -> Callable:
-        def counted(*args):
-            self.traces[name] += 1
-            return function(*args)
+    def _random_net(self, look: Callable[..., Signals]) -> jax.Array:
+        """Returns the embedding by an untrained network, the same one for every seed."""
 
-        return jax.jit(counted, donate_argnums=donate).lower(*args).compile()
+        def embed(key, images, normalizer):
+            params = self._make_state(key).params
+            return look(key, params, images, normalizer, needs=frozenset({"embedding"})).embedding
+
+        program = jax.jit(self._counted("random_net", embed))
+        return program(jax.random.key(0), self._images, self._normalizer)
+
+    def _compile(
+        self,
+        name: str,
+        function: Callable,
+        *arguments: Any,
+        shared: Collection[int] = (),
+        donated: int | None = None,
+    ) -> Callable:
+        """Compiles `function` of one seed for arguments like `arguments` of one seed."""
+        donate = () if donated is None else (donated,)
+        if self._layout is None:
+            program = jax.jit(self._counted(name, function), donate_argnums=donate)
+            return program.lower(*arguments).compile()
+        several = over_seeds(function, self._layout, frozenset(shared))
+        program = jax.jit(
+            self._counted(name, several), donate_argnums=[1 + place for place in donate]
+        )
+        counts = self._layout.counts(0)
+        abstract = [
+            self._layout.abstract(argument, WHOLE if i in shared else SPLIT)
+            for i, argument in enumerate(arguments)
+        ]
+        return program.lower(counts, *abstract).compile()
+
+    def _call(self, program: Callable, count: int | None, *arguments: Any) -> Any:
+        if self._layout is None:
+            return program(*arguments)
+        return program(
+            self._layout.counts(self._layout.slots if count is None else count), *arguments
+        )
+
+    def _counted(self, name: str, function: Callable) -> Callable:
+        def counted(*arguments):
+            self.traces[name] += 1
+            return function(*arguments)
+
+        return counted
+
+    def _put(self, tree: Any) -> Any:
+        return self._layout.put(tree, WHOLE) if self._layout else jax.device_put(tree)
 
 
 def _checked(look: Callable[..., Signals]) -> Callable[..., tuple[Signals, jax.Array]]:
@@ -312,8 +376,11 @@ def _checked(look: Callable[..., Signals]) -> Callable[..., tuple[Signals, jax.A
     return looked
 
 
-def _cover_radius(embedding: jax.Array, pool: PoolState, picks: jax.Array) -> jax.Array:
+def _cover_radius(
+    picks: jax.Array, signals: Signals, given: dict[str, jax.Array], pool: PoolState
+) -> jax.Array:
     """Returns the cover radius, float32 [], when `picks` int32 [Q] are labeled too."""
+    embedding = given["embedding"] if signals.embedding is None else signals.embedding
     room = jnp.full(picks.size, NOTHING, jnp.int32)
     centers = jnp.concatenate([pool.order, room])
     centers = lax.dynamic_update_slice(centers, picks, (pool.num_labeled,))

@@ -3,12 +3,15 @@
 trained   checkpoints/seed_S/episode_E
 queried   pseudo_labels/seed_S/episode_E.npy (if the strategy has any), pending/seed_S.json
 labeled   picks.csv, then metrics.jsonl
+
+The seeds of a group go through an episode together, and write each for itself.
 """
 
+import dataclasses
 import math
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,18 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al import data, history, interrupt, looks, records
-from jax_al.base import NOTHING, UNKNOWN, PoolState, UsageError, label_points
+from jax_al.base import NOTHING, UNKNOWN, PoolState, Signals, UsageError, label_points
 from jax_al.checkpoint import Checkpoints
+from jax_al.history import History
 from jax_al.learner import Learner
 from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import Oracle, initial_indices
 from jax_al.records import Pick
+from jax_al.replicates import Layout, one_of, stack
 from jax_al.terminal import Terminal
 from jax_al.training import TrainState
 from jax_al.wandb_writer import WandbWriter
 
 # A gradient step costs about so many looks at the same images; for the progress bar alone.
 STEP_COST = 9
+SHOWN = ("log_probs", "mc_probs", "embedding")  # signals that `looks` keeps something of
 
 
 class Run(NamedTuple):
@@ -37,10 +43,26 @@ class Run(NamedTuple):
     directory: pathlib.Path
     dataset: data.Dataset
     learner: Learner
+    layout: Layout  # of the learner
     oracle: Oracle
     terminal: Terminal
     wandb: WandbWriter
     near_duplicates: NearDuplicates
+
+
+@dataclasses.dataclass
+class Replicate:
+    """One seed of a group: what is on record, which grows, and where its networks are kept."""
+
+    seed: int
+    metrics: list[records.Row]
+    picks: list[Pick]
+    checkpoints: Checkpoints
+
+    @property
+    def history(self) -> History:
+        """What is on record."""
+        return History(self.metrics, self.picks)
 
 
 class Trained(NamedTuple):
@@ -67,61 +89,83 @@ class Pending(NamedTuple):
 
 def fit_and_evaluate(
     this: Run,
-    seed: int,
+    replicates: Sequence[Replicate],
     episode: int,
-    checkpoints: Checkpoints,
-    init_key: jax.Array,
-    train_key: jax.Array,
-    pool: PoolState,
-) -> tuple[TrainState, Trained]:
-    """Phase "trained": returns the network of `episode`, from its checkpoint if there is one."""
-    learner, terminal, num_labeled = this.learner, this.terminal, int(pool.num_labeled)
-    work = STEP_COST * num_labeled
-    found = _restore(this, checkpoints, episode)
-    if found is not None:
-        terminal.advance(work * this.fields["epochs"])
-        return found
+    init_keys: Sequence[jax.Array],
+    train_keys: Sequence[jax.Array],
+    pools: Sequence[PoolState],
+) -> list[tuple[TrainState, Trained]]:
+    """Phase "trained": returns the networks of `episode`, from their checkpoints if they exist."""
+    found = [_restore(this, replicate, episode) for replicate in replicates]
+    missing = [i for i, one in enumerate(found) if one is None]
+    done = len(replicates) - len(missing)
+    this.terminal.advance(STEP_COST * int(pools[0].num_labeled) * this.fields["epochs"] * done)
+    if missing:
+        made = _fit_and_evaluate(
+            this,
+            [replicates[i] for i in missing],
+            episode,
+            [init_keys[i] for i in missing],
+            [train_keys[i] for i in missing],
+            [pools[i] for i in missing],
+        )
+        for i, one in zip(missing, made, strict=True):
+            found[i] = one
+    return [one for one in found if one is not None]
+
+
+def _fit_and_evaluate(
+    this: Run,
+    replicates: Sequence[Replicate],
+    episode: int,
+    init_keys: Sequence[jax.Array],
+    train_keys: Sequence[jax.Array],
+    pools: Sequence[PoolState],
+) -> list[tuple[TrainState, Trained]]:
+    learner, terminal, count = this.learner, this.terminal, len(replicates)
+    work = STEP_COST * sum(int(pool.num_labeled) for pool in pools)
     interrupt.check()
-    terminal.phase(f"seed {seed}, episode {episode}: training")
-    state = learner.init(init_key)
+    terminal.phase(f"{_named(replicates)}, episode {episode}: training")
+    state = learner.init(stack(init_keys, this.layout), count)
     if this.fields["warm_start"] and episode > 1:
-        previous = _restore(this, checkpoints, episode - 1)
-        if previous is None:
-            raise UsageError(
-                f"config.warm_start needs the checkpoint of seed {seed}, episode {episode - 1}, "
-                "which is missing; start anew with --overwrite."
-            )
-        state = TrainState(previous[0].params, state.opt_state)
+        before = [_previous(this, replicate, episode - 1) for replicate in replicates]
+        state = TrainState(stack([one.params for one in before], this.layout), state.opt_state)
     start = time.perf_counter()
-    train_loss = train_accuracy = None
-    if num_labeled:
+    fitted = None
+    if int(pools[0].num_labeled):  # the seeds of an episode own equally many, or none at all
 
         def on_epoch() -> None:
             interrupt.check()
             terminal.advance(work)
 
-        state, fitted = learner.fit(train_key, state, pool, on_epoch)
-        train_loss, train_accuracy = float(fitted.loss), float(fitted.accuracy)
+        keys, pool = stack(train_keys, this.layout), stack(pools, this.layout)
+        state, fitted = learner.fit(keys, state, pool, on_epoch, count)
     trained_at = time.perf_counter()
-    terminal.phase(f"seed {seed}, episode {episode}: evaluating")
-    tested = jax.block_until_ready(learner.evaluate(state))
-    trained = Trained(
-        train_loss=train_loss,
-        train_accuracy=train_accuracy,
-        test_accuracy=float(tested.accuracy),
-        test_nll=float(tested.loss),
-        test_ece=float(tested.ece),
-        seconds_train=trained_at - start,
-        seconds_evaluate=time.perf_counter() - trained_at,
-    )
-    if not (math.isfinite(train_loss or 0) and math.isfinite(trained.test_nll)):
-        raise UsageError(
-            f"Training diverged (seed {seed}, episode {episode}: train loss "
-            f"{trained.train_loss}, test NLL {trained.test_nll}), so nothing was bought; "
-            f"start anew with a config.lr below {this.fields['lr']}."
+    terminal.phase(f"{_named(replicates)}, episode {episode}: evaluating")
+    tested = jax.block_until_ready(learner.evaluate(state, count))
+    evaluated_at = time.perf_counter()
+    made = []
+    for slot, replicate in enumerate(replicates):
+        score, fit = one_of(tested, slot), one_of(fitted, slot)
+        trained = Trained(
+            train_loss=fit and float(fit.loss),
+            train_accuracy=fit and float(fit.accuracy),
+            test_accuracy=float(score.accuracy),
+            test_nll=float(score.loss),
+            test_ece=float(score.ece),
+            seconds_train=(trained_at - start) / count,
+            seconds_evaluate=(evaluated_at - trained_at) / count,
         )
-    checkpoints.save(episode, state, trained._asdict())
-    return state, trained
+        if not (math.isfinite(trained.train_loss or 0) and math.isfinite(trained.test_nll)):
+            raise UsageError(
+                f"Training diverged (seed {replicate.seed}, episode {episode}: train loss "
+                f"{trained.train_loss}, test NLL {trained.test_nll}), so nothing was bought; "
+                f"start anew with a config.lr below {this.fields['lr']}."
+            )
+        own = one_of(state, slot)
+        replicate.checkpoints.save(episode, own, trained._asdict())
+        made.append((own, trained))
+    return made
 
 
 def with_pseudo_labels(this: Run, seed: int, episode: int, pool: PoolState) -> PoolState:
@@ -131,7 +175,7 @@ def with_pseudo_labels(this: Run, seed: int, episode: int, pool: PoolState) -> P
         return pool
     believed = np.load(path, allow_pickle=False)
     rows = np.flatnonzero(believed != UNKNOWN)
-    this.terminal.say(f"Episode {episode} also trains on {len(rows):,} pseudo-labels.")
+    this.terminal.say(f"Seed {seed}, episode {episode} also trains on {len(rows):,} pseudo-labels.")
     # At full size whatever their number, so that no episode brings a new shape to compile for.
     indices = np.full(believed.size, NOTHING, np.int32)
     indices[: len(rows)] = rows
@@ -139,57 +183,96 @@ def with_pseudo_labels(this: Run, seed: int, episode: int, pool: PoolState) -> P
 
 
 def query(
-    this: Run, seed: int, episode: int, query_key: jax.Array, state: TrainState, pool: PoolState
-) -> Pending:
+    this: Run,
+    replicates: Sequence[Replicate],
+    episode: int,
+    query_keys: Sequence[jax.Array],
+    states: Sequence[TrainState],
+    pools: Sequence[PoolState],
+) -> list[Pending]:
     """Phase "queried": returns what to label, from disk if it was asked before."""
-    path = this.directory / "pending" / f"seed_{seed}.json"
-    found = records.read_json(path)
-    if found is not None and found["episode"] == episode:
-        return Pending(**found)
-    left = len(this.dataset.labels) - int(pool.num_labeled)
-    if left < this.fields["budget"]:
+    found = [_pending(this, replicate, episode) for replicate in replicates]
+    missing = [i for i, one in enumerate(found) if one is None]
+    if missing:
+        made = _query(
+            this,
+            [replicates[i] for i in missing],
+            episode,
+            [query_keys[i] for i in missing],
+            [states[i] for i in missing],
+            [pools[i] for i in missing],
+        )
+        for i, one in zip(missing, made, strict=True):
+            found[i] = one
+    return [one for one in found if one is not None]
+
+
+def _query(
+    this: Run,
+    replicates: Sequence[Replicate],
+    episode: int,
+    query_keys: Sequence[jax.Array],
+    states: Sequence[TrainState],
+    pools: Sequence[PoolState],
+) -> list[Pending]:
+    budget, count = this.fields["budget"], len(replicates)
+    left = len(this.dataset.labels) - int(pools[0].num_labeled)
+    if left < budget:
         this.terminal.say(
-            f"Only {left} images are left, fewer than config.budget={this.fields['budget']}: "
-            f"buying them all; episode {episode + 1} is the last."
+            f"Only {left} images are left, fewer than config.budget={budget}: buying them all; "
+            f"episode {episode + 1} is the last."
         )
     interrupt.check()
-    this.terminal.phase(f"seed {seed}, episode {episode}: asking for labels")
-    asked = this.learner.ask(query_key, state, pool)
-    rows = np.asarray(asked.query.indices)
-    rows = rows[rows != NOTHING]
-    # What is bought cannot be returned, so a broken strategy stops here.
-    if len(np.unique(rows)) != min(left, this.fields["budget"]) or pool.labeled[rows].any():
-        raise RuntimeError(f"The strategy {this.fields['strategy']!r} gave a wrong query: {rows}.")
-    if asked.query.info.get("random_fallback"):
-        this.terminal.say(
-            f"{this.fields['strategy']} cannot choose before there is a label: these "
-            f"{len(rows)} are random."
+    this.terminal.phase(f"{_named(replicates)}, episode {episode}: asking for labels")
+    keys, state, pool = (stack(trees, this.layout) for trees in (query_keys, states, pools))
+    asked = this.learner.ask(keys, state, pool, count)
+    made = []
+    for slot, replicate in enumerate(replicates):
+        answer = one_of(asked.query, slot)
+        own = {
+            name: value if name in this.learner.given else one_of(value, slot)
+            for name, value in asked.signals._asdict().items()
+            if value is not None and name in SHOWN
+        }
+        rows = answer.indices[answer.indices != NOTHING]
+        # What is bought cannot be returned, so a broken strategy stops here.
+        labeled = np.asarray(pools[slot].labeled)
+        if len(np.unique(rows)) != min(left, budget) or labeled[rows].any():
+            raise RuntimeError(
+                f"The strategy {this.fields['strategy']!r} gave a wrong query: {rows}."
+            )
+        if answer.info.get("random_fallback"):
+            this.terminal.say(
+                f"{this.fields['strategy']} cannot choose before there is a label: these "
+                f"{len(rows)} are random."
+            )
+        if answer.pseudo_labels is not None:
+            path = _pseudo_path(this, replicate.seed, episode)
+            records.write_array(path, answer.pseudo_labels)
+        looks.save_query(
+            this.directory,
+            replicate.seed,
+            episode,
+            this.dataset.images,
+            answer,
+            Signals(**own),
+            this.learner.embedding,
         )
-    if asked.query.pseudo_labels is not None:
-        given = np.asarray(asked.query.pseudo_labels)
-        records.write_array(_pseudo_path(this, seed, episode), given)
-    looks.save_query(
-        this.directory,
-        seed,
-        episode,
-        this.dataset.images,
-        asked.query,
-        asked.signals,
-        this.learner.embedding,
-    )
-    pending = Pending(
-        episode=episode,
-        indices=this.dataset.index[rows].tolist(),
-        info={
-            name: float(value) if np.isfinite(value) else None  # JSON has no infinity
-            for name, value in asked.query.info.items()
-        },
-        seconds_embed=asked.seconds_embed,
-        seconds_select=asked.seconds_select,
-    )
-    path.parent.mkdir(exist_ok=True)
-    records.write_json(path, pending._asdict())
-    return pending
+        pending = Pending(
+            episode=episode,
+            indices=this.dataset.index[rows].tolist(),
+            info={
+                name: float(value) if np.isfinite(value) else None  # JSON has no infinity
+                for name, value in answer.info.items()
+            },
+            seconds_embed=asked.seconds_embed / count,
+            seconds_select=asked.seconds_select / count,
+        )
+        path = _pending_path(this, replicate.seed)
+        path.parent.mkdir(exist_ok=True)
+        records.write_json(path, pending._asdict())
+        made.append(pending)
+    return made
 
 
 def initial(this: Run, seed: int) -> list[int]:
@@ -259,14 +342,33 @@ def _pseudo_path(this: Run, seed: int, episode: int) -> pathlib.Path:
     return this.directory / "pseudo_labels" / f"seed_{seed}" / f"episode_{episode:03}.npy"
 
 
-def _restore(
-    this: Run, checkpoints: Checkpoints, episode: int
-) -> tuple[TrainState, Trained] | None:
+def _pending_path(this: Run, seed: int) -> pathlib.Path:
+    return this.directory / "pending" / f"seed_{seed}.json"
+
+
+def _pending(this: Run, replicate: Replicate, episode: int) -> Pending | None:
+    """Returns the query of `episode` if it is on disk."""
+    found = records.read_json(_pending_path(this, replicate.seed))
+    return Pending(**found) if found is not None and found["episode"] == episode else None
+
+
+def _previous(this: Run, replicate: Replicate, episode: int) -> TrainState:
+    """Returns the network of `episode`, for a warm start."""
+    found = _restore(this, replicate, episode)
+    if found is None:
+        raise UsageError(
+            f"config.warm_start needs the checkpoint of seed {replicate.seed}, episode {episode}, "
+            "which is missing; start anew with --overwrite."
+        )
+    return found[0]
+
+
+def _restore(this: Run, replicate: Replicate, episode: int) -> tuple[TrainState, Trained] | None:
     """Returns the checkpoint of `episode`, or None if there is none that can be read."""
-    if episode not in checkpoints.episodes():
+    if episode not in replicate.checkpoints.episodes():
         return None
     try:
-        state, trained = checkpoints.restore(episode, this.learner.state_shape)
+        state, trained = replicate.checkpoints.restore(episode, this.learner.state_shape)
         return state, Trained(**trained)
     except Exception as error:  # Orbax raises many kinds; training again gives the same network
         this.terminal.say(
@@ -274,6 +376,14 @@ def _restore(
             "that network again."
         )
         return None
+
+
+def _named(replicates: Sequence[Replicate]) -> str:
+    """Returns "seed 3", or "seeds 0, 1 and 2", for the terminal."""
+    seeds = [str(replicate.seed) for replicate in replicates]
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"seeds {', '.join(seeds[:-1])} and {seeds[-1]}"
 
 
 def look_work(this: Run) -> int:

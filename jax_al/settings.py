@@ -8,11 +8,13 @@ from jax_al.base import UsageError, did_you_mean
 from jax_al.learner import Options
 from jax_al.optimizers import OPTIMIZERS, SCHEDULES
 from jax_al.oracle import INITIAL
+from jax_al.replicates import FORMS
 from jax_al.wandb_writer import MODES
 
 _AT_LEAST = {
     "seed": 0,
     "num_seeds": 1,
+    "seeds_at_once": 1,
     "initial_size": 0,
     "budget": 1,
     "max_episodes": 1,
@@ -32,6 +34,7 @@ _CHOICES: dict[str, Collection[str]] = {
     "initial": INITIAL,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "seed_axis": FORMS,
     "wandb.mode": MODES,
 }
 

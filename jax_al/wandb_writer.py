@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jax_al.records import Row, write_atomically
@@ -34,35 +34,36 @@ class WandbWriter:
         self._group = group
         self._workdir, self._mode, self._project, self._config = workdir, mode, project, config
         self._say = say
-        self._run: Any = None
+        self._runs: dict[int, Any] = {}
 
     @contextlib.contextmanager
-    def seed(self, seed: int) -> Iterator[None]:
-        """Opens the run of `seed`; `log` and `pictures` go there until the block ends."""
-        if self._mode != "disabled":
-            with self._failures_told("start"):
-                self._run = self._start(seed)
+    def seeds(self, seeds: Sequence[int]) -> Iterator[None]:
+        """Opens the runs of `seeds`; `log` and `pictures` go there until the block ends."""
+        for seed in seeds:
+            if self._mode != "disabled":
+                with self._failures_told("start"):
+                    self._runs[seed] = self._start(seed)
         try:
             yield
         finally:
-            if self._run is not None:
+            while self._runs:
                 with self._failures_told("finish"):
-                    self._run.finish()
-                self._run = None
+                    self._runs.popitem()[1].finish()
 
     def log(self, row: Row) -> None:
-        """Logs one row of metrics, at the step of its episode."""
-        if self._run is not None:
+        """Logs one row of metrics to the run of its seed, at the step of its episode."""
+        if row["seed"] in self._runs:
             with self._failures_told("log"):
-                self._run.log({k: v for k, v in row.items() if v is not None}, step=row["episode"])
+                known = {name: value for name, value in row.items() if value is not None}
+                self._runs[row["seed"]].log(known, step=row["episode"])
 
     def pictures(self, paths: Mapping[str, pathlib.Path]) -> None:
-        """Logs pictures by name."""
-        if self._run is not None:
+        """Logs pictures by name to all open runs."""
+        for run in self._runs.values():
             with self._failures_told("log pictures"):
                 import wandb
 
-                self._run.log({name: wandb.Image(str(path)) for name, path in paths.items()})
+                run.log({name: wandb.Image(str(path)) for name, path in paths.items()})
 
     @contextlib.contextmanager
     def _failures_told(self, what: str) -> Iterator[None]:
@@ -88,6 +89,7 @@ class WandbWriter:
             config=dict(self._config) | {"seed": seed},
             # Offline there is nothing to ask, and the same id is merged when it is synced.
             resume="allow" if self._mode == "online" else None,
+            reinit="create_new",  # the seeds that run together each have one open
             # wandb is a guest: it prints nothing and watches neither the code nor the console.
             settings=wandb.Settings(
                 silent=True, console="off", disable_git=True, x_disable_stats=True

@@ -33,6 +33,7 @@ MAY_CHANGE = (
     "keep_checkpoints",
     "max_episodes",
     "num_seeds",
+    "seeds_at_once",
     "wandb.mode",
     "wandb.project",
 )

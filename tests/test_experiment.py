@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,47 @@ def test_nothing_at_all_is_compiled_after_the_first_episode(tmp_path, monkeypatc
     assert set(after) == {after[0]}
 
 
+@pytest.mark.parametrize("fields", [{"seeds_at_once": 1}, {"seed_axis": "vmap"}])
+def test_seeds_together_equal_seeds_one_after_another(fields, whole, tmp_path):
+    experiment.run(tiny_config(num_seeds=2, **fields), tmp_path)
+    if "seeds_at_once" in fields:
+        same(tmp_path, whole)
+    else:  # sums are taken in another order
+        assert (tmp_path / "picks.csv").read_bytes() == (whole / "picks.csv").read_bytes()
+        for mine, other in zip(without_times(tmp_path), without_times(whole), strict=True):
+            assert mine["test_nll"] == pytest.approx(other["test_nll"], rel=1e-4)
+
+
+def test_a_seed_alone_equals_the_same_seed_among_others(whole, tmp_path):
+    experiment.run(tiny_config(seed=1), tmp_path)
+    assert without_times(tmp_path) == [row for row in without_times(whole) if row["seed"] == 1]
+    mine, other = (parameters(place, 1, 3) for place in (tmp_path, whole))
+    jax.tree.map(np.testing.assert_array_equal, mine, other)
+
+
+def test_seeds_split_over_devices_give_the_same(tmp_path):
+    """Three seeds on two devices: two slots each, one of them empty."""
+    experiment.run(tiny_config(num_seeds=3, strategy="badge"), tmp_path / "one device")
+    program = (
+        "import pathlib, sys, jax\n"
+        "from jax_al import experiment\n"
+        "from tests.runs import tiny_config\n"
+        "assert len(jax.devices()) == 2\n"
+        "config = tiny_config(num_seeds=3, strategy='badge')\n"
+        "experiment.run(config, pathlib.Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "two devices")],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    same(tmp_path / "two devices", tmp_path / "one device")
+
+
 def test_shrinking_below_a_purchase_is_refused(tmp_path, capsys):
     experiment.run(tiny_config(max_episodes=3), tmp_path)
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
@@ -168,10 +210,11 @@ DEATHS = {
     "in the pictures of the query": ("jax_al.looks.save_query", "after", 1),
     "the query written but not in place": ("os.replace seed_0.json", "before", 1),
     "query done": ("os.replace seed_0.json", "after", 1),
-    "half the labels": ("jax_al.records._append", "half", 2),
-    "labels done": ("jax_al.records.append_picks", "after", 2),
-    "half the metrics": ("jax_al.records._append", "half", 3),
-    "metrics done": ("jax_al.records.append_metrics", "after", 1),
+    "half the labels": ("jax_al.records._append", "half", 3),
+    "labels done": ("jax_al.records.append_picks", "after", 3),
+    "half the metrics": ("jax_al.records._append", "half", 4),
+    "metrics of one seed done": ("jax_al.records.append_metrics", "after", 1),
+    "metrics done": ("jax_al.records.append_metrics", "after", 2),
 }
 DIE = """
 import importlib, os, pathlib, signal, sys
@@ -200,7 +243,7 @@ def deadly(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(owner, name, deadly)
-experiment.run(tiny_config(), pathlib.Path(sys.argv[1]))
+experiment.run(tiny_config(num_seeds=2), pathlib.Path(sys.argv[1]))
 """
 
 

@@ -37,6 +37,7 @@ ORDER = (
     "signals",
     "strategies",
     "embeddings",
+    "replicates",
     "learner",
     "settings",
     "history",

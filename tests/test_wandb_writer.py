@@ -35,7 +35,7 @@ def test_offline_a_row_and_a_picture_are_written_and_nothing_is_said(tmp_path):
     picture = tmp_path / "curve.png"
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(picture)
     one = writer(workdir, said)
-    with one.seed(3):
+    with one.seeds([3]):
         one.log(ROW)
         one.pictures({"curve": picture})
     wandb.teardown()  # as at the end of a program: wandb's own process writes out what it holds
@@ -59,10 +59,10 @@ def test_after_a_restart_the_ids_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", init)
     for _ in range(2):
         one = writer(tmp_path, [])
-        with one.seed(0):
+        with one.seeds([0]):
             one.log(ROW)
     assert ids[0] == ids[1]
-    with writer(tmp_path, []).seed(1):
+    with writer(tmp_path, []).seeds([1]):
         pass
     assert ids[2][0] != ids[0][0]
     assert ids[2][1] == ids[0][1]
@@ -76,7 +76,7 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(wandb, "init", refuse)
     one = writer(tmp_path, said)
-    with one.seed(0):
+    with one.seeds([0]):
         one.log(ROW)
         one.pictures({"curve": tmp_path / "missing.png"})
     assert len(said) == 1
@@ -87,7 +87,7 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
 def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
     said = []
     one = writer(tmp_path, said)
-    with one.seed(0):
+    with one.seeds([0]):
         one.pictures({"curve": tmp_path / "missing.png"})
         one.log(ROW)
     assert len(said) == 1
@@ -96,7 +96,7 @@ def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
 
 def test_an_error_of_the_run_itself_is_not_swallowed(tmp_path):
     one = writer(tmp_path, [])
-    with pytest.raises(ZeroDivisionError), one.seed(0):
+    with pytest.raises(ZeroDivisionError), one.seeds([0]):
         raise ZeroDivisionError
     assert len(runs(tmp_path)) == 1
 
@@ -105,7 +105,7 @@ def test_disabled_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", refuse)
     said = []
     one = writer(tmp_path, said, "disabled")
-    with one.seed(0):
+    with one.seeds([0]):
         one.log(ROW)
         one.pictures({})
     assert said == []
