@@ -10,15 +10,16 @@ from configs import cifar_compare
 
 STRATEGIES = ("coreset", "probcover", "typiclust")
 EMBEDDINGS = ("model", "random_net", "pixels_pca")
+ENTRIES = (
+    "random",
+    *(f"{strategy}@{embedding}" for strategy in STRATEGIES for embedding in EMBEDDINGS),
+)
 
 
 def get_config():
     """Returns the recipe."""
     config = cifar_compare.get_config()
-    config.compare = (
-        "random",
-        *(f"{strategy}@{embedding}" for strategy in STRATEGIES for embedding in EMBEDDINGS),
-    )
+    config.compare = ENTRIES
     config.num_seeds = 10
     config.initial_size = 0
     config.budget = 10

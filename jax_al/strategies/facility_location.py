@@ -10,7 +10,9 @@ from jax_al.lazy_greedy import lazy_greedy
 from jax_al.strategies.choosing import check_whole
 
 SIMILARITIES = ("cosine", "euclidean")
-LAZY_BLOCK = 64  # gains worked out together
+# Gains worked out together. Few gains are needed for a pick: with 64 a query takes half as long
+# again (50,000 embeddings of CIFAR-10, 1,000 picks).
+LAZY_BLOCK = 16
 
 
 def facility_location(
