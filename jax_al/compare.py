@@ -9,7 +9,7 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from jax_al import experiment, records, report
+from jax_al import experiment, records
 from jax_al.base import UsageError
 from jax_al.embeddings import check_embedding
 from jax_al.strategies import make_strategy
@@ -39,6 +39,8 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
         experiment.run(
             part, place, overwrite=overwrite, shared=shared, wandb_group=directory.resolve().name
         )
+    from jax_al import report
+
     curves = {name: records.read_metrics(directory / name / "metrics.jsonl") for name in parts}
     report.plot_curves(directory / "curve.png", curves, config.data.name)
     print(f"All of them together: {directory / 'curve.png'}")

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jax_al import data, history, looks, phases, records, report, settings, workdir
+from jax_al import data, history, looks, phases, records, settings, workdir
 from jax_al.base import Strategy, UsageError
 from jax_al.checkpoint import Checkpoints
 from jax_al.embeddings import check_embedding, fixed_embedding
@@ -198,6 +198,8 @@ def write_report(
     directories: Sequence[pathlib.Path], page: pathlib.Path, say: Callable[[str], None]
 ) -> None:
     """Writes the page about runs and says where it is; a failure is told and nothing more."""
+    from jax_al import report  # matplotlib and plotly: half a second that a start need not wait
+
     try:
         report.write_report(directories, page, files=False)
     except Exception as error:  # all is recorded; a page that fails takes nothing from it
@@ -282,6 +284,8 @@ def _draw(
     directory: pathlib.Path, fields: Mapping[str, Any], dataset: data.Dataset
 ) -> dict[str, pathlib.Path]:
     """Draws the pictures from the records; returns where they are."""
+    from jax_al import report
+
     paths = {"curve": directory / "curve.png", "picks": directory / "picks.png"}
     metrics = records.read_metrics(directory / "metrics.jsonl")
     report.plot_curves(paths["curve"], {fields["strategy"]: metrics}, dataset.name)

@@ -1,0 +1,162 @@
+"""The CIFAR-10 core-set recipe from start to end, beside the same loop in PyTorch, in turns.
+
+    TFDS_DATA_DIR=... python benchmarks/end_to_end.py [--seeds 1] [--turns 1] [--episodes 10]
+
+jax_al is `launch.py` as a user starts it, in a process of its own, with starting, checkpoints,
+records, pictures and report (its programs and the decoded images are in their caches). PyTorch does
+the episodes alone, also in a process of its own: the same network, channels_last, all tensors in
+memory and no loader; Adam, ten epochs; evaluation; the embedding of the whole pool; greedy k-center
+with a matrix product for the labeled points and one distance to the pool for each pick. Seconds are
+wall-clock, of whole processes. Needs the `bench` extra.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run from a clone, installed or not
+
+OUT = ROOT / "benchmarks" / "results" / "end_to_end.md"
+INITIAL = BUDGET = 100
+EPOCHS, BATCH, CHUNK = 10, 32, 1_000
+
+
+def torch_run(num_seeds: int, episodes: int) -> None:
+    """Does the episodes of each seed in PyTorch."""
+    import torch
+    from torch import nn
+
+    from jax_al import data
+
+    dataset = data.load(
+        "cifar10",
+        data_dir=None,
+        cache_dir=None,
+        pool_splits=("train",),
+        pool_size=None,
+        test_split="test",
+        test_size=None,
+        image_size=None,
+    )
+
+    def tensor(images: np.ndarray) -> torch.Tensor:
+        pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+    pool, test = tensor(dataset.images), tensor(dataset.test_images)
+    truth = torch.from_numpy(np.array(dataset.labels)).long()
+    test_truth = torch.from_numpy(np.array(dataset.test_labels)).long()
+    means = [pool[:, channel].double().mean() for channel in range(3)]
+    stds = [pool[:, channel].double().std() for channel in range(3)]
+    mean, std = (torch.stack(v).float()[None, :, None, None] for v in (means, stds))
+
+    def make() -> tuple[nn.Module, nn.Module]:
+        body = nn.Sequential(
+            nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.MaxPool2d(2),
+            nn.Dropout(0.25), nn.Flatten(), nn.Linear(64 * 14 * 14, 128),
+        )  # fmt: skip
+        head = nn.Sequential(nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10), nn.LogSoftmax(1))
+        return body.to(memory_format=torch.channels_last), head
+
+    @torch.inference_mode()
+    def look(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        network.eval()
+        return torch.cat([network((chunk.float() - mean) / std) for chunk in images.split(CHUNK)])
+
+    @torch.inference_mode()
+    def farthest(points: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+        norms = points.square().sum(1)
+        nearest = torch.full_like(norms, torch.inf)
+        for rows in centers.split(CHUNK):
+            sq = norms[:, None] + norms[rows] - 2 * points @ points[rows].T
+            nearest = torch.minimum(nearest, sq.min(1).values)
+        picks = []
+        for _ in range(BUDGET):
+            pick = nearest.argmax()
+            picks.append(pick)
+            nearest = torch.minimum(nearest, norms + norms[pick] - 2 * points @ points[pick])
+            nearest[pick] = -torch.inf
+        return torch.stack(picks)
+
+    for seed in range(num_seeds):
+        torch.manual_seed(seed)
+        owned = torch.randperm(len(pool))[:INITIAL]
+        for episode in range(1, episodes + 1):
+            body, head = make()
+            network = nn.Sequential(body, head).train()
+            optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+            for _ in range(EPOCHS):
+                for rows in owned[torch.randperm(len(owned))].split(BATCH):
+                    optimizer.zero_grad()
+                    log_probs = network((pool[rows].float() - mean) / std)
+                    nn.functional.nll_loss(log_probs, truth[rows]).backward()
+                    optimizer.step()
+            guesses = look(network, test).argmax(1)
+            accuracy = (guesses == test_truth).float().mean().item()
+            print(f"seed {seed}, {len(owned)} labels: {accuracy:.4f}", flush=True)
+            if episode < episodes:
+                owned = torch.cat([owned, farthest(look(body, pool), owned)])
+
+
+def jax_al_seconds(num_seeds: int, episodes: int) -> float:
+    """Returns the seconds of one run of launch.py in a new workdir."""
+    with tempfile.TemporaryDirectory() as workdir:
+        command = [sys.executable, "launch.py", "--config=configs/cifar_coreset.py"]
+        command += [f"--workdir={workdir}", f"--config.num_seeds={num_seeds}"]
+        command += [f"--config.max_episodes={episodes}"]
+        return seconds_of(command)
+
+
+def torch_seconds(num_seeds: int, episodes: int) -> float:
+    """Returns the seconds of the same in PyTorch."""
+    options = ["--torch", f"--seeds={num_seeds}", f"--episodes={episodes}"]
+    return seconds_of([sys.executable, __file__, *options])
+
+
+def seconds_of(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measures in turns, prints and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--episodes", type=int, default=10)
+    parser.add_argument("--torch", action="store_true", help="only the PyTorch half")
+    args = parser.parse_args()
+    if args.torch:
+        torch_run(args.seeds, args.episodes)
+        return
+    jax_al_seconds(args.seeds, 2)  # fills the caches: programs and decoded images
+    turns = [
+        (jax_al_seconds(args.seeds, args.episodes), torch_seconds(args.seeds, args.episodes))
+        for _ in range(args.turns)
+    ]
+    ours, theirs = (statistics.median(column) for column in zip(*turns, strict=True))
+    text = (
+        f"`python benchmarks/end_to_end.py --seeds {args.seeds} --turns {args.turns} --episodes "
+        f"{args.episodes}`: {os.cpu_count()} cores, {platform.machine()}. CIFAR-10 core-set, "
+        f"{args.seeds} seed(s), {args.episodes} episodes, median of {args.turns} turn(s).\n\n"
+        "| | seconds | times ours |\n|---|---:|---:|\n"
+        f"| jax_al, the whole program | {ours:.0f} | 1 |\n"
+        f"| PyTorch, the episodes alone | {theirs:.0f} | {theirs / ours:.2f} |\n"
+    )
+    with open(OUT, "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
