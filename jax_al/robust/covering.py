@@ -1,4 +1,4 @@
-"""Is there a cover at this radius? Greedy, then a linear relaxation, then branch and bound."""
+"""Is there a cover at this radius? Greedy, a linear relaxation, diving, then branch and bound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csc_array, csr_array, eye_array, hstack
 
 from jax_al.robust.pairs import Pairs
 
+SURE = 0.9  # a column that the relaxation takes to this share is taken while diving
 MAX_OVERLAPS = 20_000_000  # pairs of centers that share a point, beyond which none is dropped
 
 
@@ -37,6 +38,9 @@ def find_cover(
         return "none"
     if relaxed.x is not None:
         picked = _greedy_cover(covers, relaxed.x[: len(centers)], num_picks, outliers)
+        if picked is not None:
+            return centers[picked]
+        picked = _dive(covers, relaxed.x, num_picks, outliers)
         if picked is not None:
             return centers[picked]
     solved = _solve(covers, outliers, integral=True, max_nodes=max_nodes)
@@ -91,6 +95,36 @@ def _greedy_cover(
         uncovered[rows] = False
         left -= fresh
     return np.array(sorted(picked)) if left <= outliers else None
+
+
+def _dive(
+    covers: csc_array, relaxed: np.ndarray, num_picks: int, outliers: int
+) -> np.ndarray | None:
+    """Columns that the relaxation is surest of, a few at a time; it is solved anew for the rest.
+
+    None once the relaxation of the rest shows that `num_picks` will not do. Diving, a standard
+    heuristic of mixed integer programming: it only ever finds a cover, it proves nothing. Where
+    there is room it takes a few seconds, and branch and bound, which goes on to the optimum, a
+    minute (10,000 embeddings of CIFAR-10, 200 picks).
+    """
+    columns, picked = np.arange(covers.shape[1]), np.zeros(0, int)
+    while True:
+        weight = relaxed[: len(columns)]
+        few = max(3, covers.shape[0] // 100)
+        fixed = np.argsort(-weight, kind="stable")[: max(few, (weight > SURE).sum())]
+        picked = np.concatenate([picked, columns[fixed]])
+        if len(picked) > num_picks:
+            return None
+        uncovered = covers[:, fixed].sum(axis=1) == 0
+        covers = covers[uncovered]
+        if covers.shape[0] <= outliers:
+            return np.sort(picked)
+        useful = np.setdiff1d(np.flatnonzero(np.diff(covers.indptr)), fixed)
+        covers, columns = covers[:, useful], columns[useful]
+        found = _solve(covers, outliers, integral=False, max_nodes=0)
+        if found.x is None or len(picked) + found.fun > num_picks + 1e-3:
+            return None
+        relaxed = found.x
 
 
 def _solve(covers: csc_array, outliers: int, *, integral: bool, max_nodes: int) -> Any:

@@ -12,9 +12,9 @@ centers cover all but `num_outliers` points" is a covering problem:
 
 Radii are bisected as plain distances between the proven lower end and the best cover found. Each
 is tried with the cheapest method that can decide it: a greedy cover, then the linear relaxation
-(which proves there is no cover, or is rounded to one), then branch and bound (HiGHS) up to a
-number of nodes. A radius that stays undecided is never called infeasible: the search goes on
-above it, and the lower bound stays where it was proven.
+(which proves there is no cover, or is rounded to one), diving along it, then branch and bound
+(HiGHS) up to a number of nodes. A radius that stays undecided is never called infeasible: the
+search goes on above it, and the lower bound stays where it was proven.
 """
 
 from __future__ import annotations
