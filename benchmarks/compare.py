@@ -8,6 +8,7 @@ docs/digits_compare.png (the curves, a panel for each family of strategies).
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -93,7 +94,9 @@ def draw(curves: dict[str, Curve], title: str) -> Figure:
         family: [name for name in names if name in curves] for family, names in FAMILIES.items()
     }
     rest = curves.keys() - {REFERENCE} - {name for names in families.values() for name in names}
-    families["other"] = sorted(rest)
+    for name in sorted(rest):  # one strategy with several embeddings is a family of its own
+        strategy, _, embedding = name.partition("@")
+        families.setdefault(strategy if embedding else "other", []).append(name)
     families = {family: names for family, names in families.items() if names}
     columns = 2
     lines = -(-len(families) // columns)
@@ -103,7 +106,7 @@ def draw(curves: dict[str, Curve], title: str) -> Figure:
         axes.set_axis_off()
     for axes, (family, names) in zip(panels, families.items(), strict=False):
         axes.axhline(0, color="0.5", lw=1)
-        for name, marker in zip(names, "os^Dv*P", strict=False):
+        for name, marker in zip(names, itertools.cycle("os^Dv*P"), strict=False):
             means, low, high = [], [], []
             seeds = sorted(curves[name].keys() & curves[REFERENCE].keys())
             counts = sorted(curves[name][seeds[0]])
