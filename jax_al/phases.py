@@ -225,7 +225,11 @@ def _query(
     interrupt.check()
     this.terminal.phase(f"{_named(replicates)}, episode {episode}: asking for labels")
     keys, state, pool = (stack(trees, this.layout) for trees in (query_keys, states, pools))
-    asked = this.learner.ask(keys, state, pool, count)
+    try:
+        asked = this.learner.ask(keys, state, pool, count)
+    except jax.errors.JaxRuntimeError:  # what JAX makes of a Ctrl-C while a strategy is on the host
+        interrupt.check()
+        raise
     made = []
     for slot, replicate in enumerate(replicates):
         answer = one_of(asked.query, slot)

@@ -257,6 +257,37 @@ def test_kill_9_loses_nothing(death, whole, tmp_path):
     same(tmp_path, whole)
 
 
+INTERRUPTED_ON_THE_HOST = """
+import importlib, os, pathlib, signal, sys
+from jax_al import experiment, interrupt
+from tests.runs import tiny_config
+
+def stop(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):  # the handler runs before the strategy answers
+        pass
+
+importlib.import_module("jax_al.strategies.coreset_robust").robust_kcenter = stop
+interrupt.listen()
+try:
+    experiment.run(tiny_config(strategy="coreset_robust"), pathlib.Path(sys.argv[1]))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_while_a_strategy_works_on_the_host(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_ON_THE_HOST, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("interrupted\n")
+
+
 def test_a_damaged_checkpoint_is_made_again(whole, tmp_path, capsys):
     experiment.run(tiny_config(max_episodes=2, num_seeds=2), tmp_path)
     for path in (tmp_path / "checkpoints" / "seed_1" / "episode_002").rglob("*"):

@@ -1,4 +1,4 @@
-"""What the README shows as Python runs as it stands."""
+"""What the README shows runs as it stands, and its tables and pictures are those in the repo."""
 
 import pathlib
 import re
@@ -8,8 +8,10 @@ import pytest
 
 import jax_al
 
-TEXT = (pathlib.Path(jax_al.__file__).parents[1] / "README.md").read_text()
+ROOT = pathlib.Path(jax_al.__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+TABLES = re.findall(r"<!-- ((?:docs|benchmarks)/\S+) -->\n(.*?)<!-- /\1 -->", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
@@ -21,3 +23,16 @@ def test_a_snippet_runs(number, capsys):
         lines = capsys.readouterr().out.splitlines()
         assert [line.split()[0] for line in lines] == ["20", "40", "60", "80"]
         assert float(lines[-1].split()[-1]) > float(lines[0].split()[-1])
+
+
+def test_a_table_is_the_one_that_its_script_wrote():
+    assert len(TABLES) == 5
+    for name, shown in TABLES:
+        assert shown.strip() == (ROOT / name).read_text().strip(), name
+
+
+def test_a_picture_that_is_shown_is_there():
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", TEXT)
+    assert pictures
+    for name in pictures:
+        assert (ROOT / name).is_file(), name
