@@ -2,7 +2,7 @@
 
     TFDS_DATA_DIR=... python benchmarks/strategies.py --make DIR    # real signals, once
     python benchmarks/strategies.py --signals DIR [CASE ...]        # measure
-    python benchmarks/strategies.py --million [NAME ...]            # N = 10^6, memory
+    python benchmarks/strategies.py --temporaries [NAME ...]        # memory, also at N = 10^6
     python benchmarks/strategies.py --report                        # table
 
 A case is NAME/DIM/BUDGET or NAME/DIM/BUDGET/PEER; without any, all of them run. Each runs in a
@@ -35,7 +35,7 @@ PASSES = 20
 DIMS = (128, 512)
 BUDGETS = (100, 1_000)
 LIMIT = 100  # seconds after which a case is given up, starting and compiling included
-MILLION = {"N": 1_000_000, "C": 10, "T": 20, "D": 512, "budget": 1_000}
+SIZES = (50_000, 1_000_000)  # N, for the memory
 
 
 def make_signals(folder: Path) -> None:
@@ -117,36 +117,38 @@ def make_signals(folder: Path) -> None:
         np.savez(folder / f"{dim}.npz", **arrays, true_labels=dataset.labels, labeled=labeled)
 
 
-def million() -> dict[str, np.ndarray]:
-    """Made-up signals of a million points."""
-    rng = np.random.default_rng(0)
-    N, C, T, D = (MILLION[axis] for axis in "NCTD")
+def temporaries(name: str, num_points: int) -> dict:
+    """MB that the compiled query needs beyond its arguments, as the compiler plans it."""
+    import jax
+    import jax.numpy as jnp
 
-    def softmax(logits: np.ndarray) -> np.ndarray:
-        exp = np.exp(logits)
-        return exp / exp.sum(axis=-1, keepdims=True)
+    from jax_al.base import Signals, empty_pool
+    from jax_al.strategies import make_strategy
 
-    centers = 3 * rng.standard_normal((1_000, D), np.float32)
-    embedding = rng.standard_normal((N, D), np.float32)
-    embedding += centers[rng.integers(0, len(centers), N)]
-    logits = 2 * rng.standard_normal((N, C), np.float32)
-    sampled = softmax(logits + rng.standard_normal((T, N, C), np.float32))
-    return {
-        "embedding": embedding,
-        "features": np.maximum(embedding, 0),
-        "log_probs": np.log(softmax(logits)),
-        "mc_probs": sampled.mean(axis=0),
-        "mc_entropy": -(sampled * np.log(sampled)).sum(axis=2).mean(axis=0),
-        "mc_std": sampled.std(axis=0),
-        "mc_votes": np.eye(C, dtype=np.float32)[sampled.argmax(axis=2)].mean(axis=0),
-        "sampled_probs": sampled,
-        "true_labels": rng.integers(0, C, N).astype(np.int32),
-        "labeled": rng.permutation(N)[:LABELED].astype(np.int32),
+    N, C, T, D = num_points, 10, PASSES, max(DIMS)
+    shapes = {
+        "embedding": (N, D),
+        "features": (N, D),
+        "log_probs": (N, C),
+        "mc_probs": (N, C),
+        "mc_entropy": (N,),
+        "mc_std": (N, C),
+        "mc_votes": (N, C),
+        "sampled_probs": (T, N, C),
     }
+    given = {need: jax.ShapeDtypeStruct(shape, jnp.float32) for need, shape in shapes.items()}
+    given["true_labels"] = jax.ShapeDtypeStruct((N,), jnp.int32)
+    strategy = make_strategy(name)
+    signals = Signals(**{need: given[need] for need in strategy.needs})
+    pool = jax.eval_shape(lambda: empty_pool(N, LABELED))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    select = jax.jit(strategy.select, static_argnums=3)
+    plan = select.lower(key, signals, pool, max(BUDGETS)).compile().memory_analysis()
+    return {"memory_mb": plan.temp_size_in_bytes / 2**20}
 
 
 def ours(name: str, arrays: dict[str, np.ndarray], budget: int, repeats: int) -> dict:
-    """Compiled seconds (median) and memory beyond the signals of one strategy."""
+    """Compiled seconds (median) of one strategy."""
     import jax
     import jax.numpy as jnp
 
@@ -165,7 +167,6 @@ def ours(name: str, arrays: dict[str, np.ndarray], budget: int, repeats: int) ->
     start = time.perf_counter()
     compiled = select.lower(jax.random.key(0), signals, pool, budget).compile()
     compile_seconds = time.perf_counter() - start
-    before = peak_mb()
     seconds = []
     for repeat in range(repeats):
         start = time.perf_counter()
@@ -174,7 +175,6 @@ def ours(name: str, arrays: dict[str, np.ndarray], budget: int, repeats: int) ->
     return {
         "seconds": float(np.median(seconds)),
         "compile_seconds": compile_seconds,
-        "memory_mb": peak_mb() - before,
     }
 
 
@@ -274,16 +274,20 @@ def peak_mb() -> float:
 def measure(case: str, signals: Path | None) -> dict:
     """One case, in this process."""
     name, dim, budget, *peer = case.split("/")
-    if dim == "million":
-        return ours(name, million(), int(budget), 1)
+    if dim == "temporaries":
+        return temporaries(name, int(budget))
     assert signals is not None
     arrays = dict(np.load(signals / f"{dim}.npz"))
     if not peer:
         return ours(name, arrays, int(budget), 3)
-    before, start = peak_mb(), time.perf_counter()
-    PEERS[name][peer[0]](arrays, int(budget))
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "memory_mb": peak_mb() - before}
+    before, seconds = peak_mb(), []
+    for _ in range(2):  # the second time what has to be imported is there
+        start = time.perf_counter()
+        PEERS[name][peer[0]](arrays, int(budget))
+        seconds.append(time.perf_counter() - start)
+        if seconds[0] > LIMIT / 3:
+            break
+    return {"seconds": min(seconds), "memory_mb": peak_mb() - before}
 
 
 def run(case: str, signals: Path | None) -> dict:
@@ -304,33 +308,37 @@ def report() -> str:
     """The table, in Markdown."""
     lines = {line["case"]: line for line in map(json.loads, LINES.read_text().splitlines())}
     columns = [f"{dim}/{budget}" for dim in DIMS for budget in BUDGETS]
-    largest, million_column = columns[-1], f"million/{MILLION['budget']}"
     machine = next(iter(lines.values()))["machine"]
     text = [
         f"Seconds per query, compiled: N = 50,000, C = 10, T = {PASSES}, {LABELED:,} labels, by "
-        f"D and budget; then N = 1,000,000, D = 512, budget {MILLION['budget']:,}. Memory is what "
-        f"the process came to need beyond the signals (at 50,000: the largest case). {machine}.",
+        f"D and budget; {machine}. Memory beside the signals, D = {max(DIMS)} and budget "
+        f"{max(BUDGETS):,}: of ours the temporaries that the compiler plans, at N = 50,000 and "
+        "10^6; of others what the process came to need in its largest case here. Empty: not "
+        "measured.",
         "",
         "| | "
         + " | ".join(f"D {c.replace('/', ', budget ')}" for c in columns)
-        + " | memory | 10^6 points | memory |",
-        "|---" * (len(columns) + 4) + "|",
+        + " | memory | memory, 10^6 points |",
+        "|---" * (len(columns) + 3) + "|",
     ]
 
     def cell(case: str) -> str:
         line = lines.get(case, {})
-        return f"{line['seconds']:.3g}" if "seconds" in line else line.get("failed", "")
+        if "seconds" not in line:
+            return line.get("failed", "")
+        return f"{line['seconds']:.2g}" if line["seconds"] >= 0.001 else "< 0.001"
 
     def memory(case: str) -> str:
         return f"{lines[case]['memory_mb']:,.0f} MB" if "memory_mb" in lines.get(case, {}) else ""
 
     for name in sorted({case.split("/")[0] for case in lines}):
-        cells = [cell(f"{name}/{column}") for column in columns] + [memory(f"{name}/{largest}")]
-        cells += [cell(f"{name}/{million_column}"), memory(f"{name}/{million_column}")]
+        cells = [cell(f"{name}/{column}") for column in columns]
+        cells += [memory(f"{name}/temporaries/{size}") for size in SIZES]
         text.append(f"| `{name}` | " + " | ".join(cells) + " |")
         for peer in PEERS.get(name, {}):
             cells = [cell(f"{name}/{column}/{peer}") for column in columns]
-            cells += [memory(f"{name}/{largest}/{peer}"), "", ""]
+            known = [memory(f"{name}/{column}/{peer}") for column in columns]
+            cells += [next((found for found in reversed(known) if found), ""), ""]
             text.append(f"| &nbsp; {peer} | " + " | ".join(cells) + " |")
     return "\n".join(text) + "\n"
 
@@ -350,7 +358,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--signals", type=Path)
     parser.add_argument("--make", type=Path)
-    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--temporaries", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--one")
     options = parser.parse_args()
@@ -364,8 +372,8 @@ def main() -> None:
         from jax_al.strategies import STRATEGIES
 
         names = [case for case in options.cases if "/" not in case] or sorted(STRATEGIES)
-        if options.million:
-            cases = [f"{name}/million/{MILLION['budget']}" for name in names]
+        if options.temporaries:
+            cases = [f"{name}/temporaries/{size}" for name in names for size in SIZES]
         else:
             cases = [case for case in options.cases if "/" in case] or all_cases(names)
         for case in cases:

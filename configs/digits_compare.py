@@ -3,8 +3,8 @@
     python launch.py --config=configs/digits_compare.py
 
 Sizes, network and schedule are those of `digits_coreset`. The same command continues it, in pieces
-of any size; `--config.compare="('random','bald')"` runs a selection. Not measured yet for all
-of them.
+of any size; `--config.compare="('random','bald')"` runs a selection. Random ends
+at 0.955 and the best of them at 0.988 (README); one to two minutes a strategy on one core.
 """
 
 from configs import digits_random
