@@ -8,11 +8,12 @@ The seeds of a group go through an episode together, and write each for itself.
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,8 @@ from jax_al.replicates import Layout, one_of, stack
 from jax_al.terminal import Terminal
 from jax_al.training import TrainState
 from jax_al.wandb_writer import WandbWriter
+
+Made = TypeVar("Made")  # what a phase makes for one seed
 
 # A gradient step costs about so many looks at the same images; for the progress bar alone.
 STEP_COST = 9
@@ -97,27 +100,16 @@ def fit_and_evaluate(
 ) -> list[tuple[TrainState, Trained]]:
     """Phase "trained": returns the networks of `episode`, from their checkpoints if they exist."""
     found = [_restore(this, replicate, episode) for replicate in replicates]
-    missing = [i for i, one in enumerate(found) if one is None]
-    done = len(replicates) - len(missing)
+    done = sum(one is not None for one in found)
     this.terminal.advance(STEP_COST * int(pools[0].num_labeled) * this.fields["epochs"] * done)
-    if missing:
-        made = _fit_and_evaluate(
-            this,
-            [replicates[i] for i in missing],
-            episode,
-            [init_keys[i] for i in missing],
-            [train_keys[i] for i in missing],
-            [pools[i] for i in missing],
-        )
-        for i, one in zip(missing, made, strict=True):
-            found[i] = one
-    return [one for one in found if one is not None]
+    make = functools.partial(_fit_and_evaluate, this, episode)
+    return _completed(found, make, replicates, init_keys, train_keys, pools)
 
 
 def _fit_and_evaluate(
     this: Run,
-    replicates: Sequence[Replicate],
     episode: int,
+    replicates: Sequence[Replicate],
     init_keys: Sequence[jax.Array],
     train_keys: Sequence[jax.Array],
     pools: Sequence[PoolState],
@@ -192,25 +184,14 @@ def query(
 ) -> list[Pending]:
     """Phase "queried": returns what to label, from disk if it was asked before."""
     found = [_pending(this, replicate, episode) for replicate in replicates]
-    missing = [i for i, one in enumerate(found) if one is None]
-    if missing:
-        made = _query(
-            this,
-            [replicates[i] for i in missing],
-            episode,
-            [query_keys[i] for i in missing],
-            [states[i] for i in missing],
-            [pools[i] for i in missing],
-        )
-        for i, one in zip(missing, made, strict=True):
-            found[i] = one
-    return [one for one in found if one is not None]
+    make = functools.partial(_query, this, episode)
+    return _completed(found, make, replicates, query_keys, states, pools)
 
 
 def _query(
     this: Run,
-    replicates: Sequence[Replicate],
     episode: int,
+    replicates: Sequence[Replicate],
     query_keys: Sequence[jax.Array],
     states: Sequence[TrainState],
     pools: Sequence[PoolState],
@@ -340,6 +321,17 @@ def near_duplicate_share(this: Run, owned: list[Pick], pending: Pending) -> floa
     before = history.positions(np.array([pick.index for pick in owned], int), this.dataset.index)
     rows = history.positions(np.array(pending.indices), this.dataset.index)
     return this.near_duplicates.share(before, rows)
+
+
+def _completed(
+    found: Sequence[Made | None],
+    make: Callable[..., list[Made]],
+    *by_seed: Sequence[Any],
+) -> list[Made]:
+    """Returns `found` with what is None made, in one call of `make` for those seeds together."""
+    missing = [i for i, one in enumerate(found) if one is None]
+    made = iter(make(*([column[i] for i in missing] for column in by_seed)) if missing else [])
+    return [next(made) if one is None else one for one in found]
 
 
 def _pseudo_path(this: Run, seed: int, episode: int) -> pathlib.Path:
