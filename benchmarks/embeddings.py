@@ -17,29 +17,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al import data, models
-from jax_al.base import Query, Strategy, empty_pool, label_points
-from jax_al.inference import fit_normalizer
-from jax_al.learner import Learner, Options
-from jax_al.signals import pool_signals
+from benchmarks import setting
+from jax_al.base import empty_pool, label_points
+from jax_al.learner import Learner
+from jax_al.strategies import make_strategy
 
 LABELS = 10_000
-EMBEDDING = frozenset({"embedding"})
-OPTIONS = Options(
-    budget=1,
-    capacity=LABELS,
-    epochs=8,
-    optimizer="adam",
-    weight_decay=0.0,
-    schedule="step",
-    lr=1e-3,
-    gamma=0.5,
-    lr_step_epochs=3,
-    batch_size=32,
-    test_batch_size=1_000,
-    num_samples=1,
-    augment=False,
-)
+OPTIONS = setting.OPTIONS._replace(capacity=LABELS, epochs=8, gamma=0.5, lr_step_epochs=3)
 
 
 def main() -> None:
@@ -47,45 +31,22 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", default="cifar10", help="digits or a TFDS name")
     arguments = parser.parse_args()
-    dataset = data.load(
-        arguments.data,
-        data_dir=None,
-        cache_dir=None,
-        pool_splits=("train",),
-        pool_size=None,
-        test_split="test",
-        test_size=None,
-        image_size=None,
-    )
-    model = models.make_model(
-        "cnn",
-        dataset.images.shape[1:],
-        len(dataset.class_names),
-        widths=(32, 64),
-        embedding_size=512,
-        dropout_rates=(0.25, 0.5),
-    )
-    nobody = Strategy(
-        frozenset(), lambda key, signals, pool, budget: Query(pool.order[:budget], {})
-    )
+    dataset = setting.load_whole(arguments.data)
+    model = setting.small_cnn(dataset.images.shape[1:], len(dataset.class_names), 512)
     learner = Learner(
-        model, nobody, dataset.images, dataset.test_images, dataset.test_labels, OPTIONS
+        model,
+        make_strategy("coreset"),  # looks at the embedding and nothing else
+        dataset.images,
+        dataset.test_images,
+        dataset.test_labels,
+        OPTIONS,
     )
     picks = np.random.default_rng(0).permutation(len(dataset.images))[:LABELS]
     pool = empty_pool(len(dataset.images), LABELS)
     pool = label_points(pool, picks, dataset.labels[picks])
     state, _ = learner.fit(jax.random.key(1), learner.init(jax.random.key(0)), pool)
     print(f"test accuracy {float(learner.evaluate(state).accuracy):.3f}")
-    signals = pool_signals(
-        jax.random.key(2),
-        state.params,
-        dataset.images,
-        fit_normalizer(dataset.images),
-        model=model,
-        needs=EMBEDDING,
-        chunk_size=OPTIONS.test_batch_size,
-        num_samples=1,
-    )
+    signals = learner.ask(jax.random.key(2), state, pool).signals
     embedding = np.asarray(signals.embedding, np.float32)
     np.save(arguments.out, embedding)
     print(f"{arguments.out}: {embedding.shape}")

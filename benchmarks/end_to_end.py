@@ -35,18 +35,9 @@ def torch_run(num_seeds: int, episodes: int) -> None:
     import torch
     from torch import nn
 
-    from jax_al import data
+    from benchmarks.setting import load_whole
 
-    dataset = data.load(
-        "cifar10",
-        data_dir=None,
-        cache_dir=None,
-        pool_splits=("train",),
-        pool_size=None,
-        test_split="test",
-        test_size=None,
-        image_size=None,
-    )
+    dataset = load_whole("cifar10")
 
     def tensor(images: np.ndarray) -> torch.Tensor:
         pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)

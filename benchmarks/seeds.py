@@ -26,39 +26,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from benchmarks import setting
 from jax_al.base import PoolState, empty_pool, label_points
-from jax_al.learner import Learner, Options
-from jax_al.models import make_model
+from jax_al.learner import Learner
 from jax_al.replicates import FORMS, Layout, make_layout, stack
 from jax_al.strategies import make_strategy
 
 OUT = Path(__file__).parent / "results" / "seeds.md"
 NUM_TEST, LABELS = 2_000, 320
 LABEL_COUNTS, POOLS = (160, 320, 640, 1_280), (5_000, 10_000, 20_000, 40_000)
-OPTIONS = Options(
-    budget=100,
-    capacity=max(LABEL_COUNTS),
-    epochs=1,
-    optimizer="adam",
-    weight_decay=0.0,
-    schedule="step",
-    lr=1e-3,
-    gamma=0.1,
-    lr_step_epochs=10,
-    batch_size=32,
-    test_batch_size=1_000,
-    num_samples=1,
-    augment=False,
-)
+OPTIONS = setting.OPTIONS._replace(budget=100, capacity=max(LABEL_COUNTS), epochs=1)
 
 
 def learner(num_points: int, strategy: str, layout: Layout | None) -> Learner:
     """Returns the CNN of the recipes over made-up images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (num_points, 32, 32, 3), np.uint8)
-    model = make_model(
-        "cnn", (32, 32, 3), 10, widths=(32, 64), embedding_size=128, dropout_rates=(0.25, 0.5)
-    )
+    model = setting.small_cnn((32, 32, 3), 10, 128)
     test = images[:NUM_TEST], rng.integers(0, 10, NUM_TEST).astype(np.int32)
     return Learner(model, make_strategy(strategy), images, *test, OPTIONS, layout=layout)
 

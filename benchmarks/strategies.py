@@ -43,48 +43,18 @@ def make_signals(folder: Path) -> None:
     import jax
     import jax.numpy as jnp
 
-    from jax_al import data, models
+    from benchmarks.setting import OPTIONS, load_whole, small_cnn
     from jax_al.base import Signals, empty_pool, label_points
-    from jax_al.learner import Learner, Options
+    from jax_al.learner import Learner
     from jax_al.signals import pool_signals
     from jax_al.strategies import make_strategy
 
-    dataset = data.load(
-        "cifar10",
-        data_dir=None,
-        cache_dir=None,
-        pool_splits=("train",),
-        pool_size=None,
-        test_split="test",
-        test_size=None,
-        image_size=None,
-    )
-    options = Options(
-        budget=1,
-        capacity=LABELED,
-        epochs=10,
-        optimizer="adam",
-        weight_decay=0.0,
-        schedule="step",
-        lr=1e-3,
-        gamma=0.1,
-        lr_step_epochs=10,
-        batch_size=32,
-        test_batch_size=1_000,
-        num_samples=PASSES,
-        augment=False,
-    )
+    dataset = load_whole("cifar10")
+    options = OPTIONS._replace(capacity=LABELED, num_samples=PASSES)
     labeled = np.random.default_rng(0).permutation(len(dataset.labels))[:LABELED].astype(np.int32)
     folder.mkdir(parents=True, exist_ok=True)
     for dim in DIMS:
-        model = models.make_model(
-            "cnn",
-            (32, 32, 3),
-            10,
-            widths=(32, 64),
-            embedding_size=dim,
-            dropout_rates=(0.25, 0.5),
-        )
+        model = small_cnn((32, 32, 3), 10, dim)
         learner = Learner(
             model,
             make_strategy("random"),
