@@ -39,7 +39,8 @@ def test_an_interrupt_that_python_swallows_is_remembered(name):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["swallowed", "remembered"]
     assert not done.stderr
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # only launch.py listens
+    # Only launch.py listens: here it is as Python found it, ignored in a shell's background job.
+    assert signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN)
 
 
 DEFER = """
