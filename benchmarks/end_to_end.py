@@ -1,19 +1,18 @@
-"""The CIFAR-10 core-set recipe from start to end, beside the same loop in PyTorch, in turns.
+"""The CIFAR-10 core-set recipe from start to end, beside the same loop in PyTorch.
 
-    TFDS_DATA_DIR=... python benchmarks/end_to_end.py [--seeds 1] [--turns 1] [--episodes 10]
+    python benchmarks/training.py --turns 1      calls this
+    python benchmarks/end_to_end.py --seeds 1    the PyTorch half alone
 
 jax_al is `launch.py` as a user starts it, in a process of its own, with starting, checkpoints,
 records, pictures and report (its programs and the decoded images are in their caches). PyTorch does
 the episodes alone, also in a process of its own: the same network, channels_last, all tensors in
 memory and no loader; Adam, ten epochs; evaluation; the embedding of the whole pool; greedy k-center
 with a matrix product for the labeled points and one distance to the pool for each pick. Seconds are
-wall-clock, of whole processes. Needs the `bench` extra.
+wall-clock, of whole processes. The data set is where TFDS looks, $TFDS_DATA_DIR. Needs the `bench`
+extra.
 """
 
 import argparse
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run from a clone, installed or not
 
-OUT = ROOT / "benchmarks" / "results" / "end_to_end.md"
 INITIAL = BUDGET = 100
 EPOCHS, BATCH, CHUNK = 10, 32, 1_000
 
@@ -109,7 +107,7 @@ def jax_al_seconds(num_seeds: int, episodes: int) -> float:
 
 def torch_seconds(num_seeds: int, episodes: int) -> float:
     """Returns the seconds of the same in PyTorch."""
-    options = ["--torch", f"--seeds={num_seeds}", f"--episodes={episodes}"]
+    options = [f"--seeds={num_seeds}", f"--episodes={episodes}"]
     return seconds_of([sys.executable, __file__, *options])
 
 
@@ -119,34 +117,28 @@ def seconds_of(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def measure(turns: int, several: int, episodes: int = 10) -> dict[str, list[float]]:
+    """Returns the seconds of one seed in turns, here and in PyTorch, and of `several` here."""
+    for count in {1, several}:
+        jax_al_seconds(count, 2)  # fills the caches: programs and decoded images
+    seconds: dict[str, list[float]] = {}
+    for _ in range(turns):
+        for name, run, count in (
+            ("jax_al", jax_al_seconds, 1),
+            ("PyTorch, channels_last, the episodes alone", torch_seconds, 1),
+            (f"jax_al, {several} seeds", jax_al_seconds, several),
+        ):
+            seconds.setdefault(name, []).append(run(count, episodes))
+    return seconds
+
+
 def main() -> None:
-    """Measures in turns, prints and writes the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    """Does the PyTorch half."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--episodes", type=int, default=10)
-    parser.add_argument("--torch", action="store_true", help="only the PyTorch half")
     args = parser.parse_args()
-    if args.torch:
-        torch_run(args.seeds, args.episodes)
-        return
-    jax_al_seconds(args.seeds, 2)  # fills the caches: programs and decoded images
-    turns = [
-        (jax_al_seconds(args.seeds, args.episodes), torch_seconds(args.seeds, args.episodes))
-        for _ in range(args.turns)
-    ]
-    ours, theirs = (statistics.median(column) for column in zip(*turns, strict=True))
-    text = (
-        f"`python benchmarks/end_to_end.py --seeds {args.seeds} --turns {args.turns} --episodes "
-        f"{args.episodes}`: {os.cpu_count()} cores, {platform.machine()}. CIFAR-10 core-set, "
-        f"{args.seeds} seed(s), {args.episodes} episodes, median of {args.turns} turn(s).\n\n"
-        "| | seconds | times ours |\n|---|---:|---:|\n"
-        f"| jax_al, the whole program | {ours:.0f} | 1 |\n"
-        f"| PyTorch, the episodes alone | {theirs:.0f} | {theirs / ours:.2f} |\n"
-    )
-    with open(OUT, "a", encoding="utf-8") as file:
-        file.write(text + "\n")
-    print(text)
+    torch_run(args.seeds, args.episodes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How long one training step takes, beside PyTorch in the same process, in turns.
+"""How long a training step, a look at the pool and a whole run take, beside PyTorch, in turns.
 
-    python benchmarks/training.py
+    TFDS_DATA_DIR=... python benchmarks/training.py [--turns 1]
 
 A step is what a run does: gather 32 CIFAR-shaped images out of a uint8 pool in memory, normalise
 them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use,
@@ -8,6 +8,7 @@ them, forward pass with dropout, backward pass, Adam. jax_al's is the program th
 PyTorch in both of its memory formats, its tensors in memory and no data loader in between. Then the
 forward pass alone over 10,000 images, 1,000 at a time. The pixels are random: time does not depend
 on them. Contestants take turns, so that a disturbance meets them all; the figures are medians.
+Last, the CIFAR-10 core-set recipe from start to end (`end_to_end.py`), `--turns` times.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from benchmarks import end_to_end
 from jax_al import models, training
 from jax_al.base import empty_pool, label_points
 from jax_al.inference import fit_normalizer
@@ -168,11 +170,40 @@ def table(title: str, unit: str, times: dict[str, list[float]], scale: float) ->
     return lines
 
 
+def draw(panels: dict[str, tuple[dict[str, list[float]], float]], path: Path) -> None:
+    """Draws the medians, a panel of bars for each title: its times and what to multiply them by."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rows = sum(len(times) for times, _ in panels.values()) + len(panels)
+    figure, axes = plt.subplots(
+        len(panels),
+        figsize=(8, 0.45 * rows),
+        height_ratios=[len(times) for times, _ in panels.values()],
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax, (title, (times, scale)) in zip(axes[:, 0], panels.items(), strict=True):
+        medians = [statistics.median(values) * scale for values in times.values()]
+        colors = ["#0072b2" if name.startswith("jax_al") else "#999999" for name in times]
+        bars = ax.barh(list(times), medians, color=colors)
+        ax.bar_label(bars, fmt="%.3g", padding=3)
+        ax.set_title(title, loc="left", fontsize="medium")
+        ax.invert_yaxis()
+        ax.margins(x=0.1)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
 def main() -> None:
-    """Measures, prints the tables and writes them."""
+    """Measures, prints the tables and writes them and the picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=20, help="training steps per repeat")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=1, help="whole runs of each; 0: none")
+    parser.add_argument("--seeds", type=int, default=5, help="of the whole run of several seeds")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
 
@@ -206,21 +237,39 @@ def main() -> None:
         },
         args.repeats,
     )
+    whole = end_to_end.measure(args.turns, args.seeds) if args.turns else {}
     facts = machine()
+    step_title, look_title = f"step of {BATCH} images", f"forward pass, {NUM_FORWARD:,} images"
+    whole_title = "CIFAR-10 core-set, 10 episodes"
     lines = [
-        "# Training and forward pass of the small CNN, 32x32x3 images",
+        "# Training, forward pass and a whole run of the small CNN, 32x32x3 images",
         "",
-        "`python benchmarks/training.py`: " + ", ".join(f"{k} {v}" for k, v in facts.items()),
+        f"`python benchmarks/training.py --turns {args.turns}`: "
+        + ", ".join(f"{k} {v}" for k, v in facts.items()),
         "",
-        *table(f"step of {BATCH} images", "ms", steps, 1),
+        *table(step_title, "ms", steps, 1),
         "",
-        *table(f"forward pass, {NUM_FORWARD:,} images", "s", forward, chunks / 1e3),
+        *table(look_title, "s", forward, chunks / 1e3),
     ]
+    panels = {
+        # Without the one that is 30 times as long as the others.
+        f"{step_title}, ms": (dict(list(steps.items())[:3]), 1.0),
+        f"{look_title}, s": (forward, chunks / 1e3),
+    }
+    if whole:
+        lines += ["", *table(whole_title, "s", whole, 1)]
+        panels[f"{whole_title}, s"] = (whole, 1.0)
     text = "\n".join(lines) + "\n"
     print(text)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "training.md").write_text(text)
-    record = {"machine": facts, "ms_per_step": steps, "ms_per_1000_images_forward": forward}
+    draw(panels, args.out / "training.png")
+    record = {
+        "machine": facts,
+        "ms_per_step": steps,
+        "ms_per_1000_images_forward": forward,
+        "s_whole_run": whole,
+    }
     (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
