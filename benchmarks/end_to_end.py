@@ -117,6 +117,26 @@ def seconds_of(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def first_step_seconds(turns: int) -> list[float]:
+    """Returns, for each turn, the seconds from the command to the first line of metrics.
+
+    It comes after a single training step and a look at 1,000 test images. The programs and the
+    decoded images are in their caches, after a turn that does not count.
+    """
+    found = []
+    for _ in range(turns + 1):
+        with tempfile.TemporaryDirectory() as workdir:
+            command = [sys.executable, "-u", "launch.py", "--config=configs/cifar_coreset.py"]
+            command += [f"--workdir={workdir}", "--config.max_episodes=1", "--config.epochs=1"]
+            command += ["--config.initial_size=32", "--config.data.test_size=1000"]
+            start = time.perf_counter()
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+                for line in process.stdout or ():
+                    if line.split()[:3] == ["0", "1", "32"]:  # seed, episode, labels
+                        found.append(time.perf_counter() - start)
+    return found[1:]
+
+
 def measure(turns: int, several: int, episodes: int = 10) -> dict[str, list[float]]:
     """Returns the seconds of one seed in turns, here and in PyTorch, and of `several` here."""
     for count in {1, several}:
