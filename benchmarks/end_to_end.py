@@ -96,13 +96,17 @@ def torch_run(num_seeds: int, episodes: int) -> None:
                 owned = torch.cat([owned, farthest(look(body, pool), owned)])
 
 
+def recipe(workdir: str) -> list[str]:
+    """Returns the command of the core-set recipe; its lines come as they are printed."""
+    recipe = "--config=configs/cifar_coreset.py"
+    return [sys.executable, "-u", "launch.py", recipe, f"--workdir={workdir}"]
+
+
 def jax_al_seconds(num_seeds: int, episodes: int) -> float:
     """Returns the seconds of one run of launch.py in a new workdir."""
     with tempfile.TemporaryDirectory() as workdir:
-        command = [sys.executable, "launch.py", "--config=configs/cifar_coreset.py"]
-        command += [f"--workdir={workdir}", f"--config.num_seeds={num_seeds}"]
-        command += [f"--config.max_episodes={episodes}"]
-        return seconds_of(command)
+        options = [f"--config.num_seeds={num_seeds}", f"--config.max_episodes={episodes}"]
+        return seconds_of([*recipe(workdir), *options])
 
 
 def torch_seconds(num_seeds: int, episodes: int) -> float:
@@ -126,8 +130,7 @@ def first_step_seconds(turns: int) -> list[float]:
     found = []
     for _ in range(turns + 1):
         with tempfile.TemporaryDirectory() as workdir:
-            command = [sys.executable, "-u", "launch.py", "--config=configs/cifar_coreset.py"]
-            command += [f"--workdir={workdir}", "--config.max_episodes=1", "--config.epochs=1"]
+            command = [*recipe(workdir), "--config.max_episodes=1", "--config.epochs=1"]
             command += ["--config.initial_size=32", "--config.data.test_size=1000"]
             start = time.perf_counter()
             with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -137,17 +140,31 @@ def first_step_seconds(turns: int) -> list[float]:
     return found[1:]
 
 
+def fill_caches(num_seeds: int, episodes: int) -> None:
+    """Runs until all programs of `jax_al_seconds` are compiled; the images are decoded by then."""
+    with tempfile.TemporaryDirectory() as workdir:
+        options = [f"--config.num_seeds={num_seeds}", f"--config.max_episodes={episodes}"]
+        command = [*recipe(workdir), *options]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout or ():
+            if "programs compiled" in line:
+                process.terminate()
+        process.wait()
+
+
 def measure(turns: int, several: int, episodes: int = 10) -> dict[str, list[float]]:
     """Returns the seconds of one seed in turns, here and in PyTorch, and of `several` here."""
-    for count in {1, several}:
-        jax_al_seconds(count, 2)  # fills the caches: programs and decoded images
+    contestants = [
+        ("jax_al", jax_al_seconds, 1),
+        ("PyTorch, channels_last, the episodes alone", torch_seconds, 1),
+    ]
+    fill_caches(1, episodes)
+    if several > 1:
+        contestants.append((f"jax_al, {several} seeds", jax_al_seconds, several))
+        fill_caches(several, episodes)
     seconds: dict[str, list[float]] = {}
     for _ in range(turns):
-        for name, run, count in (
-            ("jax_al", jax_al_seconds, 1),
-            ("PyTorch, channels_last, the episodes alone", torch_seconds, 1),
-            (f"jax_al, {several} seeds", jax_al_seconds, several),
-        ):
+        for name, run, count in contestants:
             seconds.setdefault(name, []).append(run(count, episodes))
     return seconds
 

@@ -13,6 +13,7 @@ Last, the CIFAR-10 core-set recipe from start to end (`end_to_end.py`), `--turns
 
 import argparse
 import functools
+import importlib
 import json
 import os
 import platform
@@ -30,9 +31,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from benchmarks import end_to_end
-from jax_al import models, training
+from jax_al import training
 from jax_al.base import empty_pool, label_points
 from jax_al.inference import fit_normalizer
+from jax_al.models import make_model
 from jax_al.optimizers import make_optimizer
 
 try:
@@ -41,6 +43,8 @@ try:
 except ImportError:
     sys.exit("benchmarks/training.py compares with PyTorch: pip install 'jax_al[bench]'")
 
+# The function `models.cnn` hides the file of the same name.
+CNN_FILE = importlib.import_module("jax_al.models.cnn")
 BATCH = 32
 FORWARD_CHUNK = 1000
 NUM_FORWARD = 10_000
@@ -49,7 +53,7 @@ Contestant = Callable[[int], None]  # does that many steps, or looks at that man
 
 def jax_contestants(images: np.ndarray, labels: np.ndarray) -> tuple[Contestant, Contestant]:
     """Returns jax_al's training and its forward pass, both compiled by their first call."""
-    model = models.make_model(
+    model = make_model(
         "cnn", (32, 32, 3), 10, widths=(32, 64), embedding_size=128, dropout_rates=(0.25, 0.5)
     )
     normalizer = fit_normalizer(images)
@@ -203,7 +207,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="training steps per repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--turns", type=int, default=1, help="whole runs of each; 0: none")
-    parser.add_argument("--seeds", type=int, default=5, help="of the whole run of several seeds")
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="of a whole run of several seeds; 1: none"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
 
@@ -215,7 +221,7 @@ def main() -> None:
     torch_train, torch_look = torch_contestants(images, labels, torch.contiguous_format)
     last_train, last_look = torch_contestants(images, labels, torch.channels_last)
     # The convolution is looked up when the network is built and traced, that is in the first call.
-    with mock.patch.object(models, "convolve", jax.lax.conv_general_dilated):
+    with mock.patch.object(CNN_FILE, "convolve", jax.lax.conv_general_dilated):
         native_train, _ = jax_contestants(images, labels)
         native_train(1)
 
@@ -245,7 +251,7 @@ def main() -> None:
     lines = [
         "# Training, forward pass and a whole run of the small CNN, 32x32x3 images",
         "",
-        f"`python benchmarks/training.py --turns {args.turns}`: "
+        f"`python benchmarks/training.py --turns {args.turns} --seeds {args.seeds}`: "
         + ", ".join(f"{k} {v}" for k, v in facts.items()),
         "",
         *table(step_title, "ms", steps, 1),
