@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from jax_al.base import UsageError
+from jax_al.kcenter.points import LARGEST
 
 PIXEL_COMPONENTS = 64  # dimensions of "pixels_pca": 85 to 90 % of the variance of CIFAR-10
 
@@ -58,9 +59,11 @@ def fixed_embedding(
         return _pixels_pca(images)
     try:
         rows = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"{source} cannot be read as a .npy file ({error}).") from error
-    numeric = np.issubdtype(rows.dtype, np.floating) or np.issubdtype(rows.dtype, np.integer)
+    if not isinstance(rows, np.ndarray):
+        raise UsageError(f"{source} is an archive of arrays; save the one matrix with np.save.")
+    numeric = rows.dtype.kind in "fiu"
     if rows.ndim != 2 or not numeric or rows.shape[1] < 1:
         raise UsageError(
             f"{source} must hold a matrix of numbers, a row for each image of the pool, and holds "
@@ -69,10 +72,17 @@ def fixed_embedding(
     if len(rows) not in (len(index), whole_size):
         wanted = f"{whole_size:,}" + (f" or {len(index):,}" if len(index) != whole_size else "")
         raise UsageError(f"{source} has {len(rows):,} rows, but the pool has {wanted} images.")
-    embedding = np.asarray(rows[index] if len(rows) == whole_size else rows, np.float32)
+    with np.errstate(over="ignore"):  # told below
+        embedding = np.asarray(rows[index] if len(rows) == whole_size else rows, np.float32)
     bad = np.flatnonzero(~np.isfinite(embedding).all(axis=1))
     if bad.size:
         raise UsageError(f"{source} holds NaN or infinity for image {index[bad[0]]} of the pool.")
+    bad = np.flatnonzero((np.abs(embedding) > LARGEST).any(axis=1))
+    if bad.size:
+        raise UsageError(
+            f"{source} holds a number beyond {LARGEST:g} for image {index[bad[0]]} of the pool: "
+            "its square would overflow. Scale the features down."
+        )
     return embedding
 
 

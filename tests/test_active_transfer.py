@@ -149,3 +149,24 @@ def test_bad_penalties_are_sentences(bad):
 def test_bad_rounds_are_sentences(bad):
     with pytest.raises(UsageError, match=r"config\.strategy_args\.rounds"):
         atlas(rounds=bad)
+
+
+def test_atlas_fits_each_part_as_scikit_learn_does():
+    """Few Newton steps after the first part would leave the ranking of the later ones inexact."""
+    rng = np.random.default_rng(1)
+    features = np.maximum(rng.normal(size=(200, 20)), 0).astype(np.float32)
+    p_true = rng.uniform(0.2, 0.95, 200).astype(np.float32)
+    labeled, per_part = list(range(0, 200, 5)), 6
+    found = asked(atlas(rounds=4), jnp.asarray(features), jnp.asarray(p_true), labeled, 24)
+    points = (features - features.mean(0)) / features.std(0)
+    owned, target, picks = labeled.copy(), list(1 - p_true[labeled]), []
+    for _ in range(4):
+        peer = LogisticRegression(C=1.0, tol=1e-10, max_iter=1000)
+        soft = np.array(target)
+        twice = np.concatenate([points[owned]] * 2), np.repeat([1, 0], len(owned))
+        peer.fit(*twice, sample_weight=np.concatenate([soft, 1 - soft]))
+        scores = peer.decision_function(points)
+        scores[owned] = -np.inf
+        part = np.argsort(-scores)[:per_part].tolist()
+        picks, owned, target = picks + part, owned + part, target + [0.0] * per_part
+    assert found.indices.tolist() == picks

@@ -46,12 +46,28 @@ def test_a_file_has_a_row_for_each_image_of_the_pool_or_of_the_whole(tmp_path, d
         (np.zeros(90), r"must hold a matrix of numbers.*holds float64 \(90,\)"),
         (np.full((90, 2), "x"), "must hold a matrix of numbers"),
         (np.where(np.arange(90)[:, None] == 7, np.nan, np.ones((90, 2))), "for image 14 of"),
+        (
+            np.where(np.arange(90)[:, None] == 7, 1e20, np.ones((90, 2))),
+            "beyond 1e.15 for image 14",
+        ),
+        (np.full((90, 2), 1e300), "holds NaN or infinity for image 0"),
+        (np.zeros((90, 2), "m8[s]"), "must hold a matrix of numbers"),
     ],
 )
 def test_a_file_that_does_not_fit_is_a_sentence(tmp_path, rows, message):
     np.save(tmp_path / "rows.npy", rows)
     with pytest.raises(UsageError, match=message):
         embedding_of(tmp_path / "rows.npy")
+
+
+def test_an_archive_and_an_empty_file_are_sentences(tmp_path):
+    np.savez(tmp_path / "archive.npz", rows=np.zeros((90, 3)))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    with pytest.raises(UsageError, match="is an archive of arrays"):
+        embedding_of(tmp_path / "archive.npy")
+    (tmp_path / "empty.npy").touch()
+    with pytest.raises(UsageError, match=r"cannot be read as a \.npy file"):
+        embedding_of(tmp_path / "empty.npy")
 
 
 def test_what_is_no_embedding_is_told_before_any_work(tmp_path):

@@ -25,6 +25,16 @@ def queries(truth, labeled, budget, num_keys):
     )
 
 
+def test_a_class_may_have_a_number_beyond_the_pool():
+    truth = np.repeat([30, 40, 50], 8)
+    # Class 30 owns eight labels, 40 two, 50 none: twice 50, and then one of 40 and 50.
+    found = truth[queries(truth, tuple(range(10)), 4, 50)]
+    assert (found[:, :2] == 50).all()
+    assert (np.sort(found[:, 2:]) == [40, 50]).all()
+    none_owned = truth[queries(np.repeat([24, 1, 2], 8), (), 3, 50)]
+    assert (np.sort(none_owned) == [30, 40, 50]).all()
+
+
 def test_the_class_with_the_fewest_labels_is_asked_until_it_has_no_points_left():
     truth = np.repeat([0, 1, 2], [12, 3, 8])
     # Class 0 owns four labels, class 1 one, class 2 none: first 2; then 1 and 2; then class 1 is

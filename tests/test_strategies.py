@@ -306,6 +306,10 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("random", temperature=2)
     with pytest.raises(UsageError, match=r"strategy_args.beta is -1; it must be a number, 0 or m"):
         make_strategy("power_bald", beta=-1)
+    with pytest.raises(UsageError, match="0 or more and at most 2147483647"):
+        make_strategy("kmeans", iterations=10**10)
+    with pytest.raises(UsageError, match="tolerance is nan; it must be a number, 0 or more"):
+        make_strategy("coreset_robust", tolerance=float("nan"))
     with pytest.raises(UsageError, match=r"beta is 'x', but must be of type float"):
         make_strategy("power_bald", beta="x")
 

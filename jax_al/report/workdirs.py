@@ -25,6 +25,7 @@ DATA_FIELDS = (
 INCIDENTAL = (
     "seed",
     "num_seeds",
+    "seeds_at_once",
     "max_episodes",
     "keep_checkpoints",
     "data.data_dir",

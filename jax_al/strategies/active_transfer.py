@@ -13,8 +13,7 @@ from jax_al.clustering import in_blocks
 from jax_al.strategies.choosing import random_without_labels
 from jax_al.strategies.parts import highest_in_parts
 
-FIRST_STEPS = 8  # Newton steps from nothing
-MORE_STEPS = 2  # and from the weights of the part before
+NEWTON_STEPS = 8  # with fewer after the first part, the picks of `atlas` are not the exact ones
 BIAS_PENALTY = 1e-6  # keeps the Newton step finite where every target is 0
 INNER_STEPS = 100  # of conjugate gradients, at most, for a Newton step
 INNER_TOLERANCE = 1e-4  # of the gradient that such a step need not account for
@@ -64,12 +63,11 @@ def transfer(penalty: float, rounds: int) -> Strategy:
         target = jnp.concatenate([target, jnp.zeros(budget)])
         mean, scale = standard(features)
 
-        def score(part, weights, _, picks):
+        def score(_part, weights, _, picks):
             rows = jnp.concatenate([pool.order, picks])
             counts = (rows != NOTHING).astype(jnp.float32)
-            steps = jnp.where(part == 0, FIRST_STEPS, MORE_STEPS)
             known = (features[jnp.maximum(rows, 0)] - mean[None, :]) * scale[None, :]
-            weights = fit_logistic(known, target, counts, penalty, steps, weights)
+            weights = fit_logistic(known, target, counts, penalty, NEWTON_STEPS, weights)
             return project(features, mean, weights[1:] * scale), weights
 
         level = jnp.clip(mean_target, 1e-6, 1 - 1e-6)

@@ -11,6 +11,8 @@ from jax import lax
 
 from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, UsageError
 
+MOST_INT32 = 2**31 - 1  # what fits into the integers of a compiled program
+
 Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
 
@@ -103,15 +105,17 @@ def check_number(
         raise _refusal(name, value, "number", least, above, most, below)
 
 
-def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+def check_whole(name: str, value: Any, least: int, most: int = MOST_INT32) -> None:
     """Holds the option `name` to be a whole number from `least` to `most`.
 
     Raises:
       UsageError: it is not.
     """
     is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):
-        raise _refusal(name, value, "whole number", least, None, most, None)
+    if not is_whole or value < least or value > most:
+        is_too_many = is_whole and value > most
+        shown = most if is_too_many or most < MOST_INT32 else None
+        raise _refusal(name, value, "whole number", least, None, shown, None)
 
 
 def _refusal(

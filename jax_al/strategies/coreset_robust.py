@@ -7,6 +7,7 @@ import numpy as np
 from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
 from jax_al.kcenter import kcenter_greedy
 from jax_al.robust import robust_kcenter
+from jax_al.strategies.choosing import check_number, check_whole
 
 
 def coreset_robust(
@@ -40,9 +41,8 @@ def coreset_robust(
         raise UsageError(
             f"config.strategy_args.outliers is {outliers}; it must be a share from 0 to below 1."
         )
-    for name, value in (("tolerance", tolerance), ("max_nodes", max_nodes)):
-        if value < 0:
-            raise UsageError(f"config.strategy_args.{name} is {value}; it must be 0 or more.")
+    check_number("tolerance", tolerance, least=0)
+    check_whole("max_nodes", max_nodes, 0)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key

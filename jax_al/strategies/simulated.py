@@ -31,7 +31,10 @@ def oracle_uncertainty() -> Strategy:
 
 def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
     assert signals.true_labels is not None
-    truth, N = signals.true_labels, pool.labeled.size
+    N = pool.labeled.size
+    # Numbered anew, below N: a pool can be smaller than the number of classes.
+    _, truth = jnp.unique(signals.true_labels, return_inverse=True, size=N)
+    truth = truth.astype(jnp.int32)
     owned = jnp.zeros(N, jnp.int32).at[truth].add(pool.labeled.astype(jnp.int32))
     queue_key, tie_key = jax.random.split(query_key)
     # The unlabeled points of a class wait in random order, and the point that is r-th in its queue
