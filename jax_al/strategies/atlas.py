@@ -14,8 +14,8 @@ def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:
     penalty and what differs from the book; `rounds` above the budget are not made.
 
     R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. Needs `features` and
-    `log_probs`; random while there is no label. Greedy. Cost `rounds` times that of
-    `active_transfer`, with L + Q for L; memory as there.
+    `log_probs`; random while there is no label. Greedy. `rounds` times the cost of
+    `active_transfer`, so O(rounds (N + L + Q) D); memory as there.
 
     Published code (pytorch_active_learning, `get_atlas_samples`) ranks the wrong way round, most
     likely right first, and so marks as right what it already held for right.

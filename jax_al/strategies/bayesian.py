@@ -33,6 +33,7 @@ def variation_ratios() -> Strategy:
     section 4) define what they call variation ratios by the mean probability, 1 - max_c p_c: that
     is `mc_least_confidence`. Needs `mc_votes`. With T passes there are at most T levels, so ties,
     which go to the lowest index, are many.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
 
     def score(signals: Signals) -> jax.Array:
@@ -47,6 +48,7 @@ def mean_std() -> Strategy:
 
     Score: the standard deviation over T of p_c, averaged over the classes (Kampffmeyer et al. 2016;
     Gal et al. 2017, arXiv 1703.02910, "Mean STD"). Needs `mc_std`.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
 
     def score(signals: Signals) -> jax.Array:
@@ -63,6 +65,7 @@ def bald() -> Strategy:
     in nats (Houlsby et al. 2011, arXiv 1112.5745; with dropout Gal et al. 2017, arXiv 1703.02910).
     Below 2e-6 (1 + mean H(p)) it counts as 0, as it may be rounding: passes that agree tie. Needs
     `mc_probs`, `mc_entropy`.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _scored(bald_score, "mc_probs", "mc_entropy")
 
@@ -75,6 +78,7 @@ def power_bald(*, beta: float = 1.0) -> Strategy:
     come after all others, in random order; with beta = 0 they are like any other. baal (2.1.0)
     draws the whole batch uniformly where fewer points than the budget have a score above 0.
     Needs `mc_probs`, `mc_entropy`.
+    O(N C + N log N) beside the T passes; seeded.
 
     Args:
       beta: from 0 (random) to 1e30 (`bald`); the paper's 1.
@@ -93,6 +97,7 @@ def softmax_bald(*, beta: float = 1.0) -> Strategy:
 
     Without replacement: the highest of beta s + Gumbel noise, s the score of `bald` (Kirsch et al.
     2021, arXiv 2106.12059, table 1, "softmax"). Needs `mc_probs`, `mc_entropy`.
+    O(N C + N log N) beside the T passes; seeded.
 
     Args:
       beta: per nat, from 0 (random) to 1e30 (`bald`); the paper's 1, at which scores of at
@@ -109,6 +114,7 @@ def softrank_bald(*, beta: float = 1.0) -> Strategy:
     score of `bald` among the unlabeled (Kirsch et al. 2021, arXiv 2106.12059, table 1,
     "soft-rank"). Equal scores are ranked by index; baal (2.1.0) gives them their mean rank. Needs
     `mc_probs`, `mc_entropy`.
+    O(N C + N log N) beside the T passes; seeded.
 
     Args:
       beta: from 0 (random) to 1e30 (`bald`); the paper's 1.

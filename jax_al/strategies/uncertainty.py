@@ -19,6 +19,7 @@ def least_confidence() -> Strategy:
     """Picks the points whose most likely class is the least likely.
 
     Score 1 - max_c p_c (Lewis & Gale 1994). Needs `log_probs`.
+    O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(least_confidence_score)
 
@@ -28,6 +29,7 @@ def margin() -> Strategy:
 
     Score p_(2) - p_(1), the two largest probabilities (Scheffer et al. 2001); at most 0. Code that
     sorts the margin p_(1) - p_(2) in descending order picks from the wrong end. Needs `log_probs`.
+    O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(margin_score)
 
@@ -37,6 +39,7 @@ def ratio() -> Strategy:
 
     Score p_(2) / p_(1) (Monarch 2021, *Human-in-the-Loop Machine Learning*, section 3.2.3), as the
     difference of the logarithms, which does not saturate. Needs `log_probs`.
+    O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(ratio_score)
 
@@ -45,6 +48,7 @@ def entropy() -> Strategy:
     """Picks the points whose class distribution has the highest entropy.
 
     Score -sum_c p_c log p_c in nats, with 0 log 0 = 0 (Shannon 1948). Needs `log_probs`.
+    O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(entropy_score)
 
@@ -54,6 +58,7 @@ def mc_least_confidence() -> Strategy:
 
     Score 1 - max_c of the mean over T of p_c (Gal et al. 2017, section 4, under the name of
     variation ratios, which otherwise count votes: `variation_ratios`). Needs `mc_probs`.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(least_confidence_score)
 
@@ -62,6 +67,7 @@ def mc_margin() -> Strategy:
     """Picks as `margin`, from probabilities averaged over stochastic passes.
 
     Score p_(2) - p_(1) of the mean over T of p. Needs `mc_probs`.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(margin_score)
 
@@ -71,6 +77,7 @@ def mc_entropy() -> Strategy:
 
     Score H(mean over T of p), the predictive entropy (Gal et al. 2017, "Max Entropy"). Needs
     `mc_probs`.
+    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(entropy_score)
 
