@@ -29,7 +29,7 @@ jax.config.config_with_absl()
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; a mistake in it is one sentence and exit status 2."""
     first = str(ROOT / "configs" / "digits_coreset.py")
-    argv, options = command_line.take_strategy_options(argv)
+    argv, options = command_line.take_options(argv)
     path, fields = command_line.config_path(argv, first), default.get_config()
     try:
         config_flags.DEFINE_config_file(
@@ -48,8 +48,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         recipes = sorted(path.name for path in (ROOT / "configs").glob("[!_]*.py"))
         sentence = command_line.why_no_config(error, argv, path, recipes, fields)
         raise SystemExit(_failed(sentence)) from error
-    with config.unlocked():
-        config.strategy_args.update(options)
+    command_line.set_options(config, options)
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
     if len(rest) > 1:

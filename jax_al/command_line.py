@@ -1,14 +1,14 @@
 """What a person may type wrong, and the one sentence that answers it.
 
 absl and ml_collections parse the flags; here their errors become sentences, and the options of a
-strategy, which a locked config cannot know, are taken out before.
+strategy or of another model, which a locked config cannot know, are taken out before.
 """
 
 import ast
 import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -16,31 +16,48 @@ from ml_collections import ConfigDict
 from jax_al.base import UsageError, did_you_mean
 from jax_al.workdir import flat
 
-_OPTION = re.compile(r"--?config\.strategy_args\.(\w+)=(.*)", re.DOTALL)
+_OPTION = re.compile(r"--?config\.(\w+)\.(\w+)=(.*)", re.DOTALL)
 _FIELD = re.compile(r"--?config\.([\w.]+)(=.*)?", re.DOTALL)
 
 
-def take_strategy_options(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Takes --config.strategy_args.NAME=VALUE out of `argv`.
+def take_options(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Takes --config.strategy_args.NAME=VALUE out of `argv`, and those of a model that is named.
 
-    Which options there are depends on the strategy, which knows them and refuses others; a locked
-    config would refuse them all.
+    Which options there are depends on the strategy and the model, which know them and refuse
+    others; a locked config would refuse all but those of the recipe.
 
     Returns:
-      The other words, and the options.
+      The other words, and the options by the field of the config they belong to.
     """
-    rest, options = [], {}
+    fields = ["strategy_args"]
+    if any(re.match(r"--?config\.model\.name=", word) for word in argv):
+        fields.append("model")
+    rest: list[str] = []
+    options: dict[str, dict[str, Any]] = {field: {} for field in fields}
     for word in argv:
         match = _OPTION.fullmatch(word)
-        if match is None:
+        if match is None or match[1] not in fields:
             rest.append(word)
             continue
-        name, text = match.groups()
+        field, name, text = match.groups()
         try:
-            options[name] = ast.literal_eval(text)
+            options[field][name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            options[name] = text
+            options[field][name] = text
     return rest, options
+
+
+def set_options(config: ConfigDict, options: Mapping[str, Mapping[str, Any]]) -> None:
+    """Puts what `take_options` took into `config`.
+
+    Another model than the recipe's has other options, so none of the recipe's is left.
+    """
+    model = options.get("model", {})
+    with config.unlocked():
+        config.strategy_args.update(options["strategy_args"])
+        if model and model["name"] != config.model.name:
+            config.model = ConfigDict()
+        config.model.update(model)
 
 
 def config_path(argv: Sequence[str], default: str) -> str:

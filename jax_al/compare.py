@@ -5,11 +5,13 @@ strategies can be compared seed by seed. Every part is an ordinary run: what is 
 over, what is not goes on, and any of them can be continued alone.
 """
 
+import contextlib
 import pathlib
+import sys
 
 from ml_collections import ConfigDict
 
-from jax_al import experiment, records
+from jax_al import experiment, records, workdir
 from jax_al.base import UsageError
 from jax_al.embeddings import check_embedding
 from jax_al.strategies import make_strategy
@@ -24,8 +26,12 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
       directory: made if missing; the parts are DIRECTORY/NAME.
       overwrite: whether to remove what earlier runs left there.
 
+    A strategy that fails does not keep the others from running; it is told at the end.
+
     Raises:
-      UsageError: the config, the data or the directory cannot be used.
+      UsageError: the config, the data or a directory cannot be used, or strategies failed in a
+        way that the user can mend.
+      Exception: the first of those with which strategies failed otherwise.
     """
     parts = {}
     for entry in config.compare:
@@ -34,18 +40,66 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
             raise UsageError(f"config.compare names {name!r} twice.")
         parts[name] = part
     shared = experiment.Shared()
+    _begin(parts, directory, overwrite, shared)
+    failed: dict[str, Exception] = {}
     for name, part in parts.items():
-        place = directory / name
-        experiment.run(
-            part, place, overwrite=overwrite, shared=shared, wandb_group=directory.resolve().name
-        )
+        try:
+            experiment.run(
+                part, directory / name, shared=shared, wandb_group=directory.resolve().name
+            )
+        except OSError:  # a full disk is full for the others too
+            raise
+        except Exception as error:
+            failed[name] = error
+            print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     from jax_al import report
 
     curves = {name: records.read_metrics(directory / name / "metrics.jsonl") for name in parts}
-    report.plot_curves(directory / "curve.png", curves, config.data.name)
-    print(f"All of them together: {directory / 'curve.png'}")
-    places = [directory / name for name in parts]
-    experiment.write_report(places, directory / "report.html", print)
+    curves = {name: rows for name, rows in curves.items() if rows}
+    if curves:
+        report.plot_curves(directory / "curve.png", curves, config.data.name)
+        print(f"All of them together: {directory / 'curve.png'}")
+        places = [directory / name for name in parts]
+        experiment.write_report(places, directory / "report.html", print)
+    _tell(failed, len(parts))
+
+
+def _begin(
+    parts: dict[str, ConfigDict],
+    directory: pathlib.Path,
+    overwrite: bool,
+    shared: experiment.Shared,
+) -> None:
+    """Checks all parts, then clears them if they are to be overwritten, and says what each will be.
+
+    All of them before the first begins: so what is interrupted goes on without --overwrite, and
+    whoever looks at the directory meanwhile knows what is still to come.
+    """
+    with contextlib.ExitStack() as held:
+        for name in parts:
+            held.enter_context(workdir.locked(directory / name))
+        prepared = {name: experiment.prepare(part, shared) for name, part in parts.items()}
+        if overwrite:
+            for name in ("curve.png", "report.html"):
+                (directory / name).unlink(missing_ok=True)
+        for name, one in prepared.items():
+            if overwrite:
+                workdir.clear(directory / name)
+            else:
+                workdir.check_config(directory / name, one.public)
+        for name, one in prepared.items():
+            workdir.write_config(directory / name, one.public)
+
+
+def _tell(failed: dict[str, Exception], num_parts: int) -> None:
+    """Raises what strategies failed with, if any did."""
+    if not failed:
+        return
+    for error in failed.values():
+        if not isinstance(error, UsageError):
+            raise error
+    reasons = " ".join(f"{name}: {error}" for name, error in failed.items())
+    raise UsageError(f"{len(failed)} of {num_parts} strategies failed. {reasons}")
 
 
 def _part(config: ConfigDict, entry: str) -> tuple[str, ConfigDict]:

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,12 @@ from jax_al.base import Strategy, UsageError
 from jax_al.checkpoint import Checkpoints
 from jax_al.embeddings import check_embedding, fixed_embedding
 from jax_al.history import History
-from jax_al.learner import Learner, Options
+from jax_al.learner import Learner
 from jax_al.models import Model, in_dtype, make_model
 from jax_al.near_duplicates import NearDuplicates
 from jax_al.oracle import simulated_oracle
 from jax_al.phases import STEP_COST, Pending, Replicate, Run
-from jax_al.replicates import Layout, make_layout
+from jax_al.replicates import make_layout
 from jax_al.strategies import make_strategy
 from jax_al.terminal import Terminal, describe_devices
 from jax_al.wandb_writer import WandbWriter
@@ -36,11 +36,49 @@ PICTURED = 12  # images per episode on the contact sheet
 
 @dataclasses.dataclass
 class Shared:
-    """What runs on the same data with the same network need to load and compile only once."""
+    """What runs whose configs differ in the strategy alone need to load and compile only once."""
 
     dataset: data.Dataset | None = None
     near_duplicates: NearDuplicates | None = None
-    learners: dict[tuple[Options, Layout], Learner] = dataclasses.field(default_factory=dict)
+    learner: Learner | None = None
+    embeddings: dict[str, np.ndarray | None] = dataclasses.field(default_factory=dict)
+
+
+class Prepared(NamedTuple):
+    """A config that has been checked, and what it names."""
+
+    public: dict[str, Any]  # as it is written down
+    fields: dict[str, Any]  # flat: {"data.name": ...}
+    strategy: Strategy
+    dataset: data.Dataset
+    model: Model
+    embedding: np.ndarray | None  # float32 [N, D], where no network makes it
+
+
+def prepare(config: ConfigDict, shared: Shared) -> Prepared:
+    """Loads what `config` names and `shared` does not hold yet; nothing is compiled or written.
+
+    Raises:
+      UsageError: the config or the data cannot be used.
+    """
+    public = json.loads(config.to_json_best_effort())
+    fields = workdir.flat({**public, "strategy_args": None, "model": None})
+    settings.check(fields)
+    strategy = make_strategy(config.strategy, **config.strategy_args)
+    check_embedding(strategy.embedding)
+    dataset = shared.dataset = shared.dataset or _load_data(fields)
+    if config.initial_size > len(dataset.labels):
+        raise UsageError(
+            f"config.initial_size is {config.initial_size}, but the pool holds "
+            f"{len(dataset.labels)} images."
+        )
+    source = strategy.embedding
+    if source not in shared.embeddings:
+        shared.embeddings[source] = fixed_embedding(
+            source, dataset.images, dataset.index, dataset.whole_size
+        )
+    model = _make_model(config, dataset)
+    return Prepared(public, fields, strategy, dataset, model, shared.embeddings[source])
 
 
 def run(
@@ -63,23 +101,12 @@ def run(
     Raises:
       UsageError: the config, the data or the directory cannot be used.
     """
-    public = json.loads(config.to_json_best_effort())
-    fields = workdir.flat({**public, "strategy_args": None, "model": None})
-    settings.check(fields)
-    strategy = make_strategy(config.strategy, **config.strategy_args)
-    check_embedding(strategy.embedding)
     is_part = shared is not None  # of a comparison, which has a report of its own
     shared = shared or Shared()
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
-        dataset = shared.dataset = shared.dataset or _load_data(fields)
+        public, fields, strategy, dataset, model, embedding = prepare(config, shared)
         num_points = len(dataset.labels)
-        if config.initial_size > num_points:
-            raise UsageError(
-                f"config.initial_size is {config.initial_size}, but the pool holds "
-                f"{num_points} images."
-            )
-        model = _make_model(config, dataset)
         done = {}
         if not overwrite:
             workdir.check_config(directory, public)
@@ -99,16 +126,34 @@ def run(
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            at_once = min(config.num_seeds, config.seeds_at_once)
+            turns = -(-config.num_seeds // config.seeds_at_once)
+            at_once = -(-config.num_seeds // turns)  # 11 seeds, 10 at once: 6 and 5, not 10 and 1
             layout = make_layout(at_once, config.seed_axis, jax.devices())
-            learner = _make_learner(fields, model, strategy, dataset, layout, shared)
+            options = settings.learner_options(fields, num_points, strategy.pseudo_labels)
+            if shared.learner is None:
+                learner = Learner(
+                    model,
+                    strategy,
+                    dataset.images,
+                    dataset.test_images,
+                    dataset.test_labels,
+                    options,
+                    embedding=embedding,
+                    true_labels=dataset.labels,
+                    layout=layout,
+                )
+            else:
+                learner = shared.learner.with_strategy(
+                    strategy, options.capacity, embedding=embedding, true_labels=dataset.labels
+                )
+            shared.learner = learner
             # Only now that nothing can be refused any more is anything removed or replaced.
             if overwrite:
                 workdir.clear(directory)
             workdir.write_config(directory, public)
             terminal.say(
-                f"{learner.compiles} programs compiled in {learner.seconds_compile:.1f} s, once "
-                "for the whole run."
+                f"{learner.fresh} of {len(learner.programs)} programs compiled in "
+                f"{learner.seconds_compile:.1f} s, once for the whole run."
             )
             wandb = WandbWriter(
                 directory,
@@ -126,8 +171,8 @@ def run(
             looks.save_pool(directory, dataset)
             terminal.header()
             with terminal.progress(sum(_work(this, done.get(seed)) for seed in todo)):
-                for first in range(0, len(todo), config.seeds_at_once):
-                    group = todo[first : first + config.seeds_at_once]
+                for first in range(0, len(todo), at_once):
+                    group = todo[first : first + at_once]
                     with wandb.seeds(group):
                         run_together(this, {s: done.get(s) or History([], []) for s in group})
                         wandb.pictures(_draw(directory, fields, dataset))
@@ -222,36 +267,6 @@ def _make_model(config: ConfigDict, dataset: data.Dataset) -> Model:
     model = make_model(name, dataset.images.shape[1:], len(dataset.class_names), **options)
     dtype = jnp.dtype(config.compute_dtype)
     return model if dtype == jnp.float32 else in_dtype(model, dtype)
-
-
-def _make_learner(
-    fields: Mapping[str, Any],
-    model: Model,
-    strategy: Strategy,
-    dataset: data.Dataset,
-    layout: Layout,
-    shared: Shared,
-) -> Learner:
-    options = settings.learner_options(fields, len(dataset.labels), strategy.pseudo_labels)
-    embedding = fixed_embedding(
-        strategy.embedding, dataset.images, dataset.index, dataset.whole_size
-    )
-    truth = dataset.labels
-    if (options, layout) in shared.learners:
-        earlier = shared.learners[options, layout]
-        return earlier.with_strategy(strategy, embedding=embedding, true_labels=truth)
-    learner = shared.learners[options, layout] = Learner(
-        model,
-        strategy,
-        dataset.images,
-        dataset.test_images,
-        dataset.test_labels,
-        options,
-        embedding=embedding,
-        true_labels=truth,
-        layout=layout,
-    )
-    return learner
 
 
 def _facts(

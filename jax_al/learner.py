@@ -1,4 +1,4 @@
-"""Ask and tell: the one file that compiles. Every program is compiled once, before the first step.
+"""Ask and tell: what is compiled, for whom. Every program is compiled before the first step.
 
 With a `layout` it serves many seeds in the same programs (`replicates.py`), as in the experiment.
 Without, it serves anyone with a loop of their own::
@@ -9,11 +9,10 @@ Without, it serves anyone with a loop of their own::
     pool = label_points(pool, query.indices, labels)
 """
 
-import collections
 import copy
 import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import jax
@@ -24,9 +23,11 @@ from jax import lax
 from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError, empty_pool
 from jax_al.inference import fit_normalizer
 from jax_al.kcenter import cover_radius_traced
+from jax_al.kcenter.points import LARGEST
 from jax_al.models import Model
 from jax_al.optimizers import learning_rate, make_optimizer
-from jax_al.replicates import SPLIT, WHOLE, Layout, over_seeds
+from jax_al.programs import Program
+from jax_al.replicates import WHOLE, Layout
 from jax_al.signals import pool_signals
 from jax_al.training import (
     Score,
@@ -82,8 +83,8 @@ class Learner:
       embedding: float32 [N, D], for a strategy that wants one which no network here makes.
       true_labels: int32 [N], for a strategy that looks at the truth; None unless simulated.
       layout: None: everything below is about one seed. Else keys, states, pools and results have
-        an axis S = `layout.slots` in front (see `replicates.stack`), of which the methods serve
-        the first `count`; signals that are the same for all seeds (`given`) have no such axis.
+        an axis S = `layout.slots` in front, of which the methods serve `count` (see
+        `replicates.stack`); signals that are the same for all seeds (`given`) have no such axis.
 
     Raises:
       UsageError: the strategy wants the truth or an embedding, and it was not given.
@@ -102,72 +103,51 @@ class Learner:
         true_labels: np.ndarray | None = None,
         layout: Layout | None = None,
     ):
-        self.traces: collections.Counter[str] = collections.Counter()
         self.options = options
         self._layout = layout
         self._model = model
         self._images = self._put(images)
         self._test = self._put(test_images), self._put(test_labels)
         self._normalizer = self._put(fit_normalizer(images))
-
-        start = time.perf_counter()
-        key = jax.random.key(0)
-        pool = empty_pool(len(images), options.capacity)
         optimizer = make_optimizer(options.optimizer, options.weight_decay)
         self._make_state = functools.partial(init_state, model=model, optimizer=optimizer)
-        self._init = self._compile("init", self._make_state, key)
-        self.state_shape: TrainState = jax.eval_shape(self._make_state, key)
-        rate = jnp.float32(options.lr)
-        self._train_epoch = self._compile(
-            "train_epoch",
-            functools.partial(
-                train_epoch,
-                model=model,
-                optimizer=optimizer,
-                batch_size=options.batch_size,
-                augment=options.augment,
-            ),
-            *(key, self.state_shape, rate, pool, self._images, self._normalizer),
-            shared={2, 4, 5},
-            donated=1,
+        self.state_shape: TrainState = jax.eval_shape(self._make_state, jax.random.key(0))
+        self._epoch = functools.partial(
+            train_epoch,
+            model=model,
+            optimizer=optimizer,
+            batch_size=options.batch_size,
+            augment=options.augment,
         )
-        params = self.state_shape.params
-        self._evaluate = self._compile(
-            "evaluate",
-            functools.partial(evaluate, model=model, chunk_size=options.test_batch_size),
-            *(params, *self._test, self._normalizer),
-            shared={1, 2, 3},
-        )
+        self._compiled: dict[Hashable, Program] = {}  # shared with learners of other strategies
         self._adopt(strategy, embedding, true_labels)
-        self.seconds_compile = time.perf_counter() - start
 
     def with_strategy(
         self,
         strategy: Strategy,
+        capacity: int,
         *,
         embedding: np.ndarray | None = None,
         true_labels: np.ndarray | None = None,
     ) -> "Learner":
-        """Returns a learner that shares the data and the training programs, with another strategy.
+        """Returns a learner that shares data and programs with this one, with another strategy.
 
-        Only the strategy's own programs are compiled; arguments and errors as above.
+        Only what no earlier strategy has needed is compiled: the query program, and others where
+        the signals or the `capacity` are new. Arguments and errors as above.
         """
         other = copy.copy(self)
-        training = ("init", "train_epoch", "evaluate")
-        other.traces = collections.Counter({name: self.traces[name] for name in training})
-        start = time.perf_counter()
+        other.options = self.options._replace(capacity=capacity)
         other._adopt(strategy, embedding, true_labels)
-        other.seconds_compile = time.perf_counter() - start
         return other
 
     @property
     def compiles(self) -> int:
-        """How many programs have been compiled so far: constant after the constructor."""
-        return self.traces.total()
+        """How often a program of this learner was traced and compiled: constant, one for each."""
+        return sum(program.traces for program in self.programs)
 
     def init(self, init_key: jax.Array, count: int | None = None) -> TrainState:
         """Returns a fresh network and optimizer."""
-        return self._call(self._init, count, init_key)
+        return self._init(count, init_key)
 
     def fit(
         self,
@@ -202,8 +182,7 @@ class Learner:
                 options.epochs,
                 epoch,
             )
-            state, score = self._call(
-                self._train_epoch,
+            state, score = self._train_epoch(
                 count,
                 fold_in(train_key, epoch),
                 state,
@@ -219,7 +198,7 @@ class Learner:
 
     def evaluate(self, state: TrainState, count: int | None = None) -> TestScore:
         """Returns loss, accuracy and calibration error on the test images."""
-        return self._call(self._evaluate, count, state.params, *self._test, self._normalizer)
+        return self._evaluate(count, state.params, *self._test, self._normalizer)
 
     def ask(
         self, query_key: jax.Array, state: TrainState, pool: PoolState, count: int | None = None
@@ -227,7 +206,8 @@ class Learner:
         """Returns what the strategy wants labeled next, why, and the times of the two halves.
 
         Raises:
-          UsageError: the network gives NaN or infinity for some image.
+          UsageError: the network gives NaN, infinity or larger numbers than distances can be made
+            of (1e15) for some image.
         """
         split = jax.vmap(jax.random.split) if self._layout else jax.random.split
         keys = split(query_key)
@@ -235,152 +215,161 @@ class Learner:
         start = time.perf_counter()
         signals = Signals()
         if self._signals is not None:
-            signals, bad_row = self._call(
-                self._signals, count, sample_key, state.params, self._images, self._normalizer
+            signals, bad_rows = self._signals(
+                count, sample_key, state.params, self._images, self._normalizer
             )
-            bad_row = np.atleast_1d(bad_row)[:count].min()
-            if bad_row < len(self._images):
-                raise UsageError(
-                    f"What the network makes of image {bad_row} of the pool is not finite, so "
-                    "nothing can be chosen; a lower config.lr may help."
-                )
+            self._check(bad_rows, count)
         embedded = time.perf_counter()
-        query = self._call(self._select, count, select_key, signals, self.given, pool)
+        query = self._select(count, select_key, signals, self.given, pool)
         jax.block_until_ready(query)
         selected = time.perf_counter()
+        signals = signals._replace(**self.given)
         if self._cover is not None:
-            radius = self._call(self._cover, count, query.indices, signals, self.given, pool)
+            radius = self._cover(count, query.indices, signals.embedding, pool)
             query = query._replace(info=query.info | {"cover_radius": radius})
-        return Asked(query, signals._replace(**self.given), embedded - start, selected - embedded)
+        return Asked(query, signals, embedded - start, selected - embedded)
+
+    def _check(self, bad_rows: jax.Array, count: int | None) -> None:
+        """Refuses what no geometry can be done with, given the first such row of each seed."""
+        rows = np.asarray(bad_rows)
+        if self._layout:
+            rows = rows[self._layout.places(self._layout.slots if count is None else count)]
+        if rows.min() < len(self._images):
+            raise UsageError(
+                f"What the network makes of image {rows.min()} of the pool is not finite or "
+                f"beyond {LARGEST:g}, so nothing can be chosen; a lower config.lr may help."
+            )
 
     def _adopt(
         self, strategy: Strategy, embedding: np.ndarray | None, true_labels: np.ndarray | None
     ) -> None:
-        """Compiles what depends on the strategy."""
+        """Compiles what is not compiled yet, and takes the rest from the strategies before."""
+        start = time.perf_counter()
+        options, needs = self.options, strategy.needs
         self.embedding = strategy.embedding
-        options = self.options
-        look = functools.partial(
-            pool_signals,
-            model=self._model,
-            chunk_size=options.test_batch_size,
-            num_samples=options.num_samples,
-        )
-        key = jax.random.key(0)
-        params = self.state_shape.params
-        looked_at = (key, params, self._images, self._normalizer)
         # What is the same in every episode and for every seed is made once, the rest by a program.
         self.given: dict[str, jax.Array] = {}
-        if "true_labels" in strategy.needs:
+        if "true_labels" in needs:
             if true_labels is None:
                 raise UsageError(
                     "This strategy looks at the true labels of the pool, so it works in a "
                     "simulation only."
                 )
             self.given["true_labels"] = self._put(true_labels)
-        if "embedding" in strategy.needs and strategy.embedding == "random_net":
-            self.given["embedding"] = self._random_net(look)
-        elif "embedding" in strategy.needs and strategy.embedding != "model":
+        if "embedding" in needs and strategy.embedding == "random_net":
+            self.given["embedding"] = self._random_net()
+        elif "embedding" in needs and strategy.embedding != "model":
             if embedding is None:
                 raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
             self.given["embedding"] = self._put(embedding)
-        self.computed = strategy.needs - self.given.keys()
-        self._signals = None
-        signals = Signals()
-        if self.computed:
-            look = functools.partial(look, needs=self.computed)
-            self._signals = self._compile("signals", _checked(look), *looked_at, shared={2, 3})
-            signals = jax.eval_shape(look, *looked_at)
+        self.computed = frozenset(needs - self.given.keys())
+
+        self.programs: list[Program] = []
+        known = len(self._compiled)
+        key, rate = jax.random.key(0), jnp.float32(options.lr)
         pool = empty_pool(len(self._images), options.capacity)
+        params, images, normalizer = self.state_shape.params, self._images, self._normalizer
+        self._init = self._program("init", (), self._make_state, key)
+        self._train_epoch = self._program(
+            "train_epoch",
+            (options.capacity,),
+            self._epoch,
+            *(key, self.state_shape, rate, pool, images, normalizer),
+            shared={2, 4, 5},
+            donated=1,
+        )
+        self._evaluate = self._program(
+            "evaluate",
+            (),
+            functools.partial(evaluate, model=self._model, chunk_size=options.test_batch_size),
+            *(params, *self._test, normalizer),
+            shared={1, 2, 3},
+        )
+        self._signals, signals = None, Signals()
+        if self.computed:
+            look, looked_at = self._look(self.computed), (key, params, images, normalizer)
+            self._signals = self._program(
+                "signals", (self.computed,), _checked(look), *looked_at, shared={2, 3}
+            )
+            signals = jax.eval_shape(look, *looked_at)
 
         def select(key, signals, given, pool):
             return strategy.select(key, signals._replace(**given), pool, options.budget)
 
         decided_on = (signals, self.given, pool)
-        self._select = self._compile("select", select, key, *decided_on, shared={2})
+        # Strategies are told apart by nothing that would last, so this one is never shared.
+        self._select = self._program("select", None, select, key, *decided_on, shared={2})
         query = jax.eval_shape(select, key, *decided_on)
         self._cover = None
-        if (
-            signals._replace(**self.given).embedding is not None
-            and "cover_radius" not in query.info
-        ):
-            self._cover = self._compile(
-                "cover", _cover_radius, query.indices, *decided_on, shared={2}
+        points = signals._replace(**self.given).embedding
+        if points is not None and "cover_radius" not in query.info:
+            is_given = "embedding" in self.given
+            self._cover = self._program(
+                "cover",
+                (options.capacity, points.shape, is_given),
+                _cover_radius,
+                *(query.indices, points, pool),
+                shared={1} if is_given else set(),
             )
+        self.fresh = len(self._compiled) - known + 1  # programs that no one had compiled before
+        self.seconds_compile = time.perf_counter() - start
 
-    def _random_net(self, look: Callable[..., Signals]) -> jax.Array:
+    def _look(self, needs: frozenset[str]) -> Callable[..., Signals]:
+        return functools.partial(
+            pool_signals,
+            model=self._model,
+            chunk_size=self.options.test_batch_size,
+            num_samples=self.options.num_samples,
+            needs=needs,
+        )
+
+    def _random_net(self) -> jax.Array:
         """Returns the embedding by an untrained network, the same one for every seed."""
 
         def embed(key, images, normalizer):
-            params = self._make_state(key).params
-            return look(key, params, images, normalizer, needs=frozenset({"embedding"})).embedding
+            look = self._look(frozenset({"embedding"}))
+            return look(key, self._make_state(key).params, images, normalizer).embedding
 
-        program = jax.jit(self._counted("random_net", embed))
-        return program(jax.random.key(0), self._images, self._normalizer)
+        return jax.jit(embed)(jax.random.key(0), self._images, self._normalizer)
 
-    def _compile(
-        self,
-        name: str,
-        function: Callable,
-        *arguments: Any,
-        shared: Collection[int] = (),
-        donated: int | None = None,
-    ) -> Callable:
-        """Compiles `function` of one seed for arguments like `arguments` of one seed."""
-        donate = () if donated is None else (donated,)
-        if self._layout is None:
-            program = jax.jit(self._counted(name, function), donate_argnums=donate)
-            return program.lower(*arguments).compile()
-        several = over_seeds(function, self._layout, frozenset(shared))
-        program = jax.jit(
-            self._counted(name, several), donate_argnums=[1 + place for place in donate]
-        )
-        counts = self._layout.counts(0)
-        abstract = [
-            self._layout.abstract(argument, WHOLE if i in shared else SPLIT)
-            for i, argument in enumerate(arguments)
-        ]
-        return program.lower(counts, *abstract).compile()
-
-    def _call(self, program: Callable, count: int | None, *arguments: Any) -> Any:
-        if self._layout is None:
-            return program(*arguments)
-        return program(
-            self._layout.counts(self._layout.slots if count is None else count), *arguments
-        )
-
-    def _counted(self, name: str, function: Callable) -> Callable:
-        def counted(*arguments):
-            self.traces[name] += 1
-            return function(*arguments)
-
-        return counted
+    def _program(
+        self, name: str, variant: tuple[Hashable, ...] | None, function: Callable, *arguments, **how
+    ) -> Program:
+        """Returns the program `name`, made unless a strategy before this one had this `variant`."""
+        program = None if variant is None else self._compiled.get((name, *variant))
+        if program is None:
+            program = Program(name, function, *arguments, layout=self._layout, **how)
+            if variant is not None:
+                self._compiled[name, *variant] = program
+        self.programs.append(program)
+        return program
 
     def _put(self, tree: Any) -> Any:
         return self._layout.put(tree, WHOLE) if self._layout else jax.device_put(tree)
 
 
 def _checked(look: Callable[..., Signals]) -> Callable[..., tuple[Signals, jax.Array]]:
-    """Returns `look` that also tells the first row, int32 [], that is not finite; N if all are."""
+    """Returns `look` that also tells the first row, int32 [], of no use; N if all are fine."""
 
     def looked(*args: Any) -> tuple[Signals, jax.Array]:
         signals = look(*args)
-        # Rows are the last axis but one, where passes and classes stand around them.
-        is_finite = [
-            jnp.isfinite(x).all(axis=(0, 2) if x.ndim == 3 else tuple(range(1, x.ndim)))
-            for x in jax.tree.leaves(signals)
+        # Rows are the last axis but one, where passes and classes stand around them. Log
+        # probabilities may be of any size: no distance is made of them.
+        fine = [
+            ok.all(axis=(0, 2) if ok.ndim == 3 else tuple(range(1, ok.ndim)))
+            for name, x in signals._asdict().items()
+            if x is not None
+            for ok in [jnp.isfinite(x) if name == "log_probs" else jnp.abs(x) <= LARGEST]
         ]
-        all_finite = functools.reduce(jnp.logical_and, is_finite)
-        first = jnp.argmin(jnp.append(all_finite, False))
+        all_fine = functools.reduce(jnp.logical_and, fine)
+        first = jnp.argmin(jnp.append(all_fine, False))
         return signals, first.astype(jnp.int32)
 
     return looked
 
 
-def _cover_radius(
-    picks: jax.Array, signals: Signals, given: dict[str, jax.Array], pool: PoolState
-) -> jax.Array:
+def _cover_radius(picks: jax.Array, embedding: jax.Array, pool: PoolState) -> jax.Array:
     """Returns the cover radius, float32 [], when `picks` int32 [Q] are labeled too."""
-    embedding = given["embedding"] if signals.embedding is None else signals.embedding
     room = jnp.full(picks.size, NOTHING, jnp.int32)
     centers = jnp.concatenate([pool.order, room])
     centers = lax.dynamic_update_slice(centers, picks, (pool.num_labeled,))

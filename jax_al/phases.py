@@ -137,7 +137,7 @@ def _fit_and_evaluate(
     tested = jax.block_until_ready(learner.evaluate(state, count))
     evaluated_at = time.perf_counter()
     made = []
-    for slot, replicate in enumerate(replicates):
+    for slot, replicate in zip(this.layout.places(count), replicates, strict=True):
         score, fit = one_of(tested, slot), one_of(fitted, slot)
         trained = Trained(
             train_loss=fit and float(fit.loss),
@@ -205,14 +205,15 @@ def _query(
         )
     interrupt.check()
     this.terminal.phase(f"{_named(replicates)}, episode {episode}: asking for labels")
-    keys, state, pool = (stack(trees, this.layout) for trees in (query_keys, states, pools))
+    networks = [TrainState(state.params, None) for state in states]  # the optimizer stays behind
+    keys, state, pool = (stack(trees, this.layout) for trees in (query_keys, networks, pools))
     try:
         asked = this.learner.ask(keys, state, pool, count)
     except jax.errors.JaxRuntimeError:  # what JAX makes of a Ctrl-C while a strategy is on the host
         interrupt.check()
         raise
     made = []
-    for slot, replicate in enumerate(replicates):
+    for i, (slot, replicate) in enumerate(zip(this.layout.places(count), replicates, strict=True)):
         answer = one_of(asked.query, slot)
         own = {
             name: value if name in this.learner.given else one_of(value, slot)
@@ -221,7 +222,7 @@ def _query(
         }
         rows = answer.indices[answer.indices != NOTHING]
         # What is bought cannot be returned, so a broken strategy stops here.
-        labeled = np.asarray(pools[slot].labeled)
+        labeled = np.asarray(pools[i].labeled)
         if len(np.unique(rows)) != min(left, budget) or labeled[rows].any():
             raise RuntimeError(
                 f"The strategy {this.fields['strategy']!r} gave a wrong query: {rows}."
@@ -308,8 +309,8 @@ def record(
         "compiles": this.learner.compiles,
     }
     records.append_metrics(this.directory / "metrics.jsonl", row)
-    this.wandb.log(row)
     this.terminal.row(row)
+    this.wandb.log(row)
     this.terminal.advance(look_work(this))
     return row
 

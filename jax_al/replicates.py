@@ -32,10 +32,17 @@ class Layout(NamedTuple):
     mesh: Mesh | None  # its one axis is "seed"; None: one device
 
     def counts(self, num_seeds: int) -> np.ndarray:
-        """Returns how many slots of each device are in use, int32 [devices], first ones first."""
+        """Returns how many slots of each device are in use, int32 [devices], dealt out evenly."""
         devices = self.mesh.size if self.mesh else 1
-        each = self.slots // devices
-        return np.clip(num_seeds - each * np.arange(devices), 0, each).astype(np.int32)
+        return np.full(devices, num_seeds, np.int32) // devices + (
+            np.arange(devices, dtype=np.int32) < num_seeds % devices
+        )
+
+    def places(self, num_seeds: int) -> np.ndarray:
+        """Returns the slots, int [num_seeds], of so many seeds: the first ones of each device."""
+        counts = self.counts(num_seeds)
+        each = self.slots // len(counts)
+        return np.concatenate([each * i + np.arange(count) for i, count in enumerate(counts)])
 
     def put(self, tree: Any, spec: PartitionSpec) -> Any:
         """Returns the arrays of `tree` on the devices, split or whole."""
@@ -86,7 +93,7 @@ def over_seeds(
             for i, argument in enumerate(arguments)
             if i not in shared
         )
-        shapes = jax.eval_shape(lambda *one: function(*one), *own(arguments, jnp.int32(0)))
+        shapes = jax.eval_shape(function, *own(arguments, jnp.int32(0)))
         room = jax.tree.map(lambda leaf: jnp.zeros((slots, *leaf.shape), leaf.dtype), shapes)
 
         # A loop with a traced end, and not `lax.map`: a run that is continued may have few seeds
@@ -122,9 +129,12 @@ def over_seeds(
 def stack(trees: Sequence[Any], layout: Layout) -> Any:
     """Returns one tree with the axis S in front from those of up to S seeds, on the devices.
 
-    Room that is left is filled with the first tree. No program is made for it, whatever the number.
+    They stand at `layout.places`; room that is left is filled with the first tree. No program is
+    made for it, whatever the number.
     """
-    trees = [*trees, *[trees[0]] * (layout.slots - len(trees))]
+    slots = [trees[0]] * layout.slots
+    for place, tree in zip(layout.places(len(trees)), trees, strict=True):
+        slots[place] = tree
 
     def put_together(*leaves):
         if jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
@@ -132,7 +142,7 @@ def stack(trees: Sequence[Any], layout: Layout) -> Any:
             return jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(leaves[0]))
         return np.stack([np.asarray(leaf) for leaf in leaves])
 
-    return layout.put(jax.tree.map(put_together, *trees), SPLIT)
+    return layout.put(jax.tree.map(put_together, *slots), SPLIT)
 
 
 def one_of(tree: Any, slot: int) -> Any:

@@ -34,15 +34,20 @@ class WandbWriter:
         self._group = group
         self._workdir, self._mode, self._project, self._config = workdir, mode, project, config
         self._say = say
+        self._expected: set[int] = set()  # seeds whose runs are to be opened
         self._runs: dict[int, Any] = {}
 
     @contextlib.contextmanager
     def seeds(self, seeds: Sequence[int]) -> Iterator[None]:
-        """Opens the runs of `seeds`; `log` and `pictures` go there until the block ends."""
-        for seed in seeds:
-            if self._mode != "disabled":
-                with self._failures_told("start"):
-                    self._runs[seed] = self._start(seed)
+        """Opens the runs of `seeds`; `log` and `pictures` go there until the block ends.
+
+        Online at once, so that whoever is not logged in hears of it now and not after hours of
+        training; offline with the first row, since wandb's start takes longer than our own.
+        """
+        self._expected = set(seeds) if self._mode != "disabled" else set()
+        if self._mode == "online":
+            for seed in seeds:
+                self._open(seed)
         try:
             yield
         finally:
@@ -52,6 +57,7 @@ class WandbWriter:
 
     def log(self, row: Row) -> None:
         """Logs one row of metrics to the run of its seed, at the step of its episode."""
+        self._open(row["seed"])
         if row["seed"] in self._runs:
             with self._failures_told("log"):
                 known = {name: value for name, value in row.items() if value is not None}
@@ -71,6 +77,13 @@ class WandbWriter:
             yield
         except Exception as error:  # of any kind: a guest does not stop the run
             self._say(f"wandb could not {what} ({error}); the run goes on without it.")
+
+    def _open(self, seed: int) -> None:
+        """Starts the run of `seed`, which is tried once."""
+        if seed in self._expected:
+            self._expected.remove(seed)
+            with self._failures_told("start"):
+                self._runs[seed] = self._start(seed)
 
     def _start(self, seed: int) -> Any:
         import wandb

@@ -4,11 +4,17 @@ import pytest
 
 from configs import default
 from jax_al.base import UsageError
-from jax_al.command_line import check_fields, config_path, take_strategy_options, why_no_config
+from jax_al.command_line import (
+    check_fields,
+    config_path,
+    set_options,
+    take_options,
+    why_no_config,
+)
 
 
 def test_the_options_of_a_strategy_are_taken_out():
-    rest, options = take_strategy_options(
+    rest, options = take_options(
         [
             "launch.py",
             "--config.strategy_args.beta=2",
@@ -17,7 +23,21 @@ def test_the_options_of_a_strategy_are_taken_out():
         ]
     )
     assert rest == ["launch.py", "--config.lr=1"]
-    assert options == {"beta": 2, "a": "x y"}
+    assert options == {"strategy_args": {"beta": 2, "a": "x y"}}
+
+
+def test_another_model_brings_its_own_options():
+    flags = ["--config.model.name=vgg16", "--config.model.width=8", "--config.lr=1"]
+    rest, options = take_options(flags)
+    assert rest == ["--config.lr=1"]
+    config = default.get_config()
+    set_options(config.lock(), options)
+    assert config.model.to_dict() == {"name": "vgg16", "width": 8}
+    same = default.get_config()
+    set_options(same, take_options(["--config.model.name=cnn", "--config.model.widths=(1, 2)"])[1])
+    assert same.model.to_dict() == default.get_config().model.to_dict() | {"widths": (1, 2)}
+    kept = ["--config.model.widths=(1, 2)"]  # of the recipe's model, so its types are held
+    assert take_options(kept) == (kept, {"strategy_args": {}})
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from jax_al import compare, experiment, records
+from jax_al import compare, experiment, learner, records, strategies, workdir
 from jax_al.base import UsageError
 from tests.runs import tiny_config, without_times
 
@@ -60,6 +60,89 @@ def test_a_mistake_in_any_part_is_told_before_the_first_runs(names, message, tmp
     with pytest.raises(UsageError, match=message):
         compare.run(tiny_config(compare=names), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_interrupted_while_overwriting_it_goes_on_without(tmp_path, monkeypatch):
+    names = ("random", "coreset", "entropy")
+    compare.run(tiny_config(compare=names, max_episodes=1), tmp_path)
+    run = experiment.run
+
+    def run_until_interrupted(config, directory, **options):
+        if config.strategy == "coreset":
+            raise KeyboardInterrupt
+        run(config, directory, **options)
+
+    changed = tiny_config(compare=names, max_episodes=1, lr=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "run", run_until_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            compare.run(changed, tmp_path, overwrite=True)
+    assert not (tmp_path / "report.html").exists()  # it was about what has been removed
+    for name in names:  # so a watching report knows that there is more to come
+        assert json.loads((tmp_path / name / "config.json").read_text())["lr"] == 0.01
+        assert (tmp_path / name / "metrics.jsonl").exists() == (name == "random")
+    compare.run(changed, tmp_path)
+    assert all(len(without_times(tmp_path / name)) == 1 for name in names)
+
+
+def test_nothing_is_removed_while_anything_can_be_refused(tmp_path):
+    names = ("random", "coreset")
+    compare.run(tiny_config(compare=names, max_episodes=1), tmp_path)
+    before = (tmp_path / "random" / "metrics.jsonl").read_bytes()
+    np.save(tmp_path / "short.npy", np.zeros((3, 2)))
+    bad = tiny_config(compare=(*names, f"coreset@{tmp_path / 'short.npy'}"))
+    with pytest.raises(UsageError, match="has 3 rows"):
+        compare.run(bad, tmp_path, overwrite=True)
+    with workdir.locked(tmp_path / "coreset"), pytest.raises(UsageError, match="Another process"):
+        compare.run(tiny_config(compare=names), tmp_path, overwrite=True)
+    assert (tmp_path / "random" / "metrics.jsonl").read_bytes() == before
+
+
+def failing(error):
+    def make():
+        def select(key, signals, pool, budget):
+            raise error
+
+        return strategies.STRATEGIES["random"]()._replace(select=select)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UsageError("No."), "1 of 3 strategies failed. broken: No."),
+        (ZeroDivisionError("by nothing"), "by nothing"),
+    ],
+)
+def test_one_strategy_that_fails_does_not_stop_the_others(error, told, tmp_path, monkeypatch):
+    monkeypatch.setitem(strategies.STRATEGIES, "broken", failing(error))
+    config = tiny_config(compare=("random", "broken", "coreset"), max_episodes=2)
+    with pytest.raises(type(error), match=told):
+        compare.run(config, tmp_path)
+    assert [len(without_times(tmp_path / name)) for name in ("random", "coreset")] == [2, 2]
+    assert "broken" not in (tmp_path / "report.html").read_text().partition("<h2")[0]
+
+
+def test_programs_are_shared_by_the_strategies(tmp_path, monkeypatch):
+    made = []
+
+    class Counted(learner.Program):
+        def __init__(self, name, *arguments, **how):
+            made.append(name)
+            super().__init__(name, *arguments, **how)
+
+    monkeypatch.setattr(learner, "Program", Counted)
+    names = ("random", "coreset", "margin", "coreset_robust", "entropy", "kmeans", "ceal")
+    compare.run(tiny_config(compare=names, max_episodes=2), tmp_path)
+    every = {"init": 1, "evaluate": 1, "select": len(names)}
+    # One set of signals for those that look at the embedding, one for the others; a cover radius
+    # for kmeans, the others tell it or have no embedding; ceal trains on up to the whole pool.
+    assert {name: made.count(name) for name in set(made)} == every | {
+        "signals": 2,
+        "cover": 1,
+        "train_epoch": 2,
+    }
 
 
 def test_an_embedding_of_other_tools_is_named_by_its_file(tmp_path):

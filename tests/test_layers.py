@@ -38,6 +38,7 @@ ORDER = (
     "strategies",
     "embeddings",
     "replicates",
+    "programs",
     "learner",
     "settings",
     "history",

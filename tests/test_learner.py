@@ -71,7 +71,7 @@ def test_each_program_is_compiled_once_whatever_the_labeled_count(learners, name
     for count in (1, 4, 5, 11, OPTIONS.capacity):
         episode(learner, pool_of(count))
         assert learner.compiles == len(PROGRAMS[name])
-    assert learner.traces == dict.fromkeys(PROGRAMS[name], 1)
+    assert {one.name: one.traces for one in learner.programs} == dict.fromkeys(PROGRAMS[name], 1)
 
 
 def test_a_shape_that_changed_is_an_error_and_no_second_compile(learners):
@@ -101,6 +101,16 @@ def test_other_keys_give_other_networks_and_other_random_queries(learners):
     other, _, _, asked = episode(learners["random"], pool_of(6), key=1)
     assert (state.params["head"]["kernel"] != other.params["head"]["kernel"]).any()
     assert query.indices.tolist() != asked.indices.tolist()
+
+
+def test_an_embedding_too_large_to_square_is_refused_before_anything_is_chosen(learners):
+    learner = learners["coreset"]
+    state = learner.init(jax.random.key(0))
+    hidden = state.params["hidden"]
+    for factor in (1e25, jnp.nan):
+        bad = state.params | {"hidden": hidden | {"kernel": hidden["kernel"] * factor}}
+        with pytest.raises(UsageError, match=r"image 0 of the pool is not finite or beyond 1e\+15"):
+            learner.ask(jax.random.key(1), state._replace(params=bad), pool_of(6))
 
 
 def test_random_looks_at_nothing(learners):

@@ -63,6 +63,19 @@ def test_a_layout_takes_the_fewest_turns_and_devices(num_seeds, num_devices, slo
     assert turns.max() == -(-num_seeds // num_devices)
 
 
+def test_few_seeds_are_dealt_evenly_over_the_devices():
+    layout = make_layout(8, "map", jax.devices() * 4)
+    for count in range(9):
+        used = layout.counts(count)
+        assert used.sum() == count
+        assert used.max() - used.min() <= 1
+        places = layout.places(count)
+        assert len(set(places.tolist())) == count
+        for device, number in enumerate(used):  # the first slots of each, as the loop takes them
+            own = places[places // 2 == device] - 2 * device
+            assert own.tolist() == list(range(number))
+
+
 def test_stack_fills_the_room_that_is_left():
     layout = Layout(3, "map", None)
     np.testing.assert_array_equal(stack([np.float32(1), np.float32(2)], layout), [1, 2, 1])

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import importlib
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ from ml_collections import config_flags
 from PIL import Image
 
 from jax_al import experiment
-from jax_al.command_line import take_strategy_options
+from jax_al.command_line import set_options, take_options
 from jax_al.report import ReportError, write_report
 from jax_al.report.sections import command, places_again
 from jax_al.report.workdirs import flat
@@ -205,23 +206,33 @@ def until(condition):
     raise AssertionError("It did not happen within a minute.")
 
 
-def test_the_command_makes_the_same_config():
-    config = tiny_config(strategy="random", lr=0.02)
-    given = {"embedding": "a b.npy", "size": 3, "rate": 1e-05, "number": "3", "on": True, "k": None}
-    with config.unlocked():
-        config.strategy_args.update(given | {"widths": (4,), "name": "a=b"})
+def repeated(config):
+    """Returns the config that the command on the page makes of `config`."""
     words = shlex.split(command(flat(json.loads(config.to_json_best_effort())), "runs/a place"))
     assert words[:2] == ["python", "launch.py"]
     words.remove("--workdir=runs/a place")
-    words, options = take_strategy_options(words)
+    words, options = take_options(words)
     values = flags.FlagValues()
     config_flags.DEFINE_config_file(
         "config", flag_values=values, lock_config=True, sys_argv=words[1:]
     )
     values(words[1:])
-    with values.config.unlocked():
-        values.config.strategy_args.update(options)
-    assert values.config.to_json_best_effort() == config.to_json_best_effort()
+    set_options(values.config, options)
+    return values.config
+
+
+def test_the_command_makes_the_same_config():
+    config = tiny_config(strategy="random", lr=0.02)
+    given = {"embedding": "a b.npy", "size": 3, "rate": 1e-05, "number": "3", "on": True, "k": None}
+    with config.unlocked():
+        config.strategy_args.update(given | {"widths": (4,), "name": "a=b"})
+    assert repeated(config).to_json_best_effort() == config.to_json_best_effort()
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("[!_]*.py")), ids=str)
+def test_the_command_makes_the_same_config_for_every_recipe(recipe):
+    config = importlib.import_module(f"configs.{recipe.stem}").get_config()
+    assert repeated(config).to_json_best_effort() == config.to_json_best_effort()
 
 
 def test_no_two_runs_are_repeated_in_the_same_place(tmp_path, monkeypatch):

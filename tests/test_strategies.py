@@ -4,6 +4,7 @@ import collections
 import contextlib
 import functools
 import pathlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -292,11 +293,13 @@ def test_pseudo_labels_come_from_those_who_say_so_and_never_replace_a_bought_one
 
 
 @every_strategy
-def test_the_docstring_says_what_it_picks_in_one_line_and_what_it_needs(name):
+def test_the_docstring_says_what_it_picks_in_one_line_what_it_needs_and_costs_and_its_source(name):
     first, rest = STRATEGIES[name].__doc__.split("\n", 1)
     assert first.endswith(".")
     for need in made(name).needs:
         assert f"`{need}`" in rest
+    assert "O(" in rest  # the cost
+    assert re.search(r"\b(19|20)\d\d\b", rest)  # the source
 
 
 def test_unknown_names_and_options_are_sentences():
@@ -310,6 +313,10 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("kmeans", iterations=10**10)
     with pytest.raises(UsageError, match="tolerance is nan; it must be a number, 0 or more"):
         make_strategy("coreset_robust", tolerance=float("nan"))
+    with pytest.raises(UsageError, match=r"radius is 1e\+200; .* 0 or more and at most 1e\+15"):
+        make_strategy("probcover", radius=1e200)
+    with pytest.raises(UsageError, match=r"decay is 1e\+300; .* 0 or more and at most 1e\+15"):
+        make_strategy("ceal", decay=1e300)
     with pytest.raises(UsageError, match=r"beta is 'x', but must be of type float"):
         make_strategy("power_bald", beta="x")
 

@@ -59,11 +59,12 @@ def test_after_a_restart_the_ids_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", init)
     for _ in range(2):
         one = writer(tmp_path, [])
-        with one.seeds([0]):
+        with one.seeds([3]):
             one.log(ROW)
     assert ids[0] == ids[1]
-    with writer(tmp_path, []).seeds([1]):
-        pass
+    one = writer(tmp_path, [])
+    with one.seeds([1]):
+        one.log(ROW | {"seed": 1})
     assert ids[2][0] != ids[0][0]
     assert ids[2][1] == ids[0][1]
 
@@ -76,8 +77,9 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(wandb, "init", refuse)
     one = writer(tmp_path, said)
-    with one.seeds([0]):
+    with one.seeds([3]):
         one.log(ROW)
+        one.log(ROW | {"episode": 2})
         one.pictures({"curve": tmp_path / "missing.png"})
     assert len(said) == 1
     assert "the server is on fire" in said[0]
@@ -87,25 +89,36 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
 def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
     said = []
     one = writer(tmp_path, said)
-    with one.seeds([0]):
-        one.pictures({"curve": tmp_path / "missing.png"})
+    with one.seeds([3]):
         one.log(ROW)
+        one.pictures({"curve": tmp_path / "missing.png"})
     assert len(said) == 1
     assert len(runs(tmp_path)) == 1
 
 
 def test_an_error_of_the_run_itself_is_not_swallowed(tmp_path):
     one = writer(tmp_path, [])
-    with pytest.raises(ZeroDivisionError), one.seeds([0]):
-        raise ZeroDivisionError
-    assert len(runs(tmp_path)) == 1
+    with pytest.raises(ZeroDivisionError), one.seeds([3]):
+        one.log(ROW | {"test_accuracy": 1 / 0})
+
+
+def test_online_a_failure_is_told_before_any_work_and_offline_the_start_waits(
+    tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(wandb, "init", lambda **options: started.append(options) or refuse())
+    for mode, expected in (("online", 1), ("offline", 0)):
+        said = []
+        with writer(tmp_path, said, mode).seeds([3]):
+            assert len(said) == len(started) == expected
+        started.clear()
 
 
 def test_disabled_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", refuse)
     said = []
     one = writer(tmp_path, said, "disabled")
-    with one.seeds([0]):
+    with one.seeds([3]):
         one.log(ROW)
         one.pictures({})
     assert said == []

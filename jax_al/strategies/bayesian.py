@@ -31,8 +31,9 @@ def variation_ratios() -> Strategy:
     Score 1 - (share of the passes that vote for the most voted class) (Freeman 1965; with dropout
     Gal 2016, *Uncertainty in deep learning*, section 3.3.1). Gal et al. 2017 (arXiv 1703.02910,
     section 4) define what they call variation ratios by the mean probability, 1 - max_c p_c: that
-    is `mc_least_confidence`. Needs `mc_votes`. With T passes there are at most T levels, so ties,
-    which go to the lowest index, are many.
+    is `mc_least_confidence`. deepALplus (`var_ratio.py`) takes 1 - max_c p_c of one plain pass, so
+    it is `least_confidence` there. Needs `mc_votes`. With T passes there are at most T levels, so
+    ties, which go to the lowest index, are many.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
 
@@ -47,7 +48,8 @@ def mean_std() -> Strategy:
     """Picks the points whose class probabilities vary most between the passes.
 
     Score: the standard deviation over T of p_c, averaged over the classes (Kampffmeyer et al. 2016;
-    Gal et al. 2017, arXiv 1703.02910, "Mean STD"). Needs `mc_std`.
+    Gal et al. 2017, arXiv 1703.02910, "Mean STD"), of the T passes themselves (1 / T), as in
+    deepALplus. baal's `Variance` averages variances instead, which ranks otherwise. Needs `mc_std`.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
 
@@ -63,8 +65,8 @@ def bald() -> Strategy:
 
     Score H(mean over T of p) - mean over T of H(p), the mutual information of label and parameters
     in nats (Houlsby et al. 2011, arXiv 1112.5745; with dropout Gal et al. 2017, arXiv 1703.02910).
-    Below 2e-6 (1 + mean H(p)) it counts as 0, as it may be rounding: passes that agree tie. Needs
-    `mc_probs`, `mc_entropy`.
+    Below 2e-6 (1 + mean H(p)) it counts as 0, as it may be rounding: passes that agree tie. baal
+    and batchbald_redux give the same numbers but for that. Needs `mc_probs`, `mc_entropy`.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _scored(bald_score, "mc_probs", "mc_entropy")

@@ -12,6 +12,7 @@ from jax import lax
 from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, UsageError
 
 MOST_INT32 = 2**31 - 1  # what fits into the integers of a compiled program
+LARGEST = 1e15  # beyond it, squares and products of a few options overflow float32
 
 Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
@@ -86,7 +87,7 @@ def check_number(
     *,
     least: float | None = None,
     above: float | None = None,
-    most: float | None = None,
+    most: float = LARGEST,
     below: float | None = None,
 ) -> None:
     """Holds the option `name` to be a finite number within these bounds, those that are given.
@@ -96,13 +97,15 @@ def check_number(
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if (
-        not (is_number and abs(value) < math.inf)  # false for NaN, too
+        not (is_number and abs(value) <= max(most, LARGEST))  # false for NaN, too
         or (least is not None and value < least)
         or (above is not None and value <= above)
-        or (most is not None and value > most)
+        or value > most
         or (below is not None and value >= below)
     ):
-        raise _refusal(name, value, "number", least, above, most, below)
+        is_too_large = is_number and most < value < math.inf
+        shown = most if is_too_large or most < LARGEST else None
+        raise _refusal(name, value, "number", least, above, shown, below)
 
 
 def check_whole(name: str, value: Any, least: int, most: int = MOST_INT32) -> None:
@@ -128,6 +131,10 @@ def _refusal(
     below: float | None,
 ) -> UsageError:
     words = {"{} or more": least, "above {}": above, "at most {}": most, "below {}": below}
-    limits = " and ".join(text.format(limit) for text, limit in words.items() if limit is not None)
+    given = {text: limit for text, limit in words.items() if limit is not None}
+    limits = " and ".join(
+        text.format(f"{limit:g}" if isinstance(limit, float) else limit)
+        for text, limit in given.items()
+    )
     wanted = f"a {kind}, {limits}" if limits else f"a {kind}"
     return UsageError(f"config.strategy_args.{name} is {value!r}; it must be {wanted}.")

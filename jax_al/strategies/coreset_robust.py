@@ -26,8 +26,9 @@ def coreset_robust(
     the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
 
     `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs
-    `embedding`, no label. Runs on the host: from seconds to hours, by how hard the cover is;
-    memory by the pairs of points that could cover each other (at most 50 million are listed).
+    `embedding`, no label. Runs on the host: O(N^2 D) for the pairs of points that could cover each
+    other, of which at most 50 million are listed; then a problem that is NP-hard, from seconds to
+    hours, bounded by `max_nodes` alone.
 
     Args:
       outliers: share of the pool that may be left uncovered, 1e-4 in the paper.

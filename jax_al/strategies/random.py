@@ -9,7 +9,9 @@ from jax_al.strategies.choosing import at_random
 def random() -> Strategy:
     """Every unlabeled point is as likely as any other.
 
-    Without replacement, O(N log N). Needs no signal, so there is no pass over the pool.
+    Simple random sampling without replacement (Cochran 1977, *Sampling Techniques*, chapter 2), the
+    passive learner that active ones are measured against. O(N log N). Needs no signal, so there is
+    no pass over the pool.
     """
     return Strategy(needs=frozenset(), select=_select, seeded=True)
 

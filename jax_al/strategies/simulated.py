@@ -10,8 +10,10 @@ from jax_al.strategies.choosing import by_score, random_without_labels
 def class_balanced() -> Strategy:
     """Picks at random, each time from the class with the fewest labels that has points left.
 
-    What balance alone can bring; chance decides between classes that own as few. O(N log N). Needs
-    `true_labels`: only a simulated oracle has them, and any other is refused.
+    What balance alone can bring: stratified sampling (Cochran 1977, *Sampling Techniques*, chapter
+    5) with equal parts, labels owned before included; chance decides between classes that own as
+    few. O(N log N). Needs `true_labels`: only a simulated oracle has them, and any other is
+    refused.
     """
     return Strategy(frozenset({"true_labels"}), _class_balanced, seeded=True)
 
@@ -19,8 +21,10 @@ def class_balanced() -> Strategy:
 def oracle_uncertainty() -> Strategy:
     """Picks the points on whose true label the network has the highest loss.
 
-    Score -log p_(true class) in nats: what "uncertain" would pick if it knew. O(N). Needs
-    `log_probs` and `true_labels`: only a simulated oracle has them, and any other is refused.
+    Score -log p_(true class) in nats, the loss that learning-loss methods predict (Yoo & Kweon
+    2019, arXiv 1905.03677): what "uncertain" would pick if it knew. O(N); greedy, ties to the
+    lowest index. Needs `log_probs` and `true_labels`: only a simulated oracle has them, and any
+    other is refused.
     """
     return Strategy(
         frozenset({"log_probs", "true_labels"}),

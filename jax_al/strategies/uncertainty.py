@@ -18,7 +18,9 @@ from jax_al.strategies.choosing import by_score, random_without_labels
 def least_confidence() -> Strategy:
     """Picks the points whose most likely class is the least likely.
 
-    Score 1 - max_c p_c (Lewis & Gale 1994). Needs `log_probs`.
+    Score 1 - max_c p_c (Lewis & Gale 1994). Published code agrees in the ranking (scikit-activeml;
+    Monarch's book scales by C / (C - 1)), but where it subtracts from 1 in float32, all points
+    surer than 1 - 6e-8 tie; here the other probabilities are added up. Needs `log_probs`.
     O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(least_confidence_score)
@@ -38,7 +40,8 @@ def ratio() -> Strategy:
     """Picks the points whose two most likely classes are the closest in ratio.
 
     Score p_(2) / p_(1) (Monarch 2021, *Human-in-the-Loop Machine Learning*, section 3.2.3), as the
-    difference of the logarithms, which does not saturate. Needs `log_probs`.
+    difference of the logarithms: the same ranking as the book's code, which ties where p_(2) has
+    become 0. Needs `log_probs`.
     O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(ratio_score)
@@ -47,7 +50,10 @@ def ratio() -> Strategy:
 def entropy() -> Strategy:
     """Picks the points whose class distribution has the highest entropy.
 
-    Score -sum_c p_c log p_c in nats, with 0 log 0 = 0 (Shannon 1948). Needs `log_probs`.
+    Score -sum_c p_c log p_c in nats, with 0 log 0 = 0 (Shannon 1948), as in scikit-activeml. Code
+    that takes log p of p = 0 gets NaN and never picks such a point, or picks it first, as the sort
+    has it: the one beside BADGE (`entropy_sampling.py`), the one of Monarch's book. Needs
+    `log_probs`.
     O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(entropy_score)
@@ -57,7 +63,8 @@ def mc_least_confidence() -> Strategy:
     """Picks as `least_confidence`, from probabilities averaged over stochastic passes.
 
     Score 1 - max_c of the mean over T of p_c (Gal et al. 2017, section 4, under the name of
-    variation ratios, which otherwise count votes: `variation_ratios`). Needs `mc_probs`.
+    variation ratios, which otherwise count votes: `variation_ratios`). distil and baal average the
+    probabilities too. Needs `mc_probs`.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(least_confidence_score)
@@ -66,7 +73,8 @@ def mc_least_confidence() -> Strategy:
 def mc_margin() -> Strategy:
     """Picks as `margin`, from probabilities averaged over stochastic passes.
 
-    Score p_(2) - p_(1) of the mean over T of p. Needs `mc_probs`.
+    Score p_(2) - p_(1) of the mean over T of p (Scheffer et al. 2001, with the averages of Gal et
+    al. 2017); distil and baal do the same. Needs `mc_probs`.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(margin_score)
@@ -75,8 +83,8 @@ def mc_margin() -> Strategy:
 def mc_entropy() -> Strategy:
     """Picks as `entropy`, from probabilities averaged over stochastic passes.
 
-    Score H(mean over T of p), the predictive entropy (Gal et al. 2017, "Max Entropy"). Needs
-    `mc_probs`.
+    Score H(mean over T of p), the predictive entropy (Gal et al. 2017, "Max Entropy"). Not the mean
+    of the entropies, which forgets that the passes disagree. Needs `mc_probs`.
     O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
     """
     return _averaged(entropy_score)
