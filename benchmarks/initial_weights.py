@@ -8,13 +8,18 @@ default), or truncated normal of variance 1 / fan in with biases of zero (Flax's
 extra. About eight minutes on two cores; prints a table.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
+
+try:
+    import torch
+    from torch import nn
+    from torch.nn import functional
+except ImportError:
+    sys.exit("benchmarks/initial_weights.py runs in PyTorch: pip install 'jax_al[bench]'")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
@@ -101,6 +106,7 @@ def train(seed: int, count: int, init: str, X, Y, X_test, Y_test) -> tuple[float
 
 def main() -> None:
     """Trains all of them."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     data = images_and_labels()
     print("| labels | seed | initial weights | training loss | test accuracy |")
     print("|---:|---:|---|---:|---:|")

@@ -81,11 +81,6 @@ class Checkpoints:
         )
         return found["state"], found["metrics"]
 
-    def restore_unchecked(self, episode: int) -> Any:
-        """Returns the state saved for `episode` as NumPy arrays, without knowing its shapes."""
-        args = ocp.args.Composite(state=ocp.args.StandardRestore())
-        return self._manager.restore(episode, args=args)["state"]
-
     def __enter__(self) -> "Checkpoints":
         return self
 

@@ -6,9 +6,9 @@ Everything is written for one seed; this is the edge at which the axis S appears
 "vmap"  all seeds at once in every operation: for accelerators that one small network leaves idle;
         rounding differs from a seed alone (sums are taken in another order).
 
-On two CPU cores "map" costs what a loop in Python costs; "vmap" costs 1.4 times as much to train
-and several times to look at images, as convolutions with weights of their own become grouped ones
-(`benchmarks/seeds.py`). On several devices the seeds are split among them in either form.
+On two CPU cores "map" costs what a loop in Python costs; "vmap" of two to eight seeds 5 to 7 times
+as much, as convolutions with weights of their own become grouped ones (`benchmarks/seeds.py`). On
+several devices the seeds are split among them in either form.
 """
 
 from collections.abc import Callable, Sequence

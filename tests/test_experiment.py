@@ -8,12 +8,12 @@ import sys
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from PIL import Image
 
 from jax_al import data, experiment, records
 from jax_al.base import UsageError
-from jax_al.checkpoint import Checkpoints
 from tests.runs import ROOT, tiny_config, without_times
 
 METRICS = [
@@ -39,8 +39,9 @@ METRICS = [
 
 
 def parameters(workdir, seed, episode):
-    with Checkpoints(workdir / "checkpoints" / f"seed_{seed}", None) as checkpoints:
-        return checkpoints.restore_unchecked(episode)
+    place = workdir / "checkpoints" / f"seed_{seed}" / f"episode_{episode:03}" / "state"
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(place.resolve())
 
 
 def same(workdir, other):

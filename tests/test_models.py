@@ -225,7 +225,11 @@ def test_deep_networks_see_each_image_alone_and_every_part_of_them_learns(name):
         ("vgg16", (31, 32, 3), {}, "'vgg16' needs images of at least 32x32"),
         ("resnet18", (32, 7, 1), {}, "'resnet18' needs images of at least 8x8"),
         ("vgg16", (32, 32, 3), {"width": 0}, "config.model.width is 0"),
-        ("resnet18", (32, 32, 3), {"dropout_rates": (0.1, 0.2)}, "must be 1 numbers"),
+        ("resnet18", (32, 32, 3), {"dropout_rates": (0.1, 0.2)}, "must be 1 number.s. from 0"),
+        ("resnet18", (32, 32, 3), {"dropout_rates": 0.1}, "is 0.1, but must be 1 number.s."),
+        ("resnet18", (32, 32, 3), {"dropout_rates": ("a",)}, "must be 1 number.s. from 0"),
+        ("resnet18", (32, 32, 3), {"width": "wide"}, "is 'wide', but must be a whole number"),
+        ("resnet18", (32, 32, 3), {"width": 8.0}, "is 8.0, but must be a whole number"),
     ],
 )
 def test_mistakes_in_the_options_of_deep_networks(name, shape, changes, message):

@@ -108,6 +108,29 @@ def shown(browser, figure):
     )
 
 
+def test_a_page_that_keeps_itself_fresh_comes_back_as_it_was_left(open_page, tmp_path):
+    for name in ("random", "coreset"):
+        make_run(tmp_path / "tree" / name, name, looks=True, max_episodes=9)
+    write_report([tmp_path / "tree"], tmp_path / "page.html", files=False, refresh=4)
+    browser = open_page(path=tmp_path / "page.html")
+    click = "document.querySelector(arguments[0]).click()"
+    run(browser, click, '.switch[data-strategy="coreset"]')
+    run(browser, click, "#bands")
+    choose = """const s = document.getElementById("map-strategy"); s.value = "coreset";
+        s.dispatchEvent(new Event("change")); document.getElementById("map-on").click()"""
+    run(browser, choose)
+    state = """return [...document.querySelectorAll(".switch[aria-pressed]")]
+        .map((button) => button.getAttribute("aria-pressed"))
+        .concat([...document.querySelectorAll("#map-strategy, #map-seed, #map-episode")]
+            .map((control) => control.value))
+        """
+    left = run(browser, state)
+    run(browser, "window.isOld = true")
+    until(browser, "return !window.isOld && document.documentElement.dataset.ready === 'yes'")
+    assert run(browser, state) == left
+    assert "false" in left
+
+
 def test_the_page_loads_without_error_and_without_asking_a_network(open_page):
     browser = open_page()
     asked = [

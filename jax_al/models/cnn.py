@@ -3,7 +3,7 @@
 import jax
 from flax import nnx
 
-from jax_al.base import Outputs, UsageError
+from jax_al.base import Outputs
 from jax_al.convolution import convolve, max_pool
 from jax_al.models.network import (
     Model,
@@ -11,6 +11,7 @@ from jax_al.models.network import (
     check_at_least_one,
     check_images,
     check_rates,
+    check_widths,
     dropout,
     pure,
     uniform,
@@ -88,8 +89,7 @@ def cnn(
       dropout_rates: after the pooling and after the hidden layer.
     """
     check_images("cnn", image_shape, 6)
-    if len(widths) != 2 or min(widths) < 1:
-        raise UsageError(f"config.model.widths is {widths}, but must be two numbers from 1 on.")
+    check_widths("widths", widths, 2)
     check_at_least_one("embedding_size", embedding_size)
     check_rates("dropout_rates", dropout_rates, 2)
     return pure(

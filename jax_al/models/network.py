@@ -106,23 +106,51 @@ def check_images(model: str, image_shape: tuple[int, int, int], least: int) -> N
         )
 
 
-def check_at_least_one(option: str, value: int) -> None:
-    """Makes sure that `value` is positive.
+def check_at_least_one(option: str, value: Any) -> None:
+    """Makes sure that `value` is a whole number from 1 on.
 
     Raises:
       UsageError: it is not.
     """
-    if value < 1:
-        raise UsageError(f"config.model.{option} is {value}, but must be at least 1.")
+    if not _is_width(value):
+        raise UsageError(
+            f"config.model.{option} is {value!r}, but must be a whole number, at least 1."
+        )
 
 
-def check_rates(option: str, rates: tuple[float, ...], count: int) -> None:
+def check_widths(option: str, widths: Any, count: int) -> None:
+    """Makes sure that `widths` are `count` whole numbers from 1 on.
+
+    Raises:
+      UsageError: they are not.
+    """
+    if not (_is_row(widths, count) and all(map(_is_width, widths))):
+        raise UsageError(
+            f"config.model.{option} is {widths!r}, but must be {count} whole numbers from 1 on, in "
+            "brackets."
+        )
+
+
+def check_rates(option: str, rates: Any, count: int) -> None:
     """Makes sure that `rates` are `count` dropout rates.
 
     Raises:
       UsageError: they are not.
     """
-    if len(rates) != count or not all(0 <= rate < 1 for rate in rates):
+    if not (_is_row(rates, count) and all(map(_is_rate, rates))):
         raise UsageError(
-            f"config.model.{option} is {rates}, but must be {count} numbers from 0 to below 1."
+            f"config.model.{option} is {rates!r}, but must be {count} number(s) from 0 to below 1, "
+            "in brackets."
         )
+
+
+def _is_row(value: Any, count: int) -> bool:
+    return isinstance(value, tuple | list) and len(value) == count
+
+
+def _is_width(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 1

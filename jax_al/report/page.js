@@ -5,8 +5,28 @@
   const byId = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { responsive: true, displaylogo: false, displayModeBar: false };
-  const hidden = new Set(data.hidden);
-  let bands = data.bands;
+  // A page that keeps itself fresh comes back as it was left: `keep` notes it just before.
+  const note = "jax_al " + location.pathname;
+  function recall() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(note)) || {};
+      sessionStorage.removeItem(note);
+      return kept;
+    } catch { // no storage is allowed here
+      return {};
+    }
+  }
+  const kept = recall();
+  const hidden = new Set(kept.hidden || data.hidden);
+  let bands = kept.bands ?? data.bands;
+  let mapState = () => ({});
+  function keep() {
+    try {
+      sessionStorage.setItem(note, JSON.stringify({ hidden: [...hidden], bands, ...mapState() }));
+    } catch {
+      return; // then it comes back as new
+    }
+  }
 
   function theme() {
     const style = getComputedStyle(document.documentElement);
@@ -65,9 +85,10 @@
 
   const names = Object.keys(data.colors);
   function isShown(name) {
-    if (!names.includes(name)) // a pair of strategies: shown while both are
-      return name.split(" and ").every((part) => !hidden.has(part));
-    return !hidden.has(name);
+    if (names.includes(name)) return !hidden.has(name);
+    const isHalf = (one) => // a pair of strategies: shown while both are
+      names.some((other) => [`${one} and ${other}`, `${other} and ${one}`].includes(name));
+    return names.filter(isHalf).every((one) => !hidden.has(one));
   }
 
   function visibility(trace) {
@@ -91,6 +112,7 @@
       }
     for (const button of document.querySelectorAll(".switch[data-strategy]"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
+    if (byId("bands")) byId("bands").setAttribute("aria-pressed", String(bands));
   }
 
   function toggle(name) {
@@ -129,9 +151,9 @@
   if (byId("bands"))
     byId("bands").addEventListener("click", () => {
       bands = !bands;
-      byId("bands").setAttribute("aria-pressed", String(bands));
       showStrategies();
     });
+  showStrategies();
 
   // --- The map and the gallery -------------------------------------------------------------------
 
@@ -316,8 +338,19 @@
     byId("map-back").addEventListener("click", () => move(-1));
     byId("map-on").addEventListener("click", () => move(1));
     redrawMap = redraw;
+    mapState = () => ({
+      strategy: strategy.value, seed: seed.value, chosen: byId("map-class").value,
+      episode: episodes[Number(slider.value)],
+    });
+    if (kept.strategy in looks.strategies) strategy.value = kept.strategy;
     chooseStrategy();
-    slider.value = Math.min(1, Number(slider.max));
+    if (kept.seed in looks.strategies[strategy.value]) {
+      seed.value = kept.seed;
+      chooseSeed();
+    }
+    byId("map-class").value = kept.chosen || "";
+    const before = episodes.indexOf(kept.episode);
+    slider.value = before < 0 ? Math.min(1, Number(slider.max)) : before;
     redraw();
     drawLater(byId("picks"), () => {
       mapDrawn = true;
@@ -329,6 +362,10 @@
     for (const plot of drawn) Plotly.relayout(plot, themed());
     redrawMap();
   });
-  if (data.refresh) setTimeout(() => location.reload(), data.refresh * 1000);
+  if (data.refresh)
+    setTimeout(() => {
+      keep();
+      location.reload();
+    }, data.refresh * 1000);
   document.documentElement.dataset.ready = "yes";
 })();

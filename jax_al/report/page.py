@@ -215,8 +215,9 @@ def _swatch(style: Style) -> str:
 
 def _footer() -> str:
     return (
-        "<footer><p>Made by <code>python -m jax_al.report</code>. The formulas and their sources "
-        "are in <code>jax_al/statistics.py</code>. Drawn with plotly.js (MIT).</p></footer>\n"
+        "<footer><p>Made by jax_al; <code>python -m jax_al.report RUNS...</code> makes one of any "
+        "runs. The formulas and their sources are in <code>jax_al/statistics.py</code>. Drawn with "
+        "plotly.js (MIT).</p></footer>\n"
     )
 
 
