@@ -17,6 +17,7 @@ from jax_al.base import UsageError, did_you_mean
 from jax_al.workdir import flat
 
 _OPTION = re.compile(r"--?config\.(\w+)\.(\w+)=(.*)", re.DOTALL)
+_ALONE = re.compile(r"--?config\.(strategy_args|model)\.\w+")
 _FIELD = re.compile(r"--?config\.([\w.]+)(=.*)?", re.DOTALL)
 
 
@@ -29,6 +30,7 @@ def take_options(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, An
     Returns:
       The other words, and the options by the field of the config they belong to.
     """
+    argv = _joined(argv)
     fields = ["strategy_args"]
     if any(re.match(r"--?config\.model\.name=", word) for word in argv):
         fields.append("model")
@@ -44,20 +46,34 @@ def take_options(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, An
             options[field][name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             options[field][name] = text
+        if (field, name) == ("model", "name"):
+            options[field][name] = text
     return rest, options
 
 
 def set_options(config: ConfigDict, options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Puts what `take_options` took into `config`.
+    """Puts what `take_options` took into `config`, of whatever type: strategy and model judge it.
 
     Another model than the recipe's has other options, so none of the recipe's is left.
     """
-    model = options.get("model", {})
+    model = dict(options.get("model", {}))
+    if model.get("name") in (None, config.model.name):
+        model = config.model.to_dict() | model
     with config.unlocked():
-        config.strategy_args.update(options["strategy_args"])
-        if model and model["name"] != config.model.name:
-            config.model = ConfigDict()
-        config.model.update(model)
+        # Made anew, since a ConfigDict holds its fields to the types they had.
+        config.strategy_args = ConfigDict(config.strategy_args.to_dict() | options["strategy_args"])
+        config.model = ConfigDict(model)
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """Returns `argv` with options that are followed by their value, as absl allows, as one word."""
+    words: list[str] = []
+    for word in argv:
+        if words and _ALONE.fullmatch(words[-1]) and not word.startswith("-"):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def config_path(argv: Sequence[str], default: str) -> str:

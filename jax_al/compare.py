@@ -8,13 +8,15 @@ over, what is not goes on, and any of them can be continued alone.
 import contextlib
 import pathlib
 import sys
+import traceback
 
 from ml_collections import ConfigDict
 
-from jax_al import experiment, records, workdir
+from jax_al import experiment, interrupt, records, workdir
 from jax_al.base import UsageError
 from jax_al.embeddings import check_embedding
 from jax_al.strategies import make_strategy
+from jax_al.terminal import describe_devices
 
 
 def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False) -> None:
@@ -31,7 +33,7 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
     Raises:
       UsageError: the config, the data or a directory cannot be used, or strategies failed in a
         way that the user can mend.
-      Exception: the first of those with which strategies failed otherwise.
+      RuntimeError: strategies failed otherwise; what they raised has been printed.
     """
     parts = {}
     for entry in config.compare:
@@ -50,18 +52,20 @@ def run(config: ConfigDict, directory: pathlib.Path, *, overwrite: bool = False)
         except OSError:  # a full disk is full for the others too
             raise
         except Exception as error:
+            interrupt.check()  # a Ctrl-C may come as an error of some other kind
             failed[name] = error
-            print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    from jax_al import report
-
-    curves = {name: records.read_metrics(directory / name / "metrics.jsonl") for name in parts}
-    curves = {name: rows for name, rows in curves.items() if rows}
-    if curves:
-        report.plot_curves(directory / "curve.png", curves, config.data.name)
-        print(f"All of them together: {directory / 'curve.png'}")
-        places = [directory / name for name in parts]
-        experiment.write_report(places, directory / "report.html", print)
-    _tell(failed, len(parts))
+            if isinstance(error, UsageError):
+                print(f"{name} failed: {error}", file=sys.stderr, flush=True)
+            else:
+                traceback.print_exception(error)
+            # Its frames hold what it had on the device, which the others may need.
+            traceback.clear_frames(error.__traceback__)
+    _draw(directory, list(parts), config.data.name)
+    if failed:
+        reasons = "; ".join(f"{name}: {_reason(error)}" for name, error in failed.items())
+        sentence = f"{len(failed)} of {len(parts)} strategies failed. {reasons}"
+        are_mendable = all(isinstance(error, UsageError) for error in failed.values())
+        raise UsageError(sentence) if are_mendable else RuntimeError(sentence)
 
 
 def _begin(
@@ -70,11 +74,13 @@ def _begin(
     overwrite: bool,
     shared: experiment.Shared,
 ) -> None:
-    """Checks all parts, then clears them if they are to be overwritten, and says what each will be.
+    """Checks all parts, then clears them if they are to be overwritten, and writes their configs.
 
     All of them before the first begins: so what is interrupted goes on without --overwrite, and
-    whoever looks at the directory meanwhile knows what is still to come.
+    whoever looks at the directory meanwhile knows what is still to come. (What a strategy refuses
+    only when its program is made, such as too many parameters for `bait`, comes after.)
     """
+    describe_devices()  # before anything is touched: the wanted ones may not be there
     with contextlib.ExitStack() as held:
         for name in parts:
             held.enter_context(workdir.locked(directory / name))
@@ -82,24 +88,34 @@ def _begin(
         if overwrite:
             for name in ("curve.png", "report.html"):
                 (directory / name).unlink(missing_ok=True)
-        for name, one in prepared.items():
-            if overwrite:
+            for name in parts:
                 workdir.clear(directory / name)
-            else:
-                workdir.check_config(directory / name, one.public)
+        else:
+            for name, one in prepared.items():
+                experiment.past(one, directory / name)
         for name, one in prepared.items():
             workdir.write_config(directory / name, one.public)
 
 
-def _tell(failed: dict[str, Exception], num_parts: int) -> None:
-    """Raises what strategies failed with, if any did."""
-    if not failed:
-        return
-    for error in failed.values():
-        if not isinstance(error, UsageError):
-            raise error
-    reasons = " ".join(f"{name}: {error}" for name, error in failed.items())
-    raise UsageError(f"{len(failed)} of {num_parts} strategies failed. {reasons}")
+def _draw(directory: pathlib.Path, names: list[str], data_name: str) -> None:
+    """Draws the strategies together, those that have ended an episode."""
+    from jax_al import report
+
+    curves = {}
+    for name in names:
+        with contextlib.suppress(UsageError):  # a file that cannot be read has failed its part
+            curves[name] = records.read_metrics(directory / name / "metrics.jsonl")
+    curves = {name: rows for name, rows in curves.items() if rows}
+    if curves:
+        report.plot_curves(directory / "curve.png", curves, data_name)
+        print(f"All of them together: {directory / 'curve.png'}")
+        places = [directory / name for name in curves]
+        experiment.write_report(places, directory / "report.html", print)
+
+
+def _reason(error: Exception) -> str:
+    kind = type(error).__name__
+    return str(error) if isinstance(error, UsageError) else f"{kind} (above)"
 
 
 def _part(config: ConfigDict, entry: str) -> tuple[str, ConfigDict]:

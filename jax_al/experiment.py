@@ -81,6 +81,20 @@ def prepare(config: ConfigDict, shared: Shared) -> Prepared:
     return Prepared(public, fields, strategy, dataset, model, shared.embeddings[source])
 
 
+def past(prepared: Prepared, directory: pathlib.Path) -> dict[int, History]:
+    """Returns what is on record in `directory`, by seed; it is locked by the caller.
+
+    Raises:
+      UsageError: `prepared` cannot go on with it.
+    """
+    dataset = prepared.dataset
+    workdir.check_config(directory, prepared.public)
+    found = history.load(directory, prepared.fields, len(dataset.labels))
+    for one in found.values():
+        history.check_data(one.picks, dataset.index, dataset.labels, dataset.ids)
+    return found
+
+
 def run(
     config: ConfigDict,
     directory: pathlib.Path,
@@ -105,17 +119,13 @@ def run(
     shared = shared or Shared()
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     with workdir.locked(directory):
-        public, fields, strategy, dataset, model, embedding = prepare(config, shared)
+        prepared = prepare(config, shared)
+        public, fields, strategy, dataset, model, embedding = prepared
         num_points = len(dataset.labels)
-        done = {}
-        if not overwrite:
-            workdir.check_config(directory, public)
-            done = history.load(directory, fields, num_points)
+        done = {} if overwrite else past(prepared, directory)
         terminal = Terminal()
         terminal.facts(_facts(fields, directory, dataset, devices))
         seeds = range(config.seed, config.seed + config.num_seeds)
-        for past in done.values():
-            history.check_data(past.picks, dataset.index, dataset.labels, dataset.ids)
         todo = [
             seed
             for seed in seeds
@@ -152,7 +162,7 @@ def run(
                 workdir.clear(directory)
             workdir.write_config(directory, public)
             terminal.say(
-                f"{learner.fresh} of {len(learner.programs)} programs compiled in "
+                f"{learner.num_compiled} of {len(learner.programs)} programs compiled in "
                 f"{learner.seconds_compile:.1f} s, once for the whole run."
             )
             wandb = WandbWriter(

@@ -1,4 +1,4 @@
-"""Ask and tell: what is compiled, for whom. Every program is compiled before the first step.
+"""Ask and tell: the programs of a model and a strategy, all compiled before the first step.
 
 With a `layout` it serves many seeds in the same programs (`replicates.py`), as in the experiment.
 Without, it serves anyone with a loop of their own::
@@ -119,7 +119,9 @@ class Learner:
             batch_size=options.batch_size,
             augment=options.augment,
         )
-        self._compiled: dict[Hashable, Program] = {}  # shared with learners of other strategies
+        # Shared with the learners of other strategies.
+        self._compiled: dict[Hashable, Program] = {}
+        self._random_nets: list[jax.Array] = []  # the embedding, once it has been wanted
         self._adopt(strategy, embedding, true_labels)
 
     def with_strategy(
@@ -142,8 +144,8 @@ class Learner:
 
     @property
     def compiles(self) -> int:
-        """How often a program of this learner was traced and compiled: constant, one for each."""
-        return sum(program.traces for program in self.programs)
+        """How many programs this learner uses, each compiled once."""
+        return len(self.programs)
 
     def init(self, init_key: jax.Array, count: int | None = None) -> TrainState:
         """Returns a fresh network and optimizer."""
@@ -257,7 +259,8 @@ class Learner:
                 )
             self.given["true_labels"] = self._put(true_labels)
         if "embedding" in needs and strategy.embedding == "random_net":
-            self.given["embedding"] = self._random_net()
+            self._random_nets[:] = self._random_nets or [self._random_net()]
+            self.given["embedding"] = self._random_nets[0]
         elif "embedding" in needs and strategy.embedding != "model":
             if embedding is None:
                 raise UsageError(f"This strategy wants the embedding {strategy.embedding!r}.")
@@ -311,7 +314,7 @@ class Learner:
                 *(query.indices, points, pool),
                 shared={1} if is_given else set(),
             )
-        self.fresh = len(self._compiled) - known + 1  # programs that no one had compiled before
+        self.num_compiled = len(self._compiled) - known + 1  # what no strategy before had needed
         self.seconds_compile = time.perf_counter() - start
 
     def _look(self, needs: frozenset[str]) -> Callable[..., Signals]:

@@ -51,10 +51,10 @@ class NearDuplicates:
           picks: int [Q], pool rows in pick order, at least one.
         """
         rows = np.concatenate([owned, picks]).astype(int)
-        thumbnails, found = self.thumbnails[rows], 0
+        theirs, found = self.thumbnails[rows], 0
         for first in range(0, len(picks), _AT_ONCE):  # all at once would be Q x (K + Q) distances
             places = len(owned) + np.arange(first, min(first + _AT_ONCE, len(picks)))
-            sq = _sq_distances(thumbnails[places], thumbnails)
+            sq = _sq_distances(theirs[places], theirs)
             is_earlier = np.arange(len(rows)) < places[:, None]
             found += int(((sq <= self.sq_radius) & is_earlier).any(axis=1).sum())
         return found / len(picks)

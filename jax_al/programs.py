@@ -1,4 +1,4 @@
-"""Programs: functions of one seed, each compiled once, ahead of time, for one set of shapes."""
+"""Programs: functions of one seed, compiled for one or several, ahead of time and once."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -18,9 +18,6 @@ class Program:
       layout: None: it serves one seed. Else arguments and results have an axis S in front.
       shared: positions of the arguments that are the same for all seeds and have no such axis.
       donated: position of an argument whose memory may be used for the results.
-
-    Attributes:
-      traces: how often the function was traced; 1.
     """
 
     def __init__(
@@ -33,7 +30,6 @@ class Program:
         donated: int | None = None,
     ):
         self.name = name
-        self.traces = 0
         self._layout = layout
         donate = [] if donated is None else [donated]
         if layout is not None:
@@ -47,12 +43,11 @@ class Program:
                 ),
             )
 
-        def counted(*arguments):
-            self.traces += 1
+        def named(*arguments):
             return function(*arguments)
 
-        counted.__name__ = name
-        self._compiled = jax.jit(counted, donate_argnums=donate).lower(*arguments).compile()
+        named.__name__ = name
+        self._compiled = jax.jit(named, donate_argnums=donate).lower(*arguments).compile()
 
     def __call__(self, count: int | None, *arguments: Any) -> Any:
         """Returns the results for `count` seeds of the layout, None: all there is room for."""

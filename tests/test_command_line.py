@@ -11,6 +11,7 @@ from jax_al.command_line import (
     take_options,
     why_no_config,
 )
+from jax_al.models import make_model
 
 
 def test_the_options_of_a_strategy_are_taken_out():
@@ -36,6 +37,14 @@ def test_another_model_brings_its_own_options():
     same = default.get_config()
     set_options(same, take_options(["--config.model.name=cnn", "--config.model.widths=(1, 2)"])[1])
     assert same.model.to_dict() == default.get_config().model.to_dict() | {"widths": (1, 2)}
+    apart, taken = take_options(["x", "--config.model.name", "18", "--config.model.width", "8"])
+    assert (apart, taken["model"]) == (["x"], {"name": "18", "width": 8})
+    for wrong in ("64.0", "sixty", "(1, 2)"):  # of another type than the recipe's
+        flags = ["--config.model.name=cnn", f"--config.model.embedding_size={wrong}"]
+        set_options(same, take_options(flags)[1])
+        options = same.model.to_dict()
+        with pytest.raises(UsageError, match="embedding_size is"):
+            make_model(options.pop("name"), (8, 8, 1), 3, **options)
     kept = ["--config.model.widths=(1, 2)"]  # of the recipe's model, so its types are held
     assert take_options(kept) == (kept, {"strategy_args": {}})
 

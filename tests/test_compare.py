@@ -1,9 +1,10 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from jax_al import compare, experiment, learner, records, strategies, workdir
+from jax_al import compare, experiment, learner, phases, records, strategies, workdir
 from jax_al.base import UsageError
 from tests.runs import tiny_config, without_times
 
@@ -108,20 +109,49 @@ def failing(error):
     return make
 
 
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (UsageError("No."), "1 of 3 strategies failed. broken: No."),
-        (ZeroDivisionError("by nothing"), "by nothing"),
-    ],
-)
-def test_one_strategy_that_fails_does_not_stop_the_others(error, told, tmp_path, monkeypatch):
-    monkeypatch.setitem(strategies.STRATEGIES, "broken", failing(error))
-    config = tiny_config(compare=("random", "broken", "coreset"), max_episodes=2)
-    with pytest.raises(type(error), match=told):
-        compare.run(config, tmp_path)
-    assert [len(without_times(tmp_path / name)) for name in ("random", "coreset")] == [2, 2]
-    assert "broken" not in (tmp_path / "report.html").read_text().partition("<h2")[0]
+@pytest.mark.parametrize("names", [("random", "broken", "coreset"), ("broken", "coreset")])
+@pytest.mark.parametrize("kind", [UsageError, ZeroDivisionError])
+def test_one_strategy_that_fails_does_not_stop_the_others(
+    names, kind, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(strategies.STRATEGIES, "broken", failing(kind("No.")))
+    is_bug = kind is ZeroDivisionError
+    told = rf"1 of {len(names)} strategies failed. broken: {'Zero.*above' if is_bug else 'No'}"
+    with pytest.raises(RuntimeError if is_bug else UsageError, match=told):
+        compare.run(tiny_config(compare=names, max_episodes=2), tmp_path)
+    assert ("Traceback" in capsys.readouterr().err) == is_bug
+    assert len(without_times(tmp_path / "coreset")) == 2
+    assert (tmp_path / "report.html").exists()
+
+
+def test_what_fails_late_keeps_what_it_had_and_goes_on_next_time(tmp_path, monkeypatch):
+    record, names = phases.record, ("entropy", "random")
+
+    def record_until(this, seed, episode, *rest):
+        if episode == 2 and this.fields["strategy"] == "entropy":
+            raise ZeroDivisionError
+        return record(this, seed, episode, *rest)
+
+    config = tiny_config(compare=names)
+    with monkeypatch.context() as patched:
+        patched.setattr(phases, "record", record_until)
+        with pytest.raises(RuntimeError, match="entropy"):
+            compare.run(config, tmp_path)
+    assert [len(without_times(tmp_path / name)) for name in names] == [1, 3]
+    compare.run(config, tmp_path)
+    experiment.run(tiny_config(strategy="entropy"), tmp_path / "alone")
+    assert without_times(tmp_path / "entropy") == without_times(tmp_path / "alone")
+
+
+def test_what_is_refused_changes_nothing(compared, tmp_path):
+    names = ("random", "coreset")
+    for name in names:
+        shutil.copytree(compared / name, tmp_path / name)
+    with pytest.raises(UsageError, match="can only grow"):
+        compare.run(tiny_config(compare=names, num_seeds=2, max_episodes=1), tmp_path)
+    for name in names:
+        for file in ("config.json", "metrics.jsonl"):
+            assert (tmp_path / name / file).read_bytes() == (compared / name / file).read_bytes()
 
 
 def test_programs_are_shared_by_the_strategies(tmp_path, monkeypatch):
@@ -134,13 +164,15 @@ def test_programs_are_shared_by_the_strategies(tmp_path, monkeypatch):
 
     monkeypatch.setattr(learner, "Program", Counted)
     names = ("random", "coreset", "margin", "coreset_robust", "entropy", "kmeans", "ceal")
-    compare.run(tiny_config(compare=names, max_episodes=2), tmp_path)
-    every = {"init": 1, "evaluate": 1, "select": len(names)}
+    rest = ("coreset@random_net", "kmeans@random_net")
+    compare.run(tiny_config(compare=names + rest, max_episodes=2), tmp_path)
+    every = {"init": 1, "evaluate": 1, "select": len(names + rest)}
     # One set of signals for those that look at the embedding, one for the others; a cover radius
-    # for kmeans, the others tell it or have no embedding; ceal trains on up to the whole pool.
+    # for kmeans with each embedding, the others tell it or have no embedding; ceal trains on up to
+    # the whole pool.
     assert {name: made.count(name) for name in set(made)} == every | {
         "signals": 2,
-        "cover": 1,
+        "cover": 2,
         "train_epoch": 2,
     }
 

@@ -49,6 +49,17 @@ def test_every_copy_is_found_in_a_pool_full_of_copies(side):
     assert looked.share(np.arange(40, 360), np.arange(40)) == 0.0
 
 
+def test_many_images_and_picks_are_taken_in_parts_and_none_is_forgotten():
+    images = noise(250, seed=5)
+    images[249] = images[0]
+    images[180:200] = images[20:40]
+    looked = NearDuplicates(images)
+    blocks = images.reshape(250, 8, 2, 8, 2, 3).astype(float).sum(axis=(2, 4))
+    np.testing.assert_array_equal(looked.thumbnails, blocks.reshape(250, -1))
+    assert looked.share(np.arange(40), np.arange(50, 250)) == 21 / 200
+    assert looked.share(np.array([], int), np.arange(250)) == 21 / 250
+
+
 def test_few_random_picks_are_near_duplicates():
     images = noise(2_000, seed=1)
     rows = np.random.default_rng(2).permutation(2_000)

@@ -98,8 +98,10 @@ def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
 
 def test_an_error_of_the_run_itself_is_not_swallowed(tmp_path):
     one = writer(tmp_path, [])
-    with pytest.raises(ZeroDivisionError), one.seeds([3]):
+    with pytest.raises(ZeroDivisionError), one.seeds([3]):  # noqa: PT012
+        one.log(ROW)
         one.log(ROW | {"test_accuracy": 1 / 0})
+    assert len(runs(tmp_path)) == 1
 
 
 def test_online_a_failure_is_told_before_any_work_and_offline_the_start_waits(

@@ -12,7 +12,7 @@ from jax import lax
 from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, UsageError
 
 MOST_INT32 = 2**31 - 1  # what fits into the integers of a compiled program
-LARGEST = 1e15  # beyond it, squares and products of a few options overflow float32
+LARGEST_OPTION = 1e15  # beyond it, squares and products of options overflow float32
 
 Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
@@ -87,7 +87,7 @@ def check_number(
     *,
     least: float | None = None,
     above: float | None = None,
-    most: float = LARGEST,
+    most: float = LARGEST_OPTION,
     below: float | None = None,
 ) -> None:
     """Holds the option `name` to be a finite number within these bounds, those that are given.
@@ -97,14 +97,14 @@ def check_number(
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if (
-        not (is_number and abs(value) <= max(most, LARGEST))  # false for NaN, too
+        not (is_number and abs(value) <= max(most, LARGEST_OPTION))  # false for NaN, too
         or (least is not None and value < least)
         or (above is not None and value <= above)
         or value > most
         or (below is not None and value >= below)
     ):
         is_too_large = is_number and most < value < math.inf
-        shown = most if is_too_large or most < LARGEST else None
+        shown = most if is_too_large or most < LARGEST_OPTION else None
         raise _refusal(name, value, "number", least, above, shown, below)
 
 

@@ -13,8 +13,8 @@ def coreset(*, embedding: str = "model") -> Strategy:
     Euclidean distance between embeddings, ties to the lowest index, no chance involved: the
     greedy 2-approximation of the k-center problem with the labeled points as fixed centers (Sener &
     Savarese 2018, arXiv 1708.00489, algorithm 1). Its `info` holds `cover_radius`, the largest
-    distance that is left. Published code does the same but for ties, which scikit-activeml draws,
-    and where everything is at distance 0, there the code beside BADGE picks its first point again.
+    distance that is left. Published code does the same but for ties, which scikit-activeml breaks
+    by chance. Where every point is at distance 0, the code beside BADGE picks the same one again.
     Needs `embedding`, no label. At most O(N (L + Q) D).
     """
     return Strategy(

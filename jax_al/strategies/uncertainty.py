@@ -20,7 +20,7 @@ def least_confidence() -> Strategy:
 
     Score 1 - max_c p_c (Lewis & Gale 1994). Published code agrees in the ranking (scikit-activeml;
     Monarch's book scales by C / (C - 1)), but where it subtracts from 1 in float32, all points
-    surer than 1 - 6e-8 tie; here the other probabilities are added up. Needs `log_probs`.
+    with p above 1 - 6e-8 tie; here the other probabilities are added up. Needs `log_probs`.
     O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
     return _one_pass(least_confidence_score)
@@ -51,8 +51,8 @@ def entropy() -> Strategy:
     """Picks the points whose class distribution has the highest entropy.
 
     Score -sum_c p_c log p_c in nats, with 0 log 0 = 0 (Shannon 1948), as in scikit-activeml. Code
-    that takes log p of p = 0 gets NaN and never picks such a point, or picks it first, as the sort
-    has it: the one beside BADGE (`entropy_sampling.py`), the one of Monarch's book. Needs
+    that takes log p of p = 0 gets NaN and picks such a point never or first, depending on
+    the sort: the one beside BADGE (`entropy_sampling.py`), the one of Monarch's book. Needs
     `log_probs`.
     O(N C); the Q highest scores, ties to the lowest index, no chance.
     """
