@@ -131,6 +131,8 @@ def check_fields(config: ConfigDict, path: str, default: ConfigDict) -> None:
 def _unknown_field(argv: Sequence[str], default: ConfigDict) -> str | None:
     """Returns a sentence about the first flag whose field does not exist, None if all do."""
     for match in filter(None, map(_FIELD.fullmatch, argv)):
+        if match[1].startswith("strategy_args.") and match[2] is None:
+            return f"An option wants a value: --config.{match[1]}=VALUE."
         parent: Any = default
         for name in match[1].split("."):
             if not isinstance(parent, ConfigDict):

@@ -69,6 +69,7 @@ def test_the_path_of_the_config(argv, path):
         ("--config.model.widht=1", "no field 'model.widht': did you mean 'widths'?"),
         ("--config.lr.x=1", "no field 'lr.x'."),
         ("--config.what.ever=1", "no field 'what.ever': There is batch_size"),
+        ("--config.strategy_args.beta", "wants a value: --config.strategy_args.beta=VALUE."),
     ],
 )
 def test_the_unknown_field_is_named_with_its_place(flag, sentence):
