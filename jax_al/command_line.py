@@ -56,13 +56,14 @@ def set_options(config: ConfigDict, options: Mapping[str, Mapping[str, Any]]) ->
 
     Another model than the recipe's has other options, so none of the recipe's is left.
     """
-    model = dict(options.get("model", {}))
-    if model.get("name") in (None, config.model.name):
-        model = config.model.to_dict() | model
+    strategy_args, model = options["strategy_args"], dict(options.get("model", {}))
+    # Made anew, since a ConfigDict holds its fields to the types they had.
     with config.unlocked():
-        # Made anew, since a ConfigDict holds its fields to the types they had.
-        config.strategy_args = ConfigDict(config.strategy_args.to_dict() | options["strategy_args"])
-        config.model = ConfigDict(model)
+        if strategy_args:
+            config.strategy_args = ConfigDict(config.strategy_args.to_dict() | strategy_args)
+        if model:
+            before = config.model.to_dict() if model["name"] == config.model.name else {}
+            config.model = ConfigDict(before | model)
 
 
 def _joined(argv: Sequence[str]) -> list[str]:

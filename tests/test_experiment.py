@@ -146,7 +146,7 @@ def test_a_seed_alone_equals_the_same_seed_among_others(whole, tmp_path):
 
 def test_seeds_split_over_devices_give_the_same(tmp_path):
     """Three seeds on two devices; then four slots, of which the two new seeds take one on each."""
-    config = tiny_config(num_seeds=5, strategy="badge")
+    config = tiny_config(num_seeds=5, strategy="badge", max_episodes=2)
     experiment.run(config, tmp_path / "one device")
     program = (
         "import pathlib, sys, jax\n"
@@ -154,7 +154,7 @@ def test_seeds_split_over_devices_give_the_same(tmp_path):
         "from tests.runs import tiny_config\n"
         "assert len(jax.devices()) == 2\n"
         "for num_seeds, at_once in ((3, 10), (5, 4)):\n"
-        "    fields = {'num_seeds': num_seeds, 'seeds_at_once': at_once}\n"
+        "    fields = {'num_seeds': num_seeds, 'seeds_at_once': at_once, 'max_episodes': 2}\n"
         "    config = tiny_config(strategy='badge', **fields)\n"
         "    experiment.run(config, pathlib.Path(sys.argv[1]))\n"
     )

@@ -206,9 +206,13 @@ def until(condition):
     raise AssertionError("It did not happen within a minute.")
 
 
+def in_json(config):
+    return json.loads(config.to_json_best_effort())
+
+
 def repeated(config):
     """Returns the config that the command on the page makes of `config`."""
-    words = shlex.split(command(flat(json.loads(config.to_json_best_effort())), "runs/a place"))
+    words = shlex.split(command(flat(in_json(config)), "runs/a place"))
     assert words[:2] == ["python", "launch.py"]
     words.remove("--workdir=runs/a place")
     words, options = take_options(words)
@@ -226,13 +230,15 @@ def test_the_command_makes_the_same_config():
     given = {"embedding": "a b.npy", "size": 3, "rate": 1e-05, "number": "3", "on": True, "k": None}
     with config.unlocked():
         config.strategy_args.update(given | {"widths": (4,), "name": "a=b"})
-    assert repeated(config).to_json_best_effort() == config.to_json_best_effort()
+    assert in_json(repeated(config)) == in_json(config)
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("[!_]*.py")), ids=str)
+@pytest.mark.parametrize(
+    "recipe", sorted((ROOT / "configs").glob("[!_]*.py")), ids=lambda path: path.stem
+)
 def test_the_command_makes_the_same_config_for_every_recipe(recipe):
     config = importlib.import_module(f"configs.{recipe.stem}").get_config()
-    assert repeated(config).to_json_best_effort() == config.to_json_best_effort()
+    assert in_json(repeated(config)) == in_json(config)
 
 
 def test_no_two_runs_are_repeated_in_the_same_place(tmp_path, monkeypatch):
