@@ -41,7 +41,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     except SystemExit:  # --help has been answered, which absl takes for a failure
         raise SystemExit(0) from None
     except flags.Error as error:
-        raise SystemExit(_failed(" ".join(str(error).split()))) from error
+        raise SystemExit(_failed(command_line.why_no_value(error))) from error
     except UsageError as error:
         raise SystemExit(_failed(str(error))) from error
     except Exception as error:

@@ -19,6 +19,12 @@ from jax_al.workdir import flat
 _OPTION = re.compile(r"--?config\.(\w+)\.(\w+)=(.*)", re.DOTALL)
 _ALONE = re.compile(r"--?config\.(strategy_args|model)\.\w+")
 _FIELD = re.compile(r"--?config\.([\w.]+)(=.*)?", re.DOTALL)
+# What Python and absl say of a text that is not of the type of its flag, and that type.
+_KINDS = {
+    "invalid literal for int()": "a whole number",
+    "could not convert string to float": "a number",
+    "('Non-boolean argument": "true or false",
+}
 
 
 def take_options(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
@@ -113,6 +119,16 @@ def why_no_config(
     kind, lines = type(error).__name__, str(error).strip().splitlines()
     reason = f"{kind}: {lines[-1].strip()}" if lines else kind
     return f"The config file {path} cannot be loaded: {reason}."
+
+
+def why_no_value(error: Exception) -> str:
+    """Returns a sentence that explains why a flag could not be read, as `error` of absl says."""
+    text = " ".join(str(error).split())
+    for reason, kind in _KINDS.items():
+        match = re.match(rf"flag --([\w.]+)=(.*?): {re.escape(reason)}", text)
+        if match is not None:
+            return f"{match[1]} is {match[2]!r}, but must be {kind}."
+    return text
 
 
 def check_fields(config: ConfigDict, path: str, default: ConfigDict) -> None:

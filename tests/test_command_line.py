@@ -1,6 +1,10 @@
 """Sentences for what a person may type wrong; `test_launch` sees them reach the terminal."""
 
+import inspect
+
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 from configs import default
 from jax_al.base import UsageError
@@ -10,6 +14,7 @@ from jax_al.command_line import (
     set_options,
     take_options,
     why_no_config,
+    why_no_value,
 )
 from jax_al.models import make_model
 
@@ -75,6 +80,35 @@ def test_the_path_of_the_config(argv, path):
 def test_the_unknown_field_is_named_with_its_place(flag, sentence):
     said = why_no_config(KeyError("x"), [flag], __file__, [], default.get_config())
     assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("--config.epochs=three", "config.epochs is 'three', but must be a whole number."),
+        ("--config.epochs=a: b", "config.epochs is 'a: b', but must be a whole number."),
+        ("--config.num_seeds=1.5", "config.num_seeds is '1.5', but must be a whole number."),
+        ("--config.lr=big", "config.lr is 'big', but must be a number."),
+        (
+            "--config.warm_start=perhaps",
+            "config.warm_start is 'perhaps', but must be true or false.",
+        ),
+        ("--overwrite=perhaps", "overwrite is 'perhaps', but must be true or false."),
+    ],
+)
+def test_a_value_of_the_wrong_type(word, sentence):
+    values = flags.FlagValues()
+    flags.DEFINE_bool("overwrite", False, "", flag_values=values)
+    path = inspect.getsourcefile(default)
+    argv = ["launch.py", word]
+    config_flags.DEFINE_config_file("config", path, flag_values=values, sys_argv=argv)
+    with pytest.raises(flags.Error) as caught:
+        values(argv)
+    assert why_no_value(caught.value) == sentence
+
+
+def test_what_is_not_a_value_is_told_in_the_words_of_absl():
+    assert why_no_value(flags.Error("Unknown command\nline flag")) == "Unknown command line flag"
 
 
 def test_other_failures_of_a_config_file():
