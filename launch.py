@@ -14,8 +14,9 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from configs import default
-from jax_al import command_line, interrupt
-from jax_al.base import UsageError
+from jax_al import interrupt
+from jax_al.cli import command_line
+from jax_al.errors import UsageError
 
 ROOT = pathlib.Path(__file__).parent
 FLAGS = flags.FLAGS
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> int:
     try:
         interrupt.listen()
         _cache_compiled_programs()
-        from jax_al import compare, experiment
+        from jax_al.run import compare, experiment
 
         run = compare.run if FLAGS.config.compare else experiment.run
         run(FLAGS.config, workdir, overwrite=FLAGS.overwrite)

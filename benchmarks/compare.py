@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from jax_al import statistics
-from jax_al.records import read_json, read_metrics
+from jax_al.session.records import read_json, read_metrics
 from jax_al.statistics import Curve
 
 REFERENCE = "random"

@@ -18,9 +18,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from benchmarks import setting
-from jax_al.base import empty_pool, label_points
-from jax_al.learner import Learner
+from jax_al.run.learner import Learner
 from jax_al.strategies import make_strategy
+from jax_al.types import empty_pool, label_points
 
 LABELS = 10_000
 OPTIONS = setting.OPTIONS._replace(capacity=LABELS, epochs=8, gamma=0.5, lr_step_epochs=3)

@@ -23,7 +23,7 @@ except ImportError:
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.data import load
+from jax_al.pools.load import load
 
 LABELS = (200, 500, 1_000)
 SEEDS = (0, 1)

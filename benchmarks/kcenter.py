@@ -81,7 +81,7 @@ def peak_mb() -> float:
 def ours(setting: dict, path: str | None) -> dict:
     import jax
 
-    from jax_al.kcenter import kcenter_greedy
+    from jax_al.geometry.kcenter import kcenter_greedy
 
     points, initial = problem(setting, path)
     jax.device_put(np.zeros(1)).block_until_ready()
@@ -106,7 +106,7 @@ def in_jit(setting: dict, path: str | None) -> dict:
     """The form that the learner compiles into its programs."""
     import jax
 
-    from jax_al.kcenter import kcenter_greedy_traced
+    from jax_al.geometry.kcenter import kcenter_greedy_traced
 
     points, initial = problem(setting, path)
     args = jax.device_put(points), jax.device_put(initial.astype(np.int32)), len(initial)
@@ -129,7 +129,7 @@ def sharded(setting: dict, path: str | None) -> dict:
     import jax
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-    from jax_al.kcenter.sharded import ShardedPoints, sharded_greedy
+    from jax_al.geometry.kcenter.sharded import ShardedPoints, sharded_greedy
 
     points, initial = problem(setting, path)
     mesh = Mesh(np.array(jax.devices()), ("rows",))
@@ -152,7 +152,7 @@ def sharded(setting: dict, path: str | None) -> dict:
 
 def from_disk(setting: dict, path: str | None) -> dict:
     """A matrix of 8 GB in a memory-mapped file, within 2 GB."""
-    from jax_al.kcenter import kcenter_greedy
+    from jax_al.geometry.kcenter import kcenter_greedy
 
     N, D = setting["N"], setting["D"]
     with tempfile.TemporaryDirectory() as folder:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.records import read_metrics
 from jax_al.report import learning_curve, plot_curves
+from jax_al.session.records import read_metrics
 
 PHASES = ("train", "evaluate", "embed", "select")
 

@@ -22,8 +22,8 @@ from kcenter import PAPER, machine, problem
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.kcenter import kcenter_greedy
-from jax_al.robust import covering, robust_kcenter
+from jax_al.geometry.kcenter import kcenter_greedy
+from jax_al.geometry.robust import covering, robust_kcenter
 
 try:
     from ortools.sat.python import cp_model

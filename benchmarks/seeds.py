@@ -27,10 +27,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from benchmarks import setting
-from jax_al.base import PoolState, empty_pool, label_points
-from jax_al.learner import Learner
-from jax_al.replicates import FORMS, Layout, make_layout, stack
+from jax_al.run.learner import Learner
+from jax_al.run.replicates import FORMS, Layout, make_layout, stack
 from jax_al.strategies import make_strategy
+from jax_al.types import PoolState, empty_pool, label_points
 
 OUT = Path(__file__).parent / "results" / "seeds.md"
 NUM_TEST, LABELS = 2_000, 320

@@ -1,8 +1,8 @@
 """What several benchmarks have in common: the data, the network and how it is trained."""
 
-from jax_al import data
-from jax_al.learner import Options
-from jax_al.models import Model, make_model
+from jax_al.learners.networks import Model, make_model
+from jax_al.pools import load as data
+from jax_al.run.learner import Options
 
 OPTIONS = Options(
     budget=1,

@@ -43,10 +43,10 @@ def make_signals(folder: Path) -> None:
     import jax.numpy as jnp
 
     from benchmarks.setting import OPTIONS, load_whole, small_cnn
-    from jax_al.base import Signals, empty_pool, label_points
-    from jax_al.learner import Learner
-    from jax_al.signals import pool_signals
+    from jax_al.run.learner import Learner
+    from jax_al.run.signals import pool_signals
     from jax_al.strategies import make_strategy
+    from jax_al.types import Signals, empty_pool, label_points
 
     dataset = load_whole("cifar10")
     options = OPTIONS._replace(capacity=LABELED, num_samples=PASSES)
@@ -91,8 +91,8 @@ def temporaries(name: str, num_points: int) -> dict:
     import jax
     import jax.numpy as jnp
 
-    from jax_al.base import Signals, empty_pool
     from jax_al.strategies import make_strategy
+    from jax_al.types import Signals, empty_pool
 
     N, C, T, D = num_points, 10, PASSES, max(DIMS)
     shapes = {
@@ -121,8 +121,8 @@ def ours(name: str, arrays: dict[str, np.ndarray], budget: int, limit: float) ->
     import jax
     import jax.numpy as jnp
 
-    from jax_al.base import Signals, empty_pool, label_points
     from jax_al.strategies import make_strategy
+    from jax_al.types import Signals, empty_pool, label_points
 
     strategy = make_strategy(name)
     labeled, truth = arrays["labeled"], arrays["true_labels"]

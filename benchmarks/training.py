@@ -4,7 +4,7 @@
 
 A step is what a run does: gather 32 CIFAR-shaped images out of a uint8 pool in memory, normalise
 them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use,
-`jax_al.training.train_epoch`; beside it the same program with JAX's own convolution gradient, and
+`learners.training.train_epoch`; beside it the same program with JAX's own convolution gradient, and
 PyTorch in both of its memory formats, its tensors in memory and no data loader in between. Then the
 forward pass alone over 10,000 images, 1,000 at a time. The pixels are random: time does not depend
 on them. Contestants take turns, so that a disturbance meets them all; the figures are medians.
@@ -31,11 +31,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from benchmarks import end_to_end
-from jax_al import training
-from jax_al.base import empty_pool, label_points
-from jax_al.inference import fit_normalizer
-from jax_al.models import make_model
-from jax_al.optimizers import make_optimizer
+from jax_al.learners import training
+from jax_al.learners.inference import fit_normalizer
+from jax_al.learners.networks import make_model
+from jax_al.learners.optimizers import make_optimizer
+from jax_al.types import empty_pool, label_points
 
 try:
     import torch
@@ -44,7 +44,7 @@ except ImportError:
     sys.exit("benchmarks/training.py compares with PyTorch: pip install 'jax_al[bench]'")
 
 # The function `models.cnn` hides the file of the same name.
-CNN_FILE = importlib.import_module("jax_al.models.cnn")
+CNN_FILE = importlib.import_module("jax_al.learners.networks.cnn")
 BATCH = 32
 FORWARD_CHUNK = 1000
 NUM_FORWARD = 10_000

@@ -53,7 +53,7 @@ def get_config() -> ConfigDict:
     config.keep_checkpoints = placeholder(int)
 
     config.model = ConfigDict()
-    config.model.name = "cnn"  # a name of jax_al.models.MODELS; the rest are its own options
+    config.model.name = "cnn"  # a name of learners.networks.MODELS; the rest are its own options
     config.model.widths = (32, 64)  # channels of the two 3x3 convolutions
     config.model.embedding_size = 128  # units of the hidden layer, whose values are the embedding
     config.model.dropout_rates = (0.25, 0.5)  # after the pooling, after the hidden layer

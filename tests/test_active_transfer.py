@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies.active_transfer import (
     active_transfer,
     fit_logistic,
@@ -14,6 +14,7 @@ from jax_al.strategies.active_transfer import (
 from jax_al.strategies.atlas import atlas
 from jax_al.strategies.choosing import highest
 from jax_al.strategies.parts import highest_in_parts, parts
+from jax_al.types import Signals, empty_pool, label_points
 
 
 def asked(strategy, features, p_true, labeled, budget):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from jax_al.base import NOTHING, Signals, empty_pool, label_points
 from jax_al.strategies.badge import badge, d2_sample, gradient_factors, sq_distances
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "badge.npz"
 

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies.bait import bait
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 
 def made(N, C=3, D=4, seed=0, scale=1.0):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.base import NOTHING, UNKNOWN, did_you_mean, empty_pool, label_points
+from jax_al.errors import did_you_mean
+from jax_al.types import NOTHING, UNKNOWN, empty_pool, label_points
 
 
 @st.composite

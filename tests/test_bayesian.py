@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, rankdata
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
 from jax_al.strategies.bayesian import bald_score
+from jax_al.types import Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "uncertainty.npz"
 DRAWS = 6000

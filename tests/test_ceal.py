@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, UNKNOWN, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies.ceal import ceal
 from jax_al.strategies.uncertainty import SCORES
+from jax_al.types import NOTHING, UNKNOWN, Signals, empty_pool, label_points
 
 PROBS = jnp.array(
     [

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.checkpoint import Checkpoints
-from jax_al.optimizers import make_optimizer
-from jax_al.training import TrainState
+from jax_al.learners.optimizers import make_optimizer
+from jax_al.learners.training import TrainState
+from jax_al.session.checkpoint import Checkpoints
 
 METRICS = {"train_loss": 0.1 + 0.2, "test_accuracy": 1 / 3}
 
@@ -77,7 +77,7 @@ def test_a_save_that_is_killed_is_not_there_and_can_be_repeated(tmp_path):
     program = """
         import os, pathlib, signal, sys
         import jax.numpy as jnp
-        from jax_al.checkpoint import Checkpoints
+        from jax_al.session.checkpoint import Checkpoints
 
         def killed(function):
             def rename(source, target, *args, **kwargs):

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies.cluster_margin import cluster_margin, round_robin
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 
 def asked(embedding, margins, budget, labeled=(0,), key=0, **options):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from jax_al import clustering
-from jax_al.base import NOTHING
-from jax_al.clustering import kmeans, lloyd, nearest_center, seed_clusters, unit_length
+from jax_al.geometry import clustering
+from jax_al.geometry.clustering import kmeans, lloyd, nearest_center, seed_clusters, unit_length
 from jax_al.strategies import members as of_clusters
 from jax_al.strategies.members import fold_within, take_turns
+from jax_al.types import NOTHING
 
 
 def blobs(seed, num_points, num_blobs, D=5, spread=0.3):

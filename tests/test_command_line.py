@@ -7,8 +7,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from configs import default
-from jax_al.base import UsageError
-from jax_al.command_line import (
+from jax_al.cli.command_line import (
     check_fields,
     config_path,
     set_options,
@@ -16,7 +15,8 @@ from jax_al.command_line import (
     why_no_config,
     why_no_value,
 )
-from jax_al.models import make_model
+from jax_al.errors import UsageError
+from jax_al.learners.networks import make_model
 
 
 def test_the_options_of_a_strategy_are_taken_out():

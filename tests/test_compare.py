@@ -4,8 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from jax_al import compare, experiment, learner, phases, records, strategies, workdir
-from jax_al.base import UsageError
+from jax_al import strategies
+from jax_al.errors import UsageError
+from jax_al.run import compare, experiment, learner, phases
+from jax_al.session import records, workdir
 from tests.runs import tiny_config, without_times
 
 # Tests that share one comparison go to one process, which then makes it once.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jax import lax
 from scipy import signal
 
-from jax_al.convolution import convolve, max_pool
+from jax_al.learners.convolution import convolve, max_pool
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from jax_al import data, image_cache
-from jax_al.base import UsageError
+from jax_al.errors import UsageError
+from jax_al.pools import cache as image_cache
+from jax_al.pools import load as data
 
 ARGUMENTS = {
     "data_dir": None,
@@ -96,11 +97,8 @@ def png(pixels, mode=None):
 
 def test_importing_is_cheap():
     code = """
-import sys, types
-base = types.ModuleType("jax_al.base")
-base.UsageError = type("UsageError", (Exception,), {})
-sys.modules["jax_al.base"] = base
-import jax_al.data
+import sys
+import jax_al.pools.load
 heavy = {"jax", "tensorflow_datasets", "tensorflow", "sklearn", "PIL", "rich", "requests"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
@@ -642,7 +640,7 @@ def test_a_failure_while_writing_leaves_no_cache(cifar, tmp_path, monkeypatch, w
 def test_a_process_killed_while_writing_leaves_no_cache(cifar, prepared, tmp_path, monkeypatch):
     code = f"""
 import os
-from jax_al import data
+from jax_al.pools import load as data
 os.fsync = lambda descriptor: os._exit(9)
 data.load("cifar10", **{ARGUMENTS | {"data_dir": str(prepared), "cache_dir": str(tmp_path / "c")}})
 """

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jax_al.base import UsageError
-from jax_al.embeddings import PIXEL_COMPONENTS, check_embedding, fixed_embedding
+from jax_al.errors import UsageError
+from jax_al.features.fixed import PIXEL_COMPONENTS, check_embedding, fixed_embedding
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (90, 10, 10, 1), np.uint8)

@@ -12,8 +12,10 @@ import orbax.checkpoint as ocp
 import pytest
 from PIL import Image
 
-from jax_al import data, experiment, records
-from jax_al.base import UsageError
+from jax_al.errors import UsageError
+from jax_al.pools import load as data
+from jax_al.run import experiment
+from jax_al.session import records
 from tests.runs import ROOT, tiny_config, without_times
 
 METRICS = [
@@ -150,7 +152,7 @@ def test_seeds_split_over_devices_give_the_same(tmp_path):
     experiment.run(config, tmp_path / "one device")
     program = (
         "import pathlib, sys, jax\n"
-        "from jax_al import experiment\n"
+        "from jax_al.run import experiment\n"
         "from tests.runs import tiny_config\n"
         "assert len(jax.devices()) == 2\n"
         "for num_seeds, at_once in ((3, 10), (5, 4)):\n"
@@ -205,24 +207,24 @@ def test_more_episodes_and_seeds_equal_a_run_that_had_them_from_the_start(whole,
 # Where the process dies: a function, perhaps with the end of its last argument, and how it dies
 # there. "half" writes half of the bytes.
 DEATHS = {
-    "before the first label": ("jax_al.records.append_picks", "before", 1),
-    "half the initial labels": ("jax_al.records._append", "half", 1),
-    "in training": ("jax_al.terminal.Terminal.advance", "after", 2),
+    "before the first label": ("jax_al.session.records.append_picks", "before", 1),
+    "half the initial labels": ("jax_al.session.records._append", "half", 1),
+    "in training": ("jax_al.record.terminal.Terminal.advance", "after", 2),
     "in a checkpoint": ("os.rename", "before", 1),
-    "checkpoint done": ("jax_al.checkpoint.Checkpoints.save", "after", 1),
-    "in the query": ("jax_al.learner.Learner.ask", "after", 1),
-    "in the pictures of the query": ("jax_al.looks.save_query", "after", 1),
+    "checkpoint done": ("jax_al.session.checkpoint.Checkpoints.save", "after", 1),
+    "in the query": ("jax_al.run.learner.Learner.ask", "after", 1),
+    "in the pictures of the query": ("jax_al.record.looks.save_query", "after", 1),
     "the query written but not in place": ("os.replace seed_0.json", "before", 1),
     "query done": ("os.replace seed_0.json", "after", 1),
-    "half the labels": ("jax_al.records._append", "half", 3),
-    "labels done": ("jax_al.records.append_picks", "after", 3),
-    "half the metrics": ("jax_al.records._append", "half", 4),
-    "metrics of one seed done": ("jax_al.records.append_metrics", "after", 1),
-    "metrics done": ("jax_al.records.append_metrics", "after", 2),
+    "half the labels": ("jax_al.session.records._append", "half", 3),
+    "labels done": ("jax_al.session.records.append_picks", "after", 3),
+    "half the metrics": ("jax_al.session.records._append", "half", 4),
+    "metrics of one seed done": ("jax_al.session.records.append_metrics", "after", 1),
+    "metrics done": ("jax_al.session.records.append_metrics", "after", 2),
 }
 DIE = """
 import importlib, os, pathlib, signal, sys
-from jax_al import experiment
+from jax_al.run import experiment
 from tests.runs import tiny_config
 
 (path, _, target), how, count = sys.argv[2].partition(" "), sys.argv[3], int(sys.argv[4])
@@ -263,7 +265,8 @@ def test_kill_9_loses_nothing(death, whole, tmp_path):
 
 INTERRUPTED_ON_THE_HOST = """
 import importlib, os, pathlib, signal, sys
-from jax_al import experiment, interrupt
+from jax_al import interrupt
+from jax_al.run import experiment
 from tests.runs import tiny_config
 
 def stop(*args, **kwargs):

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
+from jax_al.types import Signals, empty_pool, label_points
 
 
 def asked(points, labeled, budget, key=0, **options):

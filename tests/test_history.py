@@ -3,9 +3,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.base import NOTHING, UNKNOWN, UsageError
-from jax_al.history import History, is_finished, is_last, load, positions, replay
-from jax_al.records import Pick, append_metrics, append_picks, read_metrics, read_picks, rewrite
+from jax_al.errors import UsageError
+from jax_al.session.history import History, is_finished, is_last, load, positions, replay
+from jax_al.session.records import (
+    Pick,
+    append_metrics,
+    append_picks,
+    read_metrics,
+    read_picks,
+    rewrite,
+)
+from jax_al.types import NOTHING, UNKNOWN
 
 N = 9
 FIELDS = {"initial_size": 2, "budget": 3, "max_episodes": 3}

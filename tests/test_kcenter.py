@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from jax_al.kcenter import kcenter_greedy, kcenter_greedy_traced
-from jax_al.kcenter.distances import sq_accurate, sq_accurate_host
-from jax_al.kcenter.lazy import lazy_greedy
-from jax_al.kcenter.points import Points
+from jax_al.geometry.kcenter import kcenter_greedy, kcenter_greedy_traced
+from jax_al.geometry.kcenter.distances import sq_accurate, sq_accurate_host
+from jax_al.geometry.kcenter.lazy import lazy_greedy
+from jax_al.geometry.kcenter.points import Points
 
 jitted = jax.jit(kcenter_greedy_traced, static_argnums=3)
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.kcenter import __main__ as command_line
-from jax_al.kcenter import kcenter_greedy
+from jax_al.cli import kcenter as command_line
+from jax_al.geometry.kcenter import kcenter_greedy
 
 
 def made_up(N=300, D=6, seed=0):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from jax_al.kcenter import kcenter_greedy
+from jax_al.geometry.kcenter import kcenter_greedy
 
 CASES = [("cold", None, "euclidean"), ("warm", [3, 500], "euclidean"), ("angles", [3], "cosine")]
 PROGRAM = (
@@ -20,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 port, processes, process, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 if processes > 1:
     jax.distributed.initialize(f"localhost:{port}", processes, process)
-from jax_al.kcenter import kcenter_greedy
+from jax_al.geometry.kcenter import kcenter_greedy
 points = np.load(out + "/points.npy")
 sharding = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows", None))
 split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
@@ -55,7 +55,7 @@ refused(points, "at least", max_bytes=1_000)
 rest = kcenter_greedy(split, 3, np.arange(797))
 assert set(rest.indices) == {797, 798, 799} and rest.radius == 0
 
-from jax_al.kcenter.sharded import ShardedPoints, programs
+from jax_al.geometry.kcenter.sharded import ShardedPoints, programs
 matrix = ShardedPoints(split)
 begin, one_round = programs(split.sharding, 150, 64)
 rows = np.array([3, 500], np.int32)

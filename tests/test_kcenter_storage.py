@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from jax_al.kcenter import kcenter_greedy, reading
+from jax_al.geometry.kcenter import kcenter_greedy, reading
 
 tensorstore = pytest.importorskip("tensorstore")  # comes with orbax-checkpoint
 CHUNK = (100, 16)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
+from jax_al.types import Signals, empty_pool, label_points
 
 
 def pool_of(N, labeled):

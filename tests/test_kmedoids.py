@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
-from jax_al.clustering import seed_clusters
+from jax_al.errors import UsageError
+from jax_al.geometry.clustering import seed_clusters
 from jax_al.strategies import make_strategy
+from jax_al.types import Signals, empty_pool, label_points
 
 
 def pool_of(N, labeled):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from jax_al import workdir
+from jax_al.session import workdir
 from tests.runs import ROOT, tiny_flags, without_times
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.base import NOTHING
-from jax_al.lazy_greedy import lazy_greedy
+from jax_al.geometry.lazy_greedy import lazy_greedy
+from jax_al.types import NOTHING
 
 
 def cover(sets, available, num_picks, block):

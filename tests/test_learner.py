@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al import learner as module
-from jax_al.base import UsageError, empty_pool, label_points
-from jax_al.kcenter import kcenter_greedy
-from jax_al.learner import Learner, Options
-from jax_al.models import make_model
+from jax_al.errors import UsageError
+from jax_al.geometry.kcenter import kcenter_greedy
+from jax_al.learners.networks import make_model
+from jax_al.run import learner as module
+from jax_al.run.learner import Learner, Options
 from jax_al.strategies import make_strategy
+from jax_al.types import empty_pool, label_points
 
 N, CLASSES = 30, 3
 OPTIONS = Options(

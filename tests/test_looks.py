@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al import looks
-from jax_al.base import NOTHING, Query, Signals
+from jax_al.record import looks
+from jax_al.types import NOTHING, Query, Signals
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
 

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import Signals, empty_pool, label_points
 from jax_al.strategies import make_strategy
 from jax_al.strategies.model_outliers import mean_rank
+from jax_al.types import Signals, empty_pool, label_points
 
 
 def book_rank(value, rankings):

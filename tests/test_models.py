@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import UsageError
-from jax_al.models import in_dtype, make_model
+from jax_al.errors import UsageError
+from jax_al.learners.networks import in_dtype, make_model
 
 OPTIONS = {"widths": (4, 6), "embedding_size": 16, "dropout_rates": (0.25, 0.5)}
 SHAPE = (9, 8, 3)

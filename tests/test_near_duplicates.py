@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from jax_al.near_duplicates import CLOSEST, NearDuplicates, thumbnails
+from jax_al.geometry.near_duplicates import CLOSEST, NearDuplicates, thumbnails
 
 
 def noise(count, side=16, channels=3, seed=0):

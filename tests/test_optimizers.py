@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jax_al.optimizers import OPTIMIZERS, learning_rate, make_optimizer
+from jax_al.learners.optimizers import OPTIMIZERS, learning_rate, make_optimizer
 
 RATE = 0.01
 READY_MADE = {

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jax_al.oracle import INITIAL, initial_indices, simulated_oracle
+from jax_al.oracles.simulated import INITIAL, initial_indices, simulated_oracle
 
 
 @st.composite

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).with_name("golden") / "probcover.npz"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jax_al import records
-from jax_al.base import UsageError
-from jax_al.records import (
+from jax_al.errors import UsageError
+from jax_al.session import records
+from jax_al.session.records import (
     Pick,
     append_metrics,
     append_picks,
@@ -170,7 +170,7 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path):
     """The system refuses to let files grow beyond 100 bytes, in the middle of a line."""
     program = """
         import pathlib, resource, sys
-        from jax_al.records import Pick, append_picks
+        from jax_al.session.records import Pick, append_picks
 
         path = pathlib.Path(sys.argv[1])
         append_picks(path, [Pick(0, 0, 0, 1, "first", 2)])

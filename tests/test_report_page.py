@@ -17,12 +17,12 @@ from absl import flags
 from ml_collections import config_flags
 from PIL import Image
 
-from jax_al import experiment
-from jax_al.command_line import set_options, take_options
+from jax_al.cli.command_line import set_options, take_options
+from jax_al.record.terminal import Terminal
 from jax_al.report import ReportError, write_report
 from jax_al.report.sections import command, places_again
 from jax_al.report.workdirs import flat
-from jax_al.terminal import Terminal
+from jax_al.run import experiment
 from tests.made_up_runs import make_run
 from tests.runs import ROOT, tiny_config
 

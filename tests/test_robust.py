@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.kcenter import kcenter_greedy
-from jax_al.robust import greedy_with_outliers, robust_kcenter
-from jax_al.robust.answer import pose
+from jax_al.geometry.kcenter import kcenter_greedy
+from jax_al.geometry.robust import greedy_with_outliers, robust_kcenter
+from jax_al.geometry.robust.answer import pose
 
 
 def between(points):

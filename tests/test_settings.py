@@ -5,10 +5,10 @@ import pathlib
 
 import pytest
 
-from jax_al.base import UsageError
-from jax_al.history import is_last
-from jax_al.settings import capacity, check, learner_options
-from jax_al.workdir import flat
+from jax_al.cli.settings import capacity, check, learner_options
+from jax_al.errors import UsageError
+from jax_al.session.history import is_last
+from jax_al.session.workdir import flat
 
 RECIPES = sorted(
     path.stem

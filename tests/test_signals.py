@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al import inference, signals, training
-from jax_al.base import Outputs, Signals
-from jax_al.inference import fit_normalizer
-from jax_al.models import Model, make_model
-from jax_al.signals import pool_signals
+from jax_al.learners import inference, training
+from jax_al.learners.inference import fit_normalizer
+from jax_al.learners.networks import Model, make_model
+from jax_al.run import signals
+from jax_al.run.signals import pool_signals
+from jax_al.types import Outputs, Signals
 
 N, CLASSES, EMBEDDING, SAMPLES = 11, 3, 4, 5
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 1), np.uint8)
@@ -191,4 +192,4 @@ def test_the_path_of_the_pool_and_the_test_set_never_augments(monkeypatch):
             node.module for node in ast.walk(ast.parse(inspect.getsource(module)))
             if isinstance(node, ast.ImportFrom)
         }  # fmt: skip
-        assert "jax_al.training" not in names
+        assert "jax_al.learners.training" not in names

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from jax_al.base import NOTHING, Signals, empty_pool, label_points
 from jax_al.strategies import make_strategy
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 
 def pool_of(N, labeled=()):

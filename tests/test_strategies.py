@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, UNKNOWN, Query, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import STRATEGIES, make_strategy, strategy_table
 from jax_al.strategies.choosing import at_random, check_number, check_whole, random_without_labels
+from jax_al.types import NOTHING, UNKNOWN, Query, Signals, empty_pool, label_points
 
 N, D, C, T = 24, 5, 4, 6
 # The tests of one strategy go to one process, which then traces its programs once.

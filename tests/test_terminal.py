@@ -4,9 +4,9 @@ import jax
 import pytest
 from rich.console import Console
 
-from jax_al import terminal
-from jax_al.base import UsageError
-from jax_al.terminal import Terminal, describe_devices
+from jax_al.errors import UsageError
+from jax_al.record import terminal
+from jax_al.record.terminal import Terminal, describe_devices
 
 ROW = {
     "seed": 3,

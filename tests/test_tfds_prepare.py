@@ -16,8 +16,9 @@ from PIL import Image, JpegImagePlugin
 from tensorflow_datasets.core import split_builder
 from tensorflow_datasets.core.utils import lazy_imports_utils
 
-from jax_al import data, tfds_prepare
-from jax_al.base import UsageError
+from jax_al.errors import UsageError
+from jax_al.pools import load as data
+from jax_al.pools import tfds_prepare
 
 
 def load(name, tmp_path, **changes):

@@ -7,11 +7,10 @@ import numpy as np
 import optax
 import pytest
 
-from jax_al.base import Outputs, empty_pool, label_points
-from jax_al.inference import Normalizer
-from jax_al.models import Model
-from jax_al.optimizers import make_optimizer
-from jax_al.training import (
+from jax_al.learners.inference import Normalizer
+from jax_al.learners.networks import Model
+from jax_al.learners.optimizers import make_optimizer
+from jax_al.learners.training import (
     TrainState,
     augmented,
     evaluate,
@@ -19,6 +18,7 @@ from jax_al.training import (
     init_state,
     train_epoch,
 )
+from jax_al.types import Outputs, empty_pool, label_points
 
 N, SIDE, CLASSES = 20, 8, 3
 RATE = 0.01

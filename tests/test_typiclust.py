@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import Signals, UsageError, empty_pool, label_points
-from jax_al.clustering import Clusters
+from jax_al.errors import UsageError
+from jax_al.geometry.clustering import Clusters
 from jax_al.strategies import make_strategy
 from jax_al.strategies.typiclust import typicality
+from jax_al.types import Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).with_name("golden") / "typiclust.npz"
 

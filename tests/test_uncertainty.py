@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
 from jax_al.strategies.uncertainty import (
     entropy_score,
@@ -14,6 +14,7 @@ from jax_al.strategies.uncertainty import (
     ratio_score,
     score_named,
 )
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "uncertainty.npz"
 PROBS = ((0.5, 0.3, 0.2), (0.4, 0.4, 0.2), (1.0, 0.0, 0.0), (1 / 3, 1 / 3, 1 / 3), (0.6, 0.3, 0.1))

@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_al.base import NOTHING, Signals, UsageError, empty_pool, label_points
+from jax_al.errors import UsageError
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
+from jax_al.types import NOTHING, Signals, empty_pool, label_points
 
 
 def made(N, seed=0):

@@ -3,7 +3,7 @@ import pytest
 import wandb
 from PIL import Image
 
-from jax_al.wandb_writer import WandbWriter
+from jax_al.record.wandb_writer import WandbWriter
 
 ROW = {"seed": 3, "episode": 1, "num_labeled": 10, "test_accuracy": 0.5, "cover_radius": None}
 

@@ -5,9 +5,17 @@ import sys
 
 import pytest
 
-from jax_al.base import UsageError
-from jax_al.records import read_json
-from jax_al.workdir import CONTENTS, MAY_CHANGE, check_config, clear, flat, locked, write_config
+from jax_al.errors import UsageError
+from jax_al.session.records import read_json
+from jax_al.session.workdir import (
+    CONTENTS,
+    MAY_CHANGE,
+    check_config,
+    clear,
+    flat,
+    locked,
+    write_config,
+)
 
 CONFIG = {
     "seed": 0,
@@ -21,7 +29,7 @@ CONFIG = {
 
 HOLD = """
 import pathlib, sys
-from jax_al.workdir import locked
+from jax_al.session.workdir import locked
 
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)

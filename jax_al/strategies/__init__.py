@@ -5,7 +5,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from jax_al.base import Strategy, UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean
 from jax_al.strategies.active_transfer import active_transfer
 from jax_al.strategies.atlas import atlas
 from jax_al.strategies.badge import badge
@@ -43,6 +43,7 @@ from jax_al.strategies.uncertainty import (
     ratio,
 )
 from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
+from jax_al.types import Strategy
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "active_transfer": active_transfer,

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.clustering import in_blocks
+from jax_al.errors import UsageError
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import random_without_labels
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 NEWTON_STEPS = 8  # with fewer after the first part, the picks of `atlas` are not the exact ones
 BIAS_PENALTY = 1e-6  # keeps the Newton step finite where every target is 0

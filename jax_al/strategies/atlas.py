@@ -1,7 +1,8 @@
 """ATLAS: active transfer learning for adaptive sampling."""
 
-from jax_al.base import Strategy, UsageError
+from jax_al.errors import UsageError
 from jax_al.strategies.active_transfer import check_penalty, transfer
+from jax_al.types import Strategy
 
 
 def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
 from jax_al.strategies.choosing import at_random, highest, random_without_labels
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 CENTER_BLOCK = 32  # new centers joined to the whole pool by one matmul: [N, 32] is temporary
 MAX_REFUSALS = 64  # proposals refused before the weights are brought up to date

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import jax.scipy as jsp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
+from jax_al.errors import UsageError
 from jax_al.strategies.choosing import at_random, random_without_labels
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 OVERSAMPLE = 2  # times the budget is picked before the least useful are given back
 CHUNK = 512  # points whose [C, D] products are held at a time

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.lazy_greedy import lazy_greedy
+from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.bayesian import bald_score
 from jax_al.strategies.choosing import check_whole, random_without_labels
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 POINTS = 64  # gains worked out together
 CONFIGURATIONS = 512  # rows of labels looked at together: [512, 64 C] float32 is temporary

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.strategies.choosing import (
     by_score,
     check_number,
@@ -18,6 +17,7 @@ from jax_al.strategies.choosing import (
     scores_of,
 )
 from jax_al.strategies.uncertainty import entropy_score
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 # Times 1 + the entropy, in nats: of passes that agree rounding leaves up to 1.4e-6 of it (measured
 # with up to 100 passes and 1,000 classes).

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 from jax_al.strategies.choosing import check_number, check_whole, highest, random_without_labels
 from jax_al.strategies.uncertainty import entropy_score, score_named
+from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 
 
 def ceal(

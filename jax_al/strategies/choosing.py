@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, UNKNOWN, PoolState, Query, Signals, UsageError
+from jax_al.errors import UsageError
+from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals
 
 MOST_INT32 = 2**31 - 1  # what fits into the integers of a compiled program
 LARGEST_OPTION = 1e15  # beyond it, squares and products of options overflow float32

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.clustering import kmeans
+from jax_al.errors import UsageError
+from jax_al.geometry.clustering import kmeans
 from jax_al.strategies.choosing import highest, random_without_labels
 from jax_al.strategies.uncertainty import margin_score
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
 def cluster_margin(

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.kcenter import kcenter_greedy_traced
+from jax_al.geometry.kcenter import kcenter_greedy_traced
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def coreset(*, embedding: str = "model") -> Strategy:

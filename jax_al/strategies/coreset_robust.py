@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.kcenter import kcenter_greedy
-from jax_al.robust import robust_kcenter
+from jax_al.errors import UsageError
+from jax_al.geometry.kcenter import kcenter_greedy
+from jax_al.geometry.robust import robust_kcenter
 from jax_al.strategies.choosing import check_number, check_whole
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
 def coreset_robust(
@@ -21,7 +22,7 @@ def coreset_robust(
 
     Sener & Savarese 2018, arXiv 1708.00489, section 4.2 and algorithm 2: labeled and picked
     points are centers, and a share of the pool need not be covered. The paper asks a mixed
-    integer program (Gurobi) at each radius of a bisection; so does `jax_al.robust`, with HiGHS
+    integer program (Gurobi) at each radius of a bisection; so does `geometry.robust`, with HiGHS
     and on what few variables are left, and never worse than `coreset`. Where fewer centers than
     the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
 

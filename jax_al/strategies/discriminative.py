@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import check_number, check_whole, random_without_labels
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 BATCH = 256  # half of it labeled, half not
 STOP = 0.98  # accuracy of the classifier at which it has learned enough

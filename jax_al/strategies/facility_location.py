@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy, UsageError
-from jax_al.clustering import in_blocks
-from jax_al.lazy_greedy import lazy_greedy
+from jax_al.errors import UsageError
+from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.choosing import check_whole
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 SIMILARITIES = ("cosine", "euclidean")
 # Gains worked out together. Few gains are needed for a pick: with 64 a query takes half as long

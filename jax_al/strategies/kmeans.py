@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.clustering import kmeans as cluster
+from jax_al.geometry.clustering import kmeans as cluster
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import take_turns
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:

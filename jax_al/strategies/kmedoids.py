@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
-from jax_al.clustering import nearest_center, seed_clusters
+from jax_al.geometry.clustering import nearest_center, seed_clusters
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import fold_within, take_turns
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
 def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING
-from jax_al.clustering import Points, rows_at, sq_between
+from jax_al.geometry.clustering import Points, rows_at, sq_between
+from jax_al.types import NOTHING
 
 WITHIN = 256  # rows compared together with other rows of their cluster
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def model_outliers(*, embedding: str = "model") -> Strategy:

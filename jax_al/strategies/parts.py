@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState
 from jax_al.strategies.choosing import highest
+from jax_al.types import NOTHING, PoolState
 
 State = TypeVar("State")
 

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
-from jax_al.clustering import (
+from jax_al.geometry.clustering import (
     ROWS,
     Points,
     in_blocks,
@@ -17,9 +16,10 @@ from jax_al.clustering import (
     sq_between,
     unit_length,
 )
-from jax_al.clustering import kmeans as cluster
-from jax_al.kcenter.distances import matmul_slack
+from jax_al.geometry.clustering import kmeans as cluster
+from jax_al.geometry.kcenter.distances import matmul_slack
 from jax_al.strategies.choosing import check_number, check_whole
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 WORD = 32
 GROUP = 256  # neighbors in the pool whose uncovered targets are counted together

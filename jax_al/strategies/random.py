@@ -2,8 +2,8 @@
 
 import jax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.strategies.choosing import at_random
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def random() -> Strategy:

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy
-from jax_al.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import check_whole, random_without_labels
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
 def representative(*, embedding: str = "model") -> Strategy:

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import PoolState, Query, Signals, Strategy
 from jax_al.strategies.choosing import by_score, random_without_labels
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def class_balanced() -> Strategy:

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy
-from jax_al.clustering import Clusters, Points, rows_at, shape_of, unit_length
-from jax_al.clustering import kmeans as cluster
+from jax_al.geometry.clustering import Clusters, Points, rows_at, shape_of, unit_length
+from jax_al.geometry.clustering import kmeans as cluster
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import fold_within, take_turns
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 FLOOR = (
     1e-5  # added to mean distances, as in the published code: duplicates are not infinitely near

@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.base import PoolState, Query, Signals, Strategy, UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean
 from jax_al.strategies.choosing import by_score, random_without_labels
+from jax_al.types import PoolState, Query, Signals, Strategy
 
 
 def least_confidence() -> Strategy:

@@ -5,10 +5,11 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jax_al.base import NOTHING, PoolState, Query, Signals, Strategy, UsageError
-from jax_al.kcenter import kcenter_greedy_traced
+from jax_al.errors import UsageError
+from jax_al.geometry.kcenter import kcenter_greedy_traced
 from jax_al.strategies.choosing import highest, random_without_labels
 from jax_al.strategies.uncertainty import score_named
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
 def uncertainty_coreset(

@@ -1,0 +1,1 @@
+"""Features: fixed numbers per example that no training here changes."""

@@ -1,0 +1,364 @@
+"""k-means inside a jitted program: static shapes, traced number of clusters, one seed (vmap it).
+
+Rows are looked at in blocks, so no N x K array exists and no copy of the pool. Distances are
+squared Euclidean in the matmul form |a|^2 + |b|^2 - 2ab of float32 rows from which a vector amid
+them is taken, as the rounding grows with |a|^2 + |b|^2. Those in `Clusters` are sums of squared
+differences.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jax_al.geometry.kcenter.distances import matmul_slack
+from jax_al.types import NOTHING
+
+ROWS = 1024  # rows looked at together
+MAX_BLOCK = 2**24  # distances held at a time: 64 MiB; with many clusters a block has fewer rows
+DRAWS = 128  # candidates for a seed drawn together
+
+
+class Scaled(NamedTuple):
+    """Rows that are divided by their lengths when they are read, so that no copy is made."""
+
+    points: jax.Array  # float32 [N, D]
+    lengths: jax.Array  # float32 [N], none of them 0
+
+
+Points = jax.Array | Scaled  # rows float32 [N, D]
+
+
+class Seeds(NamedTuple):
+    """Rows drawn as the first centers."""
+
+    rows: jax.Array  # int32 [K], distinct; NOTHING at the end where no more are left
+    assignments: jax.Array  # int32 [N], the nearest of them to every row, ties to the lowest
+    sq_distances: jax.Array  # float32 [N], to it; 0 where rounding cannot tell them apart
+
+
+class Clusters(NamedTuple):
+    """Where k-means stopped."""
+
+    assignments: jax.Array  # int32 [N], the nearest center of every row, masked ones too
+    centers: jax.Array  # float32 [K, D]; rows of clusters that do not exist mean nothing
+    sizes: jax.Array  # int32 [K], rows that count; 0 where there is no cluster
+    sq_distances: jax.Array  # float32 [N], to the center it is assigned to
+    inertia: jax.Array  # float32 [], sum of the squared distances of the rows that count
+
+
+def kmeans(
+    key: jax.Array,
+    points: Points,
+    num_clusters: jax.Array | int,
+    *,
+    max_clusters: int,
+    iterations: int,
+    mask: jax.Array | None = None,
+) -> Clusters:
+    """k-means++ seeds (`seed_clusters`), then Lloyd's algorithm (`lloyd`).
+
+    To be called under `jit`; `vmap` works. O(N K D) for the seeds and for each iteration, memory
+    O(N + K D). There are fewer clusters than asked for where fewer distinct rows count.
+
+    Args:
+      key: decides the seeds.
+      points: float32 [N, D], finite.
+      num_clusters: int32 [], may be traced; at most `max_clusters`.
+      max_clusters: K, static.
+      iterations: at most so many updates of the centers.
+      mask: bool [N], the rows that count (None: all); the others are only assigned.
+    """
+    seeds = seed_clusters(key, points, num_clusters, max_clusters=max_clusters, mask=mask)
+    return lloyd(
+        points,
+        rows_at(points, jnp.maximum(seeds.rows, 0)),
+        seeds.rows != NOTHING,
+        iterations=iterations,
+        mask=mask,
+        nearest=(seeds.assignments, seeds.sq_distances),
+    )
+
+
+def seed_clusters(
+    key: jax.Array,
+    points: Points,
+    num_clusters: jax.Array | int,
+    *,
+    max_clusters: int,
+    mask: jax.Array | None = None,
+) -> Seeds:
+    """Draws rows by the law of k-means++ and tells which of them is nearest to each row.
+
+    The first uniformly, each further one in proportion to its squared distance to the nearest
+    one drawn (Arthur & Vassilvitskii 2007). The law is exact, but the distances of all rows are
+    brought up to date only once in DRAWS candidates: these are drawn from the old distances,
+    which are too large, and each is accepted with probability new / old. Rows nearer to a seed
+    than rounding can tell are the same point and not drawn.
+
+    Args: as for `kmeans`.
+    """
+    N, D = shape_of(points)
+    # Whatever the clusters there is room for, so that a run with room for more sees the same seeds.
+    K, draws = max_clusters, DRAWS
+    counts = jnp.ones(N, bool) if mask is None else mask
+    wanted = jnp.minimum(jnp.asarray(num_clusters, jnp.int32), max_clusters)
+    mean = mean_of(points)
+    slack = 2 * matmul_slack(D)  # relative to |a|^2, as a and b are near where it matters
+
+    def centred(rows):
+        found = rows_at(points, rows) - mean[None, :]
+        return found, jnp.square(found).sum(axis=1)
+
+    def join(nearest, rows, slots):
+        """The `nearest` seed and distance of each row, with `rows` as seeds of number `slots`."""
+        seeds, theirs = centred(rows)
+        theirs = jnp.where(slots < K, theirs, jnp.inf)
+
+        def block(start, size):
+            a = rows_from(points, start, size) - mean[None, :]
+            own = jnp.square(a).sum(axis=1)
+            partial = theirs[None, :] - 2 * _dot(a, seeds)
+            least = partial.min(axis=1)
+            which = jnp.where(partial == least[:, None], slots[None, :], K).min(axis=1)
+            least = jnp.where(least + own > slack * own, least + own, 0.0)
+            which_before, least_before = (lax.dynamic_slice(a, (start,), (size,)) for a in nearest)
+            is_nearer = least < least_before
+            which = jnp.where(is_nearer, which, which_before)
+            return which, jnp.minimum(least, least_before)
+
+        return in_blocks(block, N)
+
+    def weights(nearest):
+        return jnp.where(counts, nearest[1], 0.0)
+
+    def more(carry):
+        nearest, _, found, _ = carry
+        return (found < wanted) & (weights(nearest).max() > 0)
+
+    def draw(carry):
+        nearest, seeds, found, key = carry
+        key, draw_key, accept_key = jax.random.split(key, 3)
+        rows = _draw(draw_key, weights(nearest), draws)
+        block, own = centred(rows)
+        apart = own[:, None] + own[None, :] - 2 * _dot(block, block)
+        apart = jnp.where(
+            (apart > slack * own[:, None]) & (rows[:, None] != rows[None, :]), apart, 0.0
+        )
+        old = nearest[1][rows]
+        chance = jax.random.uniform(accept_key, (draws,))
+
+        def decide(j, carry):
+            new, seeds, found, slots = carry
+            accept = (chance[j] * old[j] < new[j]) & (found < wanted)
+            slot = jnp.where(accept, found, K)
+            seeds = seeds.at[slot].set(rows[j], mode="drop")
+            new = jnp.where(accept, jnp.minimum(new, apart[:, j]), new)
+            return new, seeds, found + accept.astype(jnp.int32), slots.at[j].set(slot)
+
+        carry = old, seeds, found, jnp.full(draws, K, jnp.int32)
+        _, seeds, found, slots = lax.fori_loop(0, draws, decide, carry)
+        return join(nearest, rows, slots), seeds, found, key
+
+    first_key, key = jax.random.split(key)
+    first = _draw(first_key, counts.astype(jnp.float32), 1)
+    some = counts.any() & (wanted > 0)
+    seeds = jnp.full(K, NOTHING, jnp.int32).at[0].set(jnp.where(some, first[0], NOTHING))
+    nearest = jnp.zeros(N, jnp.int32), jnp.full(N, jnp.inf)
+    nearest = join(nearest, first, jnp.where(some, 0, K)[None])
+    carry = nearest, seeds, some.astype(jnp.int32), key
+    nearest, seeds, _, _ = lax.while_loop(more, draw, carry)
+    return Seeds(seeds, *nearest)
+
+
+def lloyd(
+    points: Points,
+    centers: jax.Array,
+    exists: jax.Array,
+    *,
+    iterations: int,
+    mask: jax.Array | None = None,
+    nearest: tuple[jax.Array, jax.Array] | None = None,
+) -> Clusters:
+    """Assigns rows to the nearest center and moves centers to the mean, until nothing changes.
+
+    A cluster left empty moves to the row farthest from its center, the next to the second
+    farthest, as in scikit-learn; unless that distance is 0.
+
+    Args:
+      points: float32 [N, D], finite.
+      centers: float32 [K, D], where to start.
+      exists: bool [K], the centers that are real.
+      iterations: at most so many updates of the centers.
+      mask: bool [N], the rows that count (None: all); the others are only assigned.
+      nearest: what `nearest_center` says of `centers`, where it is known.
+    """
+    N, K = shape_of(points)[0], centers.shape[0]
+    counts = jnp.ones(N, bool) if mask is None else mask
+    mean = mean_of(points)
+    if nearest is None:
+        nearest = nearest_center(points, centers, exists)
+
+    def move(assignments, distances, centers):
+        sizes = jnp.zeros(K, jnp.int32).at[assignments].add(counts.astype(jnp.int32))
+        empty = exists & (sizes == 0)
+        far, rows = lax.top_k(jnp.where(counts, distances, 0.0), min(K, N))
+        rank = jnp.minimum(jnp.cumsum(empty) - 1, far.size - 1)
+        target = jnp.where(empty & (far[rank] > 0), rows[rank], N)
+        moved = assignments.at[target].set(jnp.arange(K, dtype=jnp.int32), mode="drop")
+        sums, sizes = _sums(points, mean, jnp.where(counts, moved, K), K)
+        means = mean[None, :] + sums / jnp.maximum(sizes, 1)[:, None]
+        return jnp.where(sizes[:, None] > 0, means, centers)
+
+    def step(carry):
+        centers, assignments, distances, done, _ = carry
+        centers = move(assignments, distances, centers)
+        new, distances = nearest_center(points, centers, exists)
+        return centers, new, distances, done + 1, (new != assignments).any()
+
+    carry = centers, *nearest, jnp.int32(0), exists.any()
+    carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
+    centers, assignments = carry[:2]
+
+    def accurate(start, size):
+        rows = rows_from(points, start, size)
+        own = centers[lax.dynamic_slice(assignments, (start,), (size,))]
+        return jnp.square(rows - own).sum(axis=1)
+
+    sq_distances = in_blocks(accurate, N)
+    sizes = jnp.zeros(K, jnp.int32).at[assignments].add(counts.astype(jnp.int32))
+    inertia = jnp.where(counts, sq_distances, 0.0).sum()
+    return Clusters(assignments, centers, sizes, sq_distances, inertia)
+
+
+def nearest_center(
+    points: Points, centers: jax.Array, exists: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the nearest center int32 [N] of each row, ties to the lowest, and sq distances [N].
+
+    Distances are those of the matmul form. Where no center exists, the answer is 0 and infinity.
+    """
+    N, K = shape_of(points)[0], centers.shape[0]
+    mean = mean_of(points)
+    b = centers - mean[None, :]
+    theirs = jnp.where(exists, jnp.square(b).sum(axis=1), jnp.inf)
+    numbers = jnp.arange(K, dtype=jnp.int32)
+
+    def block(start, size):
+        a = rows_from(points, start, size) - mean[None, :]
+        partial = theirs[None, :] - 2 * _dot(a, b)
+        own = jnp.square(a).sum(axis=1)
+        least = partial.min(axis=1)
+        # What argmin says, in half its time on a CPU.
+        nearest = jnp.where(partial == least[:, None], numbers[None, :], K - 1).min(axis=1)
+        return nearest, jnp.maximum(least + own, 0.0)
+
+    return in_blocks(block, N, width=K)
+
+
+def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int = 1) -> Any:
+    """Returns what `function` says of all rows, asked block by block.
+
+    Args:
+      function: (first row, rows) -> pytree of arrays with one entry a row.
+      N: rows in all.
+      width: numbers that `function` holds for a row; blocks get smaller where it is large.
+    """
+    size = max(1, min(ROWS, MAX_BLOCK // width, N))
+    shapes = jax.eval_shape(lambda: function(jnp.int32(0), size))
+    out = jax.tree.map(lambda s: jnp.zeros((N, *s.shape[1:]), s.dtype), shapes)
+
+    def step(i, out):
+        start = jnp.minimum(i * size, N - size)  # the last block overlaps the one before it
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, start, 0),
+            out,
+            function(start, size),
+        )
+
+    return lax.fori_loop(0, -(-N // size), step, out)
+
+
+def unit_length(points: jax.Array) -> Scaled:
+    """Returns the directions of rows float32 [N, D]; zeros stay zeros."""
+    lengths = jnp.sqrt(jnp.square(points).sum(axis=1))
+    return Scaled(points, jnp.where(lengths > 0, lengths, 1.0))
+
+
+def shape_of(points: Points) -> tuple[int, int]:
+    """Returns (N, D)."""
+    N, D = (points.points if isinstance(points, Scaled) else points).shape
+    return N, D
+
+
+def mean_of(points: Points) -> jax.Array:
+    """Returns the mean [D] of the rows."""
+    if isinstance(points, Scaled):
+        return jnp.dot(1 / points.lengths, points.points, precision=lax.Precision.HIGHEST) / (
+            points.lengths.size
+        )
+    return points.mean(axis=0)
+
+
+def rows_from(points: Points, start: jax.Array | int, size: int) -> jax.Array:
+    """Returns `size` rows [size, D], those from `start` on."""
+    if isinstance(points, Scaled):
+        lengths = lax.dynamic_slice_in_dim(points.lengths, start, size)
+        return lax.dynamic_slice_in_dim(points.points, start, size) / lengths[:, None]
+    return lax.dynamic_slice_in_dim(points, start, size)
+
+
+def rows_at(points: Points, rows: jax.Array) -> jax.Array:
+    """Returns the rows [..., D] of the numbers `rows` [...], which must exist."""
+    if isinstance(points, Scaled):
+        return points.points[rows] / points.lengths[rows][..., None]
+    return points[rows]
+
+
+def sq_between(a: jax.Array, b: jax.Array, slack: float = 0.0) -> jax.Array:
+    """Returns squared distances [A, B] of rows [A, D] and [B, D], in the matmul form, 0 or more.
+
+    Their error is up to `matmul_slack` (D) (|a|^2 + |b|^2): take a vector amid them from all rows
+    first. With that `slack` they are lower bounds, 0 for equal rows.
+    """
+    norms = jnp.square(a).sum(axis=1)[:, None] + jnp.square(b).sum(axis=1)[None, :]
+    return jnp.maximum((1 - slack) * norms - 2 * _dot(a, b), 0.0)
+
+
+def _sums(
+    points: Points, mean: jax.Array, segments: jax.Array, K: int
+) -> tuple[jax.Array, jax.Array]:
+    """Sums float32 [K, D] of the rows, less the mean, and sizes; segment K is left out."""
+    N, D = shape_of(points)
+    size = min(ROWS, N)
+
+    def step(i, carry):
+        sums, sizes = carry
+        start = jnp.minimum(i * size, N - size)
+        rows = rows_from(points, start, size) - mean[None, :]
+        which = lax.dynamic_slice(segments, (start,), (size,))
+        seen = start + jnp.arange(size, dtype=jnp.int32) < i * size
+        which = jnp.where(seen, K, which)
+        # Summed per block first: long float32 sums lose digits.
+        sums += jnp.zeros((K, D)).at[which].add(rows, mode="drop")
+        return sums, sizes.at[which].add(1.0, mode="drop")
+
+    return lax.fori_loop(0, -(-N // size), step, (jnp.zeros((K, D)), jnp.zeros(K)))
+
+
+def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.dot(a, b.T, precision=lax.Precision.HIGHEST)
+
+
+def _draw(key: jax.Array, weights: jax.Array, draws: int) -> jax.Array:
+    """Rows int32 [draws], independent, in proportion to `weights` float32 [N]."""
+    coarse, fine = jax.random.uniform(key, (2, draws))
+    # A float32 sum over a million weights could not tell the last ones apart.
+    with jax.enable_x64(True):
+        cumulated = jnp.cumsum(weights.astype(jnp.float64))
+        share = coarse.astype(jnp.float64) + fine.astype(jnp.float64) * 2.0**-23
+        level = share * cumulated[-1]
+        rows = jnp.searchsorted(cumulated, level, side="right").astype(jnp.int32)
+        return jnp.minimum(rows, jnp.int32(weights.size - 1))

@@ -1,0 +1,1 @@
+"""Learners: what fits and predicts."""

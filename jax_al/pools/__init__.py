@@ -1,0 +1,1 @@
+"""Pools: the examples that can be labeled, and where they come from."""

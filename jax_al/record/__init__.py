@@ -1,0 +1,1 @@
+"""Listeners: what a person sees of a run while it goes on and afterwards."""

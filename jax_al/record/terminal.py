@@ -1,0 +1,111 @@
+"""What the person at the terminal sees: the facts at the start, a row an episode, a progress bar.
+
+Without a terminal (a pipe, a log file) there is no bar and no colour, only whole lines.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+
+import jax
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from jax_al.errors import UsageError
+from jax_al.session.records import Row
+
+_COLUMNS = (
+    ("seed", "seed", "{:d}"),
+    ("episode", "episode", "{:d}"),
+    ("labels", "num_labeled", "{:d}"),
+    ("train loss", "train_loss", "{:.3f}"),
+    ("test acc", "test_accuracy", "{:.4f}"),
+    ("test nll", "test_nll", "{:.3f}"),
+    ("cover radius", "cover_radius", "{:.3f}"),
+    ("train s", "seconds_train", "{:.1f}"),
+    ("eval s", "seconds_evaluate", "{:.1f}"),
+    ("embed s", "seconds_embed", "{:.1f}"),
+    ("select s", "seconds_select", "{:.2f}"),
+)
+
+
+class Terminal:
+    """Prints; keeps no result. `progress` must be open for `phase` and `advance` to show."""
+
+    def __init__(self):
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def say(self, text: str) -> None:
+        """Prints a line, above the bar if there is one."""
+        self._console.print(text, markup=False)
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Prints names and values in two columns."""
+        width = max(map(len, facts))
+        for name, value in facts.items():
+            self.say(f"{name:<{width}}  {value}")
+
+    def header(self) -> None:
+        """Prints the names of the columns of `row`."""
+        self.say("  ".join(name for name, _, _ in _COLUMNS))
+
+    def row(self, row: Row) -> None:
+        """Prints one row of metrics."""
+        cells = []
+        for name, field, form in _COLUMNS:
+            value = row[field]
+            cells.append(("-" if value is None else form.format(value)).rjust(len(name)))
+        self.say("  ".join(cells))
+
+    @contextlib.contextmanager
+    def progress(self, total: float) -> Iterator[None]:
+        """Shows the bar while the block runs; `total` in the units of `advance`."""
+        self._task = self._bar.add_task("", total=total)
+        with self._bar:
+            yield
+
+    def phase(self, text: str) -> None:
+        """Says beside the bar what goes on."""
+        if self._task is not None:
+            self._bar.update(self._task, description=text)
+
+    def advance(self, units: float) -> None:
+        """Moves the bar."""
+        if self._task is not None:
+            self._bar.advance(self._task, units)
+
+
+def describe_devices() -> str:
+    """Returns the devices JAX uses and their memory, as "1 x cpu (23.5 GiB)".
+
+    Raises:
+      UsageError: the devices asked for with --jax_platforms are not there.
+    """
+    try:
+        devices = jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or "no such device here"
+        raise UsageError(f"JAX finds no device for --jax_platforms: {reason}.") from error
+    stats = devices[0].memory_stats() or {}
+    host_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = stats.get("bytes_limit", host_memory)  # a CPU reports no memory of its own
+    return f"{len(devices)} x {devices[0].device_kind} ({memory / 2**30:.1f} GiB)"

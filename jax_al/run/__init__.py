@@ -1,0 +1,1 @@
+"""How work is computed: the programs, the loop, the runs."""

@@ -1,0 +1,76 @@
+"""What the strategies look at: one pass over the pool in fixed chunks, un-augmented."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jax_al.learners.inference import Normalizer, map_chunks, normalize
+from jax_al.learners.networks import Model
+from jax_al.types import Signals
+
+# Signals that take T stochastic passes.
+SAMPLED = frozenset({"mc_probs", "mc_entropy", "mc_std", "mc_votes", "sampled_probs"})
+
+
+def pool_signals(
+    sample_key: jax.Array,
+    params: Any,
+    images: jax.Array,
+    normalizer: Normalizer,
+    *,
+    model: Model,
+    needs: frozenset[str],
+    chunk_size: int,
+    num_samples: int,
+) -> Signals:
+    """Computes the signals named in `needs`, and no other.
+
+    Args:
+      sample_key: decides the dropout of the stochastic passes.
+      params: of the network.
+      images: uint8 [N, H, W, channels], the pool.
+      normalizer: statistics of the pool.
+      model: the network.
+      needs: names of fields of `Signals`, all but `true_labels`.
+      chunk_size: looks at an image done together; peak memory grows with it.
+      num_samples: T, stochastic passes.
+    """
+    sampled = needs & SAMPLED
+    keys = jax.random.split(sample_key, num_samples)
+
+    def one_chunk(_, batch):
+        batch = normalize(batch, normalizer)
+        found = {}
+        if needs - sampled:
+            outputs = model.apply(params, batch)
+            found = {name: getattr(outputs, name) for name in needs - sampled}
+        if sampled:
+            # All passes of a chunk at once: what comes before the first dropout is the same for
+            # all of them and computed once. T x N x C exists only where it is asked for whole.
+            log_probs = jax.vmap(
+                lambda key: model.apply(params, batch, key, one_mask=True).log_probs
+            )(keys)
+            found |= _statistics(log_probs, sampled)
+        return found
+
+    at_once = max(1, chunk_size // num_samples) if sampled else chunk_size
+    found = map_chunks(one_chunk, images, at_once)
+    if "sampled_probs" in found:
+        found["sampled_probs"] = jnp.moveaxis(found["sampled_probs"], 1, 0)
+    return Signals(**found)
+
+
+def _statistics(log_probs: jax.Array, wanted: frozenset[str]) -> dict[str, jax.Array]:
+    """Returns what is `wanted` of the passes [T, B, C], images first."""
+    probs = jnp.exp(log_probs)
+    top = jax.nn.one_hot(log_probs.argmax(axis=2), log_probs.shape[2])
+    found = {
+        "mc_probs": probs.mean(axis=0),
+        # 0 log 0 is 0, also where a class is so unlikely that its logarithm is minus infinity.
+        "mc_entropy": -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=2).mean(axis=0),
+        "mc_std": probs.std(axis=0),
+        "mc_votes": top.mean(axis=0),
+        "sampled_probs": jnp.moveaxis(probs, 0, 1),
+    }
+    return {name: found[name] for name in wanted}

@@ -1,0 +1,1 @@
+"""The record of one seed: what has happened, and what that leaves to do."""

@@ -1,0 +1,175 @@
+"""The public record of a run on disk: metrics.jsonl, picks.csv, the pending query, config.json.
+
+Lines are appended in one write and synced; whole files are replaced by rename. So `kill -9` or a
+full disk leaves at most a partial last line, which reading passes over and `repair` removes.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jax_al.errors import UsageError
+
+Row = dict[str, Any]
+
+
+class Pick(NamedTuple):
+    """One line of picks.csv: one label bought."""
+
+    seed: int
+    episode: int  # at whose end it was bought; 0 for the initial labels
+    order: int  # from 0, over the whole run of the seed
+    index: int  # type: ignore[assignment]  # in the whole pool; hides tuple.index
+    id: str  # the data set's own name for the image, empty if it has none
+    label: int
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Replaces the file at `path`: a reader sees the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _sync_directory(path.parent)
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes `value` atomically."""
+    write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_array(path: pathlib.Path, array: np.ndarray) -> None:
+    """Writes `array` atomically as a .npy file, in a directory made for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_atomically(path, content.getvalue())
+
+
+def read_json(path: pathlib.Path) -> Any | None:
+    """Returns what `write_json` wrote, or None if there is no such file.
+
+    Raises:
+      UsageError: the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read as JSON ({error}); mend or remove it.") from error
+
+
+def append_metrics(path: pathlib.Path, row: Row) -> None:
+    """Adds one line to metrics.jsonl."""
+    _append(path, json.dumps(row, allow_nan=False) + "\n")
+
+
+def read_metrics(path: pathlib.Path) -> list[Row]:
+    """Returns the rows of metrics.jsonl; a partial last line is not there yet.
+
+    A later row of the same seed and episode stands in place of the earlier: a last episode gets
+    a new one when more episodes follow.
+
+    Raises:
+      UsageError: a whole line is not JSON, or not a row.
+    """
+    rows: dict[tuple[int, int], Row] = {}
+    for number, line in enumerate(_whole_lines(path), start=1):
+        try:
+            row = json.loads(line)
+            rows[row["seed"], row["episode"]] = row
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(
+                f"Line {number} of {path} is not a row of metrics; mend or remove it."
+            ) from error
+    return list(rows.values())
+
+
+def append_picks(path: pathlib.Path, picks: Iterable[Pick]) -> None:
+    """Adds lines to picks.csv, with the header if the file is new."""
+    header = "" if path.exists() and path.stat().st_size else _csv([Pick._fields])
+    _append(path, header + _csv(picks))
+
+
+def read_picks(path: pathlib.Path) -> list[Pick]:
+    """Returns the lines of picks.csv; a partial last line is not there yet.
+
+    Raises:
+      UsageError: a whole line has other columns.
+    """
+    picks = []
+    for number, row in enumerate(csv.reader(_whole_lines(path)), start=1):
+        if number == 1:
+            continue
+        try:
+            seed, episode, order, index, name, label = row
+            picks.append(Pick(int(seed), int(episode), int(order), int(index), name, int(label)))
+        except ValueError as error:
+            columns = ",".join(Pick._fields)
+            raise UsageError(f"Line {number} of {path} is not {columns}; mend it.") from error
+    return picks
+
+
+def rewrite(workdir: pathlib.Path, metrics: list[Row], picks: list[Pick]) -> None:
+    """Replaces metrics.jsonl and picks.csv, ordered by seed and episode, where they differ."""
+    metrics = sorted(metrics, key=lambda row: (row["seed"], row["episode"]))
+    picks = sorted(picks, key=lambda pick: (pick.seed, pick.order))
+    _rewrite_one(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
+    _rewrite_one(workdir / "picks.csv", _csv([Pick._fields, *picks]) if picks else "")
+
+
+def _rewrite_one(path: pathlib.Path, text: str) -> None:
+    old = path.read_bytes() if path.exists() else b""
+    if old != text.encode():
+        write_atomically(path, text)
+
+
+def _append(path: pathlib.Path, text: str) -> None:
+    data = text.encode()
+    is_new = not path.exists()
+    with open(path, "ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            if file.write(data) != len(data):
+                raise OSError(f"Could not write all of a line to {path}.")
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(size)
+            raise
+    if is_new:
+        _sync_directory(path.parent)
+
+
+def _whole_lines(path: pathlib.Path) -> list[str]:
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        return whole.decode("utf-8").split("\n") if whole else []
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text ({error.reason}); mend it.") from error
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _sync_directory(directory: pathlib.Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
