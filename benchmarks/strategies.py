@@ -97,7 +97,7 @@ def temporaries(name: str, num_points: int) -> dict:
     N, C, T, D = num_points, 10, PASSES, max(DIMS)
     shapes = {
         "embedding": (N, D),
-        "features": (N, D),
+        "head_inputs": (N, D),
         "log_probs": (N, C),
         "mc_probs": (N, C),
         "mc_entropy": (N,),
@@ -179,7 +179,7 @@ def _skactiveml_badge(arrays: dict, budget: int) -> object:
     from skactiveml.base import SkactivemlClassifier
     from skactiveml.pool import Badge
 
-    probs, features = np.exp(arrays["log_probs"]), arrays["features"]
+    probs, features = np.exp(arrays["log_probs"]), arrays["head_inputs"]
 
     class Fixed(SkactivemlClassifier):
         """A network that has already spoken: row i of X starts with the number i."""

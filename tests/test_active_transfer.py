@@ -22,7 +22,7 @@ def asked(strategy, features, p_true, labeled, budget):
     labeled = jnp.array(labeled, jnp.int32)
     pool = label_points(empty_pool(len(features), 60), labeled, jnp.zeros_like(labeled))
     log_probs = jnp.log(jnp.stack([p_true, 1 - p_true], axis=1))
-    signals = Signals(features=features, log_probs=log_probs)
+    signals = Signals(head_inputs=features, log_probs=log_probs)
     return jax.jit(strategy.select, static_argnums=3)(jax.random.key(0), signals, pool, budget)
 
 
@@ -61,7 +61,7 @@ def test_no_copy_of_the_features_is_made():
     """At N = 10^6, from the compiler alone: 2 GB are given, next to nothing is asked for more."""
     N, C, D = 1_000_000, 10, 512
     signals = Signals(
-        features=jax.ShapeDtypeStruct((N, D), jnp.float32),
+        head_inputs=jax.ShapeDtypeStruct((N, D), jnp.float32),
         log_probs=jax.ShapeDtypeStruct((N, C), jnp.float32),
     )
     pool = jax.eval_shape(lambda: empty_pool(N, 1000))

@@ -36,7 +36,7 @@ jitted = jax.jit(badge().select, static_argnums=3)
 
 
 def asked(log_probs, features, pool, budget, key=0):
-    signals = Signals(log_probs=log_probs, features=features)
+    signals = Signals(log_probs=log_probs, head_inputs=features)
     return jitted(jax.random.key(key), signals, pool, budget)
 
 

@@ -12,12 +12,12 @@ def made(N, C=3, D=4, seed=0, scale=1.0):
     rng = np.random.default_rng(seed)
     log_probs = jax.nn.log_softmax(jnp.asarray(2 * rng.normal(size=(N, C)), jnp.float32))
     features = np.maximum(scale * rng.normal(size=(N, D)), 0)
-    return Signals(log_probs=log_probs, features=jnp.asarray(features, jnp.float32))
+    return Signals(log_probs=log_probs, head_inputs=jnp.asarray(features, jnp.float32))
 
 
 def asked(signals, labeled, budget, key=0, **options):
     labeled = jnp.array(labeled, jnp.int32)
-    pool = empty_pool(len(signals.features), 20)
+    pool = empty_pool(len(signals.head_inputs), 20)
     pool = label_points(pool, labeled, jnp.zeros_like(labeled))
     select = jax.jit(bait(**options).select, static_argnums=3)
     return select(jax.random.key(key), signals, pool, budget)
@@ -26,7 +26,7 @@ def asked(signals, labeled, budget, key=0, **options):
 def information(signals):
     """Dense I(x) [N, C D, C D] in float64."""
     probs = np.exp(np.asarray(signals.log_probs, np.float64))
-    features = np.asarray(signals.features, np.float64)
+    features = np.asarray(signals.head_inputs, np.float64)
     kernels = probs[:, :, None] * np.eye(probs.shape[1]) - probs[:, :, None] * probs[:, None, :]
     return np.stack([np.kron(k, np.outer(h, h)) for k, h in zip(kernels, features, strict=True)])
 
@@ -58,7 +58,7 @@ def test_it_is_the_dense_algorithm(seed, regularizer, scale):
 def from_scratch(signals, labeled, budget):
     """The picks and their tr(M^-1 F), with M^-1 worked out anew in float64 for every pick."""
     probs = np.exp(np.asarray(signals.log_probs, np.float64))
-    features = np.asarray(signals.features, np.float64)
+    features = np.asarray(signals.head_inputs, np.float64)
     s = np.sqrt(probs)
     roots = s[:, :, None] * (np.eye(s.shape[1]) - s[:, :, None] * s[:, None, :])
     V = np.einsum("ncd,nh->nchd", roots, features).reshape(len(s), -1, s.shape[1])
@@ -116,7 +116,7 @@ def test_a_cap_leaves_a_random_part_of_the_candidates():
 @pytest.mark.parametrize("saturated", [False, True])
 def test_collapsed_pools(saturated):
     probs = jnp.tile(jnp.array([1.0, 0.0]) if saturated else jnp.array([0.7, 0.3]), (12, 1))
-    signals = Signals(log_probs=jnp.log(probs), features=jnp.ones((12, 3)))
+    signals = Signals(log_probs=jnp.log(probs), head_inputs=jnp.ones((12, 3)))
     query = asked(signals, (0,), 4)
     assert len(set(query.indices.tolist()) - {0, NOTHING}) == 4
 

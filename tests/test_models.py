@@ -169,12 +169,12 @@ def test_with_one_mask_every_image_meets_the_same_network():
     model, params, images = made()
     same = jnp.broadcast_to(images[:1], images.shape)
     key = jax.random.key(4)
-    one = model.apply(params, same, key, one_mask=True).features
-    own = model.apply(params, same, key).features
+    one = model.apply(params, same, key, one_mask=True).head_inputs
+    own = model.apply(params, same, key).head_inputs
     assert all((row == one[0]).all() for row in one)
     assert any((row != own[0]).any() for row in own)
     dropped = float((one == 0).mean())
-    plain = float((model.apply(params, same).features == 0).mean())
+    plain = float((model.apply(params, same).head_inputs == 0).mean())
     assert dropped > plain
 
 
@@ -207,7 +207,7 @@ def test_deep_networks_see_each_image_alone_and_every_part_of_them_learns(name):
     assert outputs.embedding.shape[0] == 3
     alone = apply(params, images[:1])
     np.testing.assert_allclose(outputs.log_probs[:1], alone.log_probs, rtol=1e-4, atol=1e-5)
-    logits = outputs.features @ params["head"]["kernel"] + params["head"]["bias"][None]
+    logits = outputs.head_inputs @ params["head"]["kernel"] + params["head"]["bias"][None]
     np.testing.assert_allclose(outputs.log_probs, jax.nn.log_softmax(logits), rtol=1e-4, atol=1e-5)
 
     grads = jax.jit(jax.grad(lambda p: -model.apply(p, images).log_probs[:, 2].mean()))(params)

@@ -61,7 +61,7 @@ def look():
         ({"embedding"}, ["plain"]),
         ({"log_probs"}, ["plain"]),
         ({"embedding", "log_probs"}, ["plain"]),
-        ({"features"}, ["plain"]),
+        ({"head_inputs"}, ["plain"]),
         ({"sampled_probs"}, ["stochastic"]),
         ({"mc_probs", "mc_entropy"}, ["stochastic"]),
         ({"embedding", "sampled_probs"}, ["plain", "stochastic"]),
@@ -85,7 +85,7 @@ def test_shapes_are_those_the_type_states(look):
     shapes = jax.tree.map(jnp.shape, look())
     assert shapes == Signals(
         embedding=(N, EMBEDDING),
-        features=(N, EMBEDDING),
+        head_inputs=(N, EMBEDDING),
         log_probs=(N, CLASSES),
         mc_probs=(N, CLASSES),
         mc_entropy=(N,),

@@ -55,7 +55,7 @@ def signals_from(embedding, logits, sampled_logits):
     votes = jax.nn.one_hot(sampled.argmax(axis=2), logits.shape[1])
     return Signals(
         embedding=embedding,
-        features=jax.nn.relu(embedding),
+        head_inputs=jax.nn.relu(embedding),
         log_probs=log_probs,
         mc_probs=sampled.mean(axis=0),
         mc_entropy=-jax.scipy.special.xlogy(sampled, sampled).sum(axis=2).mean(axis=0),

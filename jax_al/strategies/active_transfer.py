@@ -24,14 +24,14 @@ SHORTER = tuple(0.5**i for i in range(8))  # of a Newton step; the best one is t
 def active_transfer(*, penalty: float = 1.0) -> Strategy:
     """Picks the points at which a second model expects the network to be wrong.
 
-    A logistic regression on the standardised `features` is trained on the labeled points to
+    A logistic regression on the standardised `head_inputs` is trained on the labeled points to
     predict 1 - p(true label); the picks are the unlabeled points for which it says most. It
     minimises sum_i cross-entropy_i + `penalty` / 2 |w|^2 (scikit-learn's C = 1 / `penalty`), by
     Newton's method with conjugate gradients. `info` holds the mean `target` over the labeled
     points.
 
     R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5 (active transfer learning
-    for uncertainty sampling). Needs `features` and `log_probs`; random while there is no label.
+    for uncertainty sampling). Needs `head_inputs` and `log_probs`; random while there is no label.
     Greedy. O((N + L) D), the L as often as there are inner steps; memory O(N + (L + Q) D): only
     labeled points are copied.
 
@@ -53,7 +53,7 @@ def transfer(penalty: float, rounds: int) -> Strategy:
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
-        features, log_probs = signals.features, signals.log_probs
+        features, log_probs = signals.head_inputs, signals.log_probs
         assert features is not None
         assert log_probs is not None
         owned = jnp.maximum(pool.order, 0)
@@ -77,7 +77,7 @@ def transfer(penalty: float, rounds: int) -> Strategy:
         return Query(picks, {"target": mean_target})
 
     return Strategy(
-        needs=frozenset({"features", "log_probs"}),
+        needs=frozenset({"head_inputs", "log_probs"}),
         select=random_without_labels(select),
         seeded=False,
     )

@@ -14,7 +14,7 @@ def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:
     for other reasons. With `rounds` = 1 it is `active_transfer`, which has the formula, the
     penalty and what differs from the book; `rounds` above the budget are not made.
 
-    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. Needs `features` and
+    R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. Needs `head_inputs` and
     `log_probs`; random while there is no label. Greedy. `rounds` times the cost of
     `active_transfer`, so O(rounds (N + L + Q) D); memory as there.
 

@@ -27,7 +27,7 @@ def badge() -> Strategy:
     how many (`random_picks`).
 
     Ash, Zhang, Krishnamurthy, Langford & Agarwal 2020, arXiv 1906.03671, Algorithm 1. Needs
-    `features` and `log_probs`; random while there is no label. Seeded. O(N Q (C + D)) time and
+    `head_inputs` and `log_probs`; random while there is no label. Seeded. O(N Q (C + D)) time and
     O(N) memory beside the signals: inner products factorise,
     <g_i, g_j> = <e_i, e_j> <h_i, h_j>, so the N x (C D) array is never made, and the law is
     drawn from exactly, by refusal: proposals come from out-of-date distances, which are upper
@@ -44,7 +44,7 @@ def badge() -> Strategy:
     as zero.
     """
     return Strategy(
-        needs=frozenset({"features", "log_probs"}),
+        needs=frozenset({"head_inputs", "log_probs"}),
         select=random_without_labels(_select),
         seeded=True,
     )
@@ -81,9 +81,9 @@ def sq_distances(points: Factors, centers: Factors) -> jax.Array:
 
 
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-    assert signals.features is not None
+    assert signals.head_inputs is not None
     assert signals.log_probs is not None
-    factors = gradient_factors(signals.log_probs, signals.features)
+    factors = gradient_factors(signals.log_probs, signals.head_inputs)
     draw_key, rest_key = jax.random.split(query_key)
     picks, num_drawn = d2_sample(draw_key, factors, pool, budget)
     # What coincides with picks has no distance to be drawn by.

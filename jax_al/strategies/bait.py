@@ -27,7 +27,7 @@ def bait(
     I(x) = (diag p - p p^T) kron h h^T = V_x V_x^T has rank C - 1, with V_x = h kron P and
     P = diag(s) (1 - s s^T), s = sqrt(p); h are the features, without a bias.
 
-    Ash, Goel, Krishnamurthy & Kakade 2021, arXiv 2106.09675, Algorithm 1. Needs `features` and
+    Ash, Goel, Krishnamurthy & Kakade 2021, arXiv 2106.09675, Algorithm 1. Needs `head_inputs` and
     `log_probs`; random while there is no label. Greedy; seeded only in that above
     `max_candidates` unlabeled points that many are drawn at random, to pick from and to estimate F.
 
@@ -51,9 +51,9 @@ def bait(
     _check_whole("max_parameters", max_parameters)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        assert signals.features is not None
+        assert signals.head_inputs is not None
         assert signals.log_probs is not None
-        size = signals.log_probs.shape[1] * signals.features.shape[1]
+        size = signals.log_probs.shape[1] * signals.head_inputs.shape[1]
         if size > max_parameters:
             raise UsageError(
                 f"bait keeps matrices of (C D)^2 numbers, and C D is {size}: above "
@@ -71,10 +71,10 @@ def bait(
             with jax.enable_x64(True):
                 return _select(features, log_probs, pool, drawn, budget, regularizer)
 
-        return one_seed(signals.features, signals.log_probs, pool, drawn)
+        return one_seed(signals.head_inputs, signals.log_probs, pool, drawn)
 
     return Strategy(
-        needs=frozenset({"features", "log_probs"}),
+        needs=frozenset({"head_inputs", "log_probs"}),
         select=random_without_labels(select),
         seeded=True,
     )
