@@ -176,6 +176,7 @@ class Strategy(NamedTuple):
     embedding: str = "model"  # whose embedding: "model", "random_net", "pixels_pca" or a .npy file
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
+    uses_labels: bool = False  # whether it looks at what the labels are
 
 
 class Answer(NamedTuple):
