@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.clustering import ROWS
+from jax_al.geometry.kcenter.distances import mean_without
 
 
 def mean_present(
@@ -16,27 +16,20 @@ def mean_present(
 ) -> jax.Array:
     """Returns the mean [D] of what `of` makes of the rows that are not excluded; of none it is 0.
 
-    Where nobody is excluded it is the plain mean, bit for bit. Else rows are summed in blocks: on
-    a CPU, XLA would copy a masked pool before it sums.
+    Where nobody is excluded it is the plain mean, bit for bit.
 
     Args:
       points: float32 [N, D].
       excluded: bool [N].
       of: rows [R, D] -> [R, D].
     """
-    N, D = points.shape
-    size = min(ROWS, N)
+    D = points.shape[1]
 
-    def add(i, total):
-        start = jnp.minimum(i * size, N - size)  # the last block overlaps the one before it
-        counts = ~lax.dynamic_slice(excluded, (start,), (size,))
-        counts &= start + jnp.arange(size) >= i * size
-        rows = of(lax.dynamic_slice(points, (start, 0), (size, D)))
-        return total + jnp.where(counts[:, None], rows, 0.0).sum(axis=0)
+    def read(start, size):
+        return of(lax.dynamic_slice(points, (start, 0), (size, D)))
 
     def masked():
-        count = jnp.maximum((~excluded).sum(), 1).astype(jnp.float32)
-        return lax.fori_loop(0, -(-N // size), add, jnp.zeros(D)) / count
+        return mean_without(read, D, excluded)
 
     return lax.cond(excluded.any(), masked, lambda: of(points).mean(axis=0))
 
