@@ -176,6 +176,7 @@ class Strategy(NamedTuple):
     embedding: str = "model"  # whose embedding: "model", "random_net", "pixels_pca" or a .npy file
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
+    reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
 
 
 class Answer(NamedTuple):

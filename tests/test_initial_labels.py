@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jax_al import oracle
+from jax_al.oracles import simulated as oracle
 
 TODAY = {
     ("random", 0): [

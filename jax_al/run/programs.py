@@ -1,57 +1,67 @@
-"""Programs: functions of one seed, compiled for one or several, ahead of time and once."""
+"""Programs: functions compiled ahead of time and once; a changed shape is an error, not a compile.
 
-from collections.abc import Callable, Collection
+Only this room compiles the loop, so a count of what is here is a count of the compiles.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import jax
 
-from jax_al.run.replicates import SPLIT, WHOLE, Layout, over_seeds
 
+class Programs:
+    """The compiled functions of a process, by name and by what else tells them apart."""
 
-class Program:
-    """A compiled function; a shape that changed is an error, never a silent second compile.
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Callable[..., Any]] = {}
+        self._used: set[Hashable] = set()
+        self.seconds = 0.0  # spent compiling
 
-    Args:
-      name: what it is called in profiles.
-      function: of one seed's arguments.
-      arguments: like those of one seed that it will be called with; shapes are enough.
-      layout: None: it serves one seed. Else arguments and results have an axis S in front.
-      shared: positions of the arguments that are the same for all seeds and have no such axis.
-      donated: position of an argument whose memory may be used for the results.
-    """
+    @property
+    def compiles(self) -> int:
+        """How many programs have been compiled."""
+        return len(self._known)
 
-    def __init__(
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[set[Hashable]]:
+        """Collects what is asked for while the block runs."""
+        self._used = used = set()
+        yield used
+
+    def get(
         self,
         name: str,
-        function: Callable,
+        variant: Hashable,
+        function: Callable[..., Any],
         *arguments: Any,
-        layout: Layout | None,
-        shared: Collection[int] = (),
         donated: int | None = None,
-    ):
-        self.name = name
-        self._layout = layout
-        donate = [] if donated is None else [donated]
-        if layout is not None:
-            function = over_seeds(function, layout, frozenset(shared))
-            donate = [1 + place for place in donate]
-            arguments = (
-                layout.counts(0),
-                *(
-                    layout.abstract(argument, WHOLE if i in shared else SPLIT)
-                    for i, argument in enumerate(arguments)
-                ),
-            )
+    ) -> Callable[..., Any]:
+        """Returns the program of that name and variant, compiled when it is first asked for.
 
-        def named(*arguments):
-            return function(*arguments)
+        Args:
+          name: what it is called in profiles.
+          variant: whatever else `function` depends on, such as a strategy and a capacity.
+          function: pure.
+          arguments: like those that it will be called with; shapes are enough.
+          donated: position of an argument whose memory may be used for the results.
+        """
+        shapes = tuple(
+            (leaf.shape, str(leaf.dtype)) if hasattr(leaf, "dtype") else leaf
+            for leaf in jax.tree.leaves(arguments)
+        )
+        key = name, variant, shapes
+        self._used.add(key)
+        if key not in self._known:
+            start = time.perf_counter()
 
-        named.__name__ = name
-        self._compiled = jax.jit(named, donate_argnums=donate).lower(*arguments).compile()
+            def named(*args: Any) -> Any:
+                return function(*args)
 
-    def __call__(self, count: int | None, *arguments: Any) -> Any:
-        """Returns the results for `count` seeds of the layout, None: all there is room for."""
-        if self._layout is None:
-            return self._compiled(*arguments)
-        count = self._layout.slots if count is None else count
-        return self._compiled(self._layout.counts(count), *arguments)
+            named.__name__ = name
+            donate = () if donated is None else (donated,)
+            lowered = jax.jit(named, donate_argnums=donate).lower(*arguments)
+            self._known[key] = lowered.compile()
+            self.seconds += time.perf_counter() - start
+        return self._known[key]
