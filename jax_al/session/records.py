@@ -39,7 +39,7 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -148,7 +148,7 @@ def _append(path: pathlib.Path, text: str) -> None:
                 file.truncate(size)
             raise
     if is_new:
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def _whole_lines(path: pathlib.Path) -> list[str]:
@@ -167,7 +167,8 @@ def _csv(rows: Iterable[Iterable[Any]]) -> str:
     return text.getvalue()
 
 
-def _sync_directory(directory: pathlib.Path) -> None:
+def sync_directory(directory: pathlib.Path) -> None:
+    """Makes the names in `directory` durable: those of new files, and those changed."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
