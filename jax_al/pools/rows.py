@@ -44,7 +44,7 @@ class RowPool:
           UsageError: `ids` are not N distinct strings.
         """
         self.spec = spec
-        self.index: np.ndarray = np.arange(size) if whole is None else whole[0]
+        self.index: np.ndarray = np.arange(size) if whole is None else whole[0].view()
         self.index.flags.writeable = False
         self.whole_size: int = size if whole is None else whole[1]
         self._size = size
@@ -106,8 +106,8 @@ def whole_index(pool: Pool) -> np.ndarray:
 
     A pool that does not tell is the whole.
     """
-    index = getattr(pool, "index", None)
-    return np.arange(len(pool)) if index is None else index
+    index = getattr(pool, "index", None)  # of a sequence, a method
+    return index if isinstance(index, np.ndarray) else np.arange(len(pool))
 
 
 def whole_size(pool: Pool) -> int:
