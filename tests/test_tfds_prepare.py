@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 import pathlib
@@ -18,7 +19,7 @@ from tensorflow_datasets.core.utils import lazy_imports_utils
 
 from jax_al.errors import UsageError
 from jax_al.pools import load as data
-from jax_al.pools import tfds_prepare
+from jax_al.pools import stand_in, tfds_prepare
 
 
 def load(name, tmp_path, **changes):
@@ -36,7 +37,7 @@ def load(name, tmp_path, **changes):
 
 @pytest.fixture(autouse=True)
 def no_tensorflow():
-    if tfds_prepare.importlib.util.find_spec("tensorflow") is not None:
+    if importlib.util.find_spec("tensorflow") is not None:
         pytest.skip("TensorFlow is installed: TFDS needs no stand-in here")
     yield
     assert "_module" not in vars(lazy_imports_utils.tensorflow)
@@ -330,7 +331,7 @@ def test_a_directory_with_a_file_missing_is_named(tmp_path, lost):
 
 def test_the_stand_in_is_lent_only_for_a_while():
     lazy = vars(lazy_imports_utils.tensorflow)
-    with contextlib.suppress(KeyError), tfds_prepare.stand_in():
+    with contextlib.suppress(KeyError), stand_in.stand_in():
         assert lazy_imports_utils.tensorflow.executing_eagerly()
         assert "tensorflow" not in sys.modules
         raise KeyError
@@ -340,7 +341,7 @@ def test_the_stand_in_is_lent_only_for_a_while():
 def test_the_stand_in_stays_away_where_tensorflow_is(tmp_path, monkeypatch):
     (tmp_path / "tensorflow.py").write_text("__version__ = '2.99'\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with tfds_prepare.stand_in():
+    with stand_in.stand_in():
         assert "_module" not in vars(lazy_imports_utils.tensorflow)
 
 
