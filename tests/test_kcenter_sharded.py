@@ -59,10 +59,10 @@ from jax_al.geometry.kcenter.sharded import ShardedPoints, programs
 matrix = ShardedPoints(split)
 begin, one_round = programs(split.sharding, 150, 64)
 rows = np.array([3, 500], np.int32)
-state = begin(split, matrix.mean, rows, points[rows])
+state = begin(split, matrix.mean, rows, points[rows], None)
 for part in state.bounds:
     assert {shard.data.shape for shard in part.addressable_shards} == {(len(points) // 8,)}
-text = one_round.lower(split, matrix.mean, state).compile().as_text()
+text = one_round.lower(split, matrix.mean, state, None).compile().as_text()
 kinds = ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter")
 assert sum(text.count(f" {kind}(") + text.count(f" {kind}-start(") for kind in kinds) == 1
 assert "u32[8,65,6]" in text

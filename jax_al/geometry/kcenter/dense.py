@@ -27,14 +27,14 @@ BLOCK = 512  # rows among which greedy is replayed, of all devices together
 SMALLEST_BLOCK = 32  # of one device
 WIDTH = 128  # centers per matmul
 CHUNK = 2048  # points per matmul
-CHOSEN = -1.0  # in the place of a center's own squared distance: below every real one
+CHOSEN = -1.0  # in the place of the squared distance of a center or an excluded row: below all real
 LAST = np.iinfo(np.int32).max  # no row has so high an index
 
 
 class Bounds(NamedTuple):
     """Where each of a device's points may have its nearest center; all squared distances."""
 
-    upper: jax.Array  # float32 [n], at least the distance; CHOSEN for a center itself
+    upper: jax.Array  # float32 [n], at least the distance; CHOSEN for centers and excluded rows
     lower: jax.Array  # float32 [n], at most that to the best group of centers; inf: in `upper`
     second: jax.Array  # float32 [n], at most that to any center of the other groups
     slot: jax.Array  # int32 [n], first center of the best group
@@ -81,7 +81,7 @@ def rows_per_device(n: int, devices: int) -> int:
 def begin(
     points: jax.Array,
     mean: jax.Array,
-    is_center: jax.Array,
+    is_closed: jax.Array,
     centers: jax.Array,
     num_centers: jax.Array,
     num_picks: int,
@@ -92,7 +92,7 @@ def begin(
     Args:
         points: [n, D], this device's rows.
         mean: float32 [D]; any vector is correct, the mean gives the tightest bounds.
-        is_center: bool [n], which of them are centers already.
+        is_closed: bool [n], which of them are centers already, or excluded.
         centers: float32 [K, D], the rows of all existing centers; those from `num_centers` on
             are never looked at.
         num_centers: int32 [].
@@ -102,7 +102,7 @@ def begin(
     room = num_picks + max(block, WIDTH)
     centers = jnp.pad(centers, ((0, room), (0, 0)))
     near = _compare(points, mean, centers, jnp.int32(0), num_centers)
-    upper = jnp.where(is_center, CHOSEN, near.upper)
+    upper = jnp.where(is_closed, CHOSEN, near.upper)
     return State(
         Bounds(upper, near.lower, near.second, near.slot),
         centers,
@@ -121,6 +121,7 @@ def one_round(
     num_picks: int,
     per_device: int,
     axes: tuple[str, ...] = (),
+    excluded: jax.Array | None = None,
 ) -> State:
     """As many picks as the block allows.
 
@@ -134,10 +135,12 @@ def one_round(
         num_picks: Q.
         per_device: rows that a device tells the others, at most n.
         axes: mesh axes over which the points are split, in the order of their rows.
+        excluded: bool [n], this device's rows that `begin` was told are closed and that may hold
+            anything; None: there are none.
     """
     n = points.shape[0]
     place = lax.axis_index(axes) if axes else jnp.int32(0)
-    own, told = _tell(points, state, per_device, place * n)
+    own, told = _tell(points, state, per_device, place * n, excluded)
     block = _hear(told[None] if not axes else lax.all_gather(told, axes))
     found = _replay(block, state.centers, state.num_centers, num_picks - state.num_picks)
 
@@ -172,7 +175,11 @@ def one_round(
 
 
 def _tell(
-    points: jax.Array, state: State, per_device: int, offset: jax.Array
+    points: jax.Array,
+    state: State,
+    per_device: int,
+    offset: jax.Array,
+    excluded: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
     """The largest rows by bound, and all that the others must know of them, as 32-bit words.
 
@@ -187,6 +194,9 @@ def _tell(
     beyond, beyond_row = (largest[b], rows[b] + offset) if n > b else (CHOSEN, 0)
     own = rows[:b]
     values = points[own].astype(jnp.float32)
+    if excluded is not None:
+        # Where few others are left they are told too, and NaN would spoil every comparison.
+        values = jnp.where(excluded[own][:, None], 0.0, values)
     lower, second, slots = (part[own] for part in state.bounds[1:])
     accurate = dist.sq_group(values, jnp.arange(b), state.centers, slots, state.num_centers)
     sq = jnp.minimum(largest[:b], jnp.where(lower < largest[:b], accurate, jnp.inf))

@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.engine import BLOCK, REPLAY, WIDTH, Engine
 from jax_al.geometry.kcenter.points import Points
 
@@ -110,13 +111,13 @@ def fitting_block(points: Points, capacity: int, max_bytes: int | None) -> int:
     # Per point two bounds and a second one, a slot and a count; the center list, twice while it
     # is appended to; a block, gathered and centred, the one before it and the one read ahead;
     # the bounds among survivors; room for tiles.
-    fixed = 24 * points.N + 8 * (capacity + BLOCK) * points.D
+    fixed = 24 * points.N + points.index_bytes + 8 * (capacity + BLOCK) * points.D
     block = BLOCK
     while max_bytes is not None:
         need = fixed + block * (24 * points.D + 4 * WIDTH) + 8 * min(block, REPLAY) ** 2
         if need <= max_bytes:
             break
         if block == SMALLEST_BLOCK:
-            raise ValueError(f"max_bytes is {max_bytes:,}, but at least {need:,} are needed")
+            raise UsageError(f"max_bytes is {max_bytes:,}, but at least {need:,} are needed")
         block //= 2
     return block

@@ -14,6 +14,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jax_al.errors import UsageError
+
 Rows = np.ndarray | slice
 SCATTERED = 128  # rows read at once from here and there in a file, where each may map megabytes
 
@@ -38,12 +40,12 @@ def is_stored(array: Any) -> bool:
 
 
 def is_split(array: Any) -> bool:
-    """Whether no single device holds the array; a ValueError if not by rows alone."""
+    """Whether no single device holds the array; a UsageError if not by rows alone."""
     if not isinstance(array, jax.Array) or array.is_fully_replicated:
         return False
     sharding = array.sharding
     if not isinstance(sharding, NamedSharding) or any(sharding.spec[1:]):
-        raise ValueError(f"points may be sharded by rows, with a NamedSharding, not as {sharding}")
+        raise UsageError(f"points may be sharded by rows, with a NamedSharding, not as {sharding}")
     return True
 
 
@@ -80,8 +82,8 @@ def _copied(array: np.memmap, rows: Rows) -> np.ndarray:
     return copy
 
 
-def in_order(array: Any, pieces: Sequence[slice]) -> Iterator[Any]:
-    """The rows of some slices, one after the other; from storage the next is read meanwhile."""
+def in_order(array: Any, pieces: Sequence[Rows]) -> Iterator[Any]:
+    """The rows of some pieces, one after the other; from storage the next is read meanwhile."""
     if not is_stored(array):
         yield from (read(array, piece) for piece in pieces)
     elif pieces:

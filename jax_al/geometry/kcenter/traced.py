@@ -28,7 +28,11 @@ class KCenter(NamedTuple):
 
 
 def kcenter_greedy_traced(
-    points: jax.Array, centers: jax.Array, num_centers: jax.Array | int, num_picks: int
+    points: jax.Array,
+    centers: jax.Array,
+    num_centers: jax.Array | int,
+    num_picks: int,
+    exclude: jax.Array | None = None,
 ) -> KCenter:
     """Pick, `num_picks` times, the point farthest from its nearest center.
 
@@ -44,25 +48,37 @@ def kcenter_greedy_traced(
             K may be 0.
         num_centers: int32 [], may be traced.
         num_picks: Q, static.
+        exclude: bool [N], points that are as if they were absent: never picked, not covered, not
+            in the mean, no centers even where `centers` names them; they may hold anything, NaN
+            too. None: all are there; a mask of nothing gives the same answer.
     """
     points = points.astype(jnp.float32)
     N = points.shape[0]
     K = centers.shape[0]
     count = jnp.asarray(num_centers, jnp.int32)
     centers = jnp.concatenate([centers.astype(jnp.int32), jnp.full(1, N, jnp.int32)])
-    starts_cold = (count == 0) & (num_picks > 0)
-    start = lax.cond(starts_cold, lambda: _farthest_from_mean(points), lambda: jnp.int32(0))
+    if exclude is None:
+        starts_cold = (count == 0) & (num_picks > 0)
+    else:
+        centers, count = _without(centers, count, exclude)
+        starts_cold = (count == 0) & (num_picks > 0) & ~exclude.all()
+    start = lax.cond(
+        starts_cold, lambda: _farthest_from_mean(points, exclude), lambda: jnp.int32(0)
+    )
     centers = jnp.where(starts_cold, centers.at[0].set(start), centers)
     count = jnp.where(starts_cold, 1, count)
     # N is the sentinel for "none", dropped by the scatter.
     centers = jnp.where(jnp.arange(K + 1, dtype=jnp.int32) < count, centers, N)
 
-    is_finite = jnp.isfinite(sq_norms(points)).all()
-    is_center = jnp.zeros(N, bool).at[centers].set(True, mode="drop") | ~is_finite
+    finite = jnp.isfinite(sq_norms(points))
+    is_finite = (finite if exclude is None else finite | exclude).all()
+    is_closed = jnp.zeros(N, bool).at[centers].set(True, mode="drop") | ~is_finite
+    if exclude is not None:
+        is_closed |= exclude
     rows = points.at[centers].get(mode="fill", fill_value=0.0)
-    mean = jnp.mean(points, axis=0)
+    mean = _mean(points, exclude)
     block = dense.rows_per_device(N, 1)
-    state = dense.begin(points, mean, is_center, rows, count, num_picks, block)
+    state = dense.begin(points, mean, is_closed, rows, count, num_picks, block)
     bought = jnp.where(starts_cold, 1, 0)
     state = state._replace(
         indices=state.indices.at[0].set(start),
@@ -71,7 +87,7 @@ def kcenter_greedy_traced(
     )
     state = lax.while_loop(
         lambda state: state.sq_radius < 0,
-        lambda state: dense.one_round(points, mean, state, num_picks, block),
+        lambda state: dense.one_round(points, mean, state, num_picks, block, excluded=exclude),
         state,
     )
     is_pick = (jnp.arange(num_picks) < state.num_picks) & is_finite
@@ -82,16 +98,43 @@ def kcenter_greedy_traced(
     )
 
 
-def cover_radius_traced(points: jax.Array, centers: jax.Array, num_centers: jax.Array) -> jax.Array:
+def cover_radius_traced(
+    points: jax.Array,
+    centers: jax.Array,
+    num_centers: jax.Array,
+    exclude: jax.Array | None = None,
+) -> jax.Array:
     """Return the largest distance from a point to its nearest center, float32 [].
 
     The very number with which `kcenter_greedy_traced` would pick next; 0 where every point is a
-    center, infinite without any. Arguments as there.
+    center or excluded, infinite without any center. Arguments as there.
     """
-    return jnp.sqrt(kcenter_greedy_traced(points, centers, num_centers, 1).sq_distances[0])
+    found = kcenter_greedy_traced(points, centers, num_centers, 1, exclude)
+    return jnp.sqrt(found.sq_distances[0])
 
 
-def _farthest_from_mean(points: jax.Array) -> jax.Array:
+def _without(
+    centers: jax.Array, count: jax.Array, exclude: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The centers [K + 1] and their number, without those that are excluded.
+
+    The first of the others stands in their place: it changes no distance to be there twice.
+    """
+    is_center = jnp.arange(centers.size, dtype=jnp.int32) < count
+    is_center &= ~exclude.at[centers].get(mode="fill", fill_value=True)
+    stands_in = centers[jnp.argmax(is_center)]
+    return jnp.where(is_center, centers, stands_in), jnp.where(is_center.any(), count, 0)
+
+
+def _mean(points: jax.Array, exclude: jax.Array | None) -> jax.Array:
+    """Return a vector [D] amid the points; which one it is shows in no pick."""
+    if exclude is None:
+        return jnp.mean(points, axis=0)
+    total = jnp.where(exclude[:, None], 0.0, points).sum(axis=0)
+    return total / jnp.maximum((~exclude).sum(dtype=jnp.int32), 1).astype(jnp.float32)
+
+
+def _farthest_from_mean(points: jax.Array, exclude: jax.Array | None) -> jax.Array:
     """Return the row int32 [] farthest from the mean, of equals the lowest; decided in float64.
 
     As in `geometry.kcenter.points`, the mean is rounded to float32. Rows are widened in blocks: the
@@ -105,19 +148,26 @@ def _farthest_from_mean(points: jax.Array) -> jax.Array:
         def widened(i):
             start = jnp.minimum(i * size, N - size)  # the last block overlaps the one before it
             rows = lax.dynamic_slice_in_dim(points, start, size).astype(jnp.float64)
-            return start + jnp.arange(size, dtype=jnp.int32), rows
+            absent = None if exclude is None else lax.dynamic_slice_in_dim(exclude, start, size)
+            return start + jnp.arange(size, dtype=jnp.int32), rows, absent
 
         def add(i, total):
-            numbers, rows = widened(i)
-            return total + jnp.sum(jnp.where((numbers >= i * size)[:, None], rows, 0.0), axis=0)
+            numbers, rows, absent = widened(i)
+            counts = numbers >= i * size
+            if absent is not None:
+                counts &= ~absent
+            return total + jnp.sum(jnp.where(counts[:, None], rows, 0.0), axis=0)
 
         total = lax.fori_loop(jnp.int32(0), num_blocks, add, jnp.zeros(D, jnp.float64))
-        mean = (total / N).astype(jnp.float32).astype(jnp.float64)
+        count = N if exclude is None else (~exclude).sum(dtype=jnp.int32).astype(jnp.float64)
+        mean = (total / count).astype(jnp.float32).astype(jnp.float64)
 
         def look(i, carry):
             farthest, row = carry
-            numbers, rows = widened(i)
+            numbers, rows, absent = widened(i)
             sq = jnp.sum(jnp.square(rows - mean[None, :]), axis=1)
+            if absent is not None:
+                sq = jnp.where(absent, -jnp.inf, sq)
             best = jnp.max(sq)
             first = jnp.min(jnp.where(sq == best, numbers, N))
             return jnp.maximum(farthest, best), jnp.where(best > farthest, first, row)

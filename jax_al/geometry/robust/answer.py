@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_al.geometry.kcenter.greedy import check_count, check_initial
+from jax_al.errors import UsageError
+from jax_al.geometry.kcenter.greedy import check_count
 from jax_al.geometry.kcenter.points import Points
+from jax_al.geometry.kcenter.rows import check_initial
 
 
 class Robust(NamedTuple):
@@ -21,7 +23,7 @@ class Robust(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The question, checked."""
+    """The question, checked; rows by their places among those that are not excluded."""
 
     points: Points
     existing: np.ndarray  # int64 [L]
@@ -31,31 +33,38 @@ class Problem(NamedTuple):
 
 
 def pose(
-    points: Any, num_picks: int, initial: Any, num_outliers: int | None, metric: str
+    points: Any,
+    num_picks: int,
+    initial: Any,
+    num_outliers: int | None,
+    metric: str,
+    exclude: Any = None,
 ) -> Problem:
-    """The problem that the arguments of `robust_kcenter` state, or a ValueError."""
-    matrix = Points(points, metric)
-    existing = check_initial(initial, matrix.N)
+    """The problem that the arguments of `robust_kcenter` state, or a UsageError."""
+    matrix = Points(points, metric, exclude)
+    existing = matrix.places(check_initial(initial, matrix.num_rows, matrix.excluded))
     if num_outliers is None:
         num_outliers = matrix.N // 10_000
     num_outliers = check_limit("num_outliers", num_outliers)
     num_picks = check_count(num_picks)
     if num_picks < 1:
-        raise ValueError(f"num_picks is {num_picks}; at least one center is to be picked")
+        raise UsageError(f"num_picks is {num_picks}; at least one center is to be picked")
     left = matrix.N - len(existing)
     if num_picks > left:
-        raise ValueError(f"num_picks is {num_picks}, but {left} of {matrix.N} points can be picked")
+        raise UsageError(
+            f"num_picks is {num_picks}, but {left} of {matrix.num_rows} points can be picked"
+        )
     return Problem(matrix, existing, num_picks, num_outliers, metric)
 
 
 def check_limit(name: str, value: Any) -> int:
-    """The argument `name`, a number of things; a ValueError if it is not whole or is negative."""
+    """The argument `name`, a number of things; a UsageError if it is not whole or is negative."""
     try:
         limit = check_count(value)
     except ValueError:  # it would speak of num_picks
-        raise ValueError(f"{name} must be an integer, not {value!r}") from None
+        raise UsageError(f"{name} must be an integer, not {value!r}") from None
     if limit < 0:
-        raise ValueError(f"{name} is {limit}; it cannot be negative")
+        raise UsageError(f"{name} is {limit}; it cannot be negative")
     return limit
 
 
@@ -71,7 +80,7 @@ def answer(
 
     Args:
         problem: what was asked.
-        indices: int64 [Q], the new centers.
+        indices: int64 [Q], the new centers, ascending.
         reached: float64 [N], distance to the nearest center; None: nothing lies beyond `radius`.
         radius: of the cover.
         lower_bound: proven.
@@ -83,7 +92,8 @@ def answer(
     if problem.metric == "cosine":
         # Rows have length 1: the cosine distance is half the square of the Euclidean.
         radius, lower_bound = radius**2 / 2, lower_bound**2 / 2
-    return Robust(indices, radius, lower_bound, far, status)
+    numbers = problem.points.numbers
+    return Robust(numbers(indices), radius, lower_bound, numbers(far), status)
 
 
 def radius_without(reached: np.ndarray, outliers: int) -> float:

@@ -16,6 +16,7 @@ def greedy_with_outliers(
     initial: Any = None,
     num_outliers: int | None = None,
     *,
+    exclude: Any = None,
     metric: str = "euclidean",
 ) -> Robust:
     """The 3-approximation for k-center with outliers; no solver, but N x N distances in memory.
@@ -30,7 +31,7 @@ def greedy_with_outliers(
 
     Args and errors: as for `robust_kcenter`, for the arguments that both have.
     """
-    problem = pose(points, num_picks, initial, num_outliers, metric)
+    problem = pose(points, num_picks, initial, num_outliers, metric, exclude)
     existing, outliers = problem.existing, problem.num_outliers
     rows = np.asarray(problem.points.take(slice(None)))
     sq = np.stack([sq_accurate_host(rows - row) for row in rows])

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.lazy import lazy_greedy
 from jax_al.geometry.robust.answer import Robust, answer, check_limit, pose, radius_without
 from jax_al.geometry.robust.covering import find_cover
@@ -37,6 +38,7 @@ def robust_kcenter(
     initial: Any = None,
     num_outliers: int | None = None,
     *,
+    exclude: Any = None,
     metric: str = "euclidean",
     tolerance: float = 1e-3,
     max_nodes: int = 1000,
@@ -48,9 +50,12 @@ def robust_kcenter(
 
     Args:
         points: [N, D], as for `kcenter_greedy`.
-        num_picks: Q, at least 1 and at most the number of points that are not in `initial`.
-        initial: indices of existing centers, or None.
-        num_outliers: points that may be left out; default N / 10,000, as in the paper.
+        num_picks: Q, at least 1 and at most the number of points that are neither in `initial` nor
+            in `exclude`.
+        initial: existing centers, as indices or a mask bool [N]; or None.
+        num_outliers: points that may be left out; default N / 10,000, as in the paper, of the N
+            that are not excluded.
+        exclude: rows that are as if they were absent, as indices or a mask bool [N].
         metric: "euclidean", or "cosine": 1 - cos(angle).
         tolerance: stop when radius <= (1 + tolerance) * lower_bound; 0 asks for the optimum.
         max_nodes: of branch and bound, for each radius.
@@ -62,10 +67,10 @@ def robust_kcenter(
             not whole or negative; `tolerance` negative or NaN.
     """
     if not tolerance >= 0:  # below 0 the search would never be content; NaN is not >= 0 either
-        raise ValueError(f"tolerance is {tolerance}; it must be 0 or more")
+        raise UsageError(f"tolerance is {tolerance}; it must be 0 or more")
     max_nodes = check_limit("max_nodes", max_nodes)
     max_pairs = check_limit("max_pairs", max_pairs)
-    problem = pose(points, num_picks, initial, num_outliers, metric)
+    problem = pose(points, num_picks, initial, num_outliers, metric, exclude)
     matrix, existing, outliers = problem.points, problem.existing, problem.num_outliers
     # The search is Euclidean; the square of a distance has the square of the tolerance's factor.
     factor = 1 + tolerance if metric == "euclidean" else (1 + tolerance) ** 0.5
@@ -74,7 +79,7 @@ def robust_kcenter(
     # apart and as far from every existing center, so none of them shares a center of half that
     # radius, and more of them remain than outliers may be left out.
     more = min(num_picks + outliers + 1, matrix.N - len(existing))
-    first = 0 if len(existing) else matrix.farthest_from_mean()
+    first = 0 if len(existing) else int(matrix.places(matrix.farthest_from_mean()))
     greedy = lazy_greedy(matrix, existing, more, first)
     best = np.sort(greedy.indices[:num_picks])
     if more <= num_picks or greedy.sq_distances[num_picks] == 0:  # all are twins of centers
