@@ -180,6 +180,7 @@ class Strategy(NamedTuple):
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
+    uses_labels: bool = False  # whether it looks at what the labels are
 
 
 class Answer(NamedTuple):

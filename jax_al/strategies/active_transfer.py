@@ -1,17 +1,14 @@
 """Active transfer learning: a small model that predicts where the network is wrong."""
 
-import math
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from jax_al.errors import UsageError
 from jax_al.geometry.clustering import in_blocks
-from jax_al.strategies.choosing import random_without_labels
+from jax_al.strategies.choosing import check_number
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 NEWTON_STEPS = 8  # with fewer after the first part, the picks of `atlas` are not the exact ones
@@ -41,7 +38,6 @@ def active_transfer(*, penalty: float = 1.0) -> Strategy:
     (pytorch_active_learning) trains class 1 = right, takes 1 - exp(log p_1) for `prob_correct`
     and ranks by 1 - `prob_correct`: by being right. Here the highest expected error comes first.
     """
-    check_penalty(penalty)
     return transfer(penalty, 1)
 
 
@@ -50,6 +46,7 @@ def transfer(penalty: float, rounds: int) -> Strategy:
 
     In later parts what was picked before counts as labeled and right (target 0).
     """
+    check_number("penalty", penalty, above=0)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
@@ -62,7 +59,7 @@ def transfer(penalty: float, rounds: int) -> Strategy:
         target = jnp.where(pool.order == NOTHING, 0.0, target)
         mean_target = target.sum() / jnp.maximum(pool.num_labeled, 1).astype(jnp.float32)
         target = jnp.concatenate([target, jnp.zeros(budget)])
-        mean, scale = standard(features)
+        mean, scale = standard(features, ~pool.excluded)
 
         def score(_part, weights, _, picks):
             rows = jnp.concatenate([pool.order, picks])
@@ -76,21 +73,29 @@ def transfer(penalty: float, rounds: int) -> Strategy:
         picks = highest_in_parts(score, weights, pool, budget, rounds)
         return Query(picks, {"target": mean_target})
 
-    return Strategy(
-        needs=frozenset({"head_inputs", "log_probs"}),
-        select=random_without_labels(select),
+    return strategy(
+        select,
+        needs={"head_inputs", "log_probs"},
         seeded=False,
+        needs_label=True,
+        uses_labels=True,
     )
 
 
-def standard(features: jax.Array) -> tuple[jax.Array, jax.Array]:
+def standard(features: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns mean [D] and scale [D] such that (`features` - mean) scale has deviation 1, or 0.
 
     It has 0 where a feature is constant.
+
+    Args:
+      features: float32 [N, D].
+      counts: bool [N], the rows that these are statistics of.
     """
-    mean = features.mean(axis=0)
-    deviation = jnp.sqrt(jnp.square(features - mean[None, :]).mean(axis=0))
-    is_constant = deviation <= 1e-6 * jnp.abs(features).max(axis=0)
+    counts = counts[:, None]
+    mean = features.mean(axis=0, where=counts)
+    deviation = jnp.sqrt(jnp.square(features - mean[None, :]).mean(axis=0, where=counts))
+    largest = jnp.abs(features).max(axis=0, where=counts, initial=0.0)
+    is_constant = deviation <= 1e-6 * largest
     return mean, jnp.where(is_constant, 0.0, 1 / jnp.where(is_constant, 1.0, deviation))
 
 
@@ -156,12 +161,3 @@ def fit_logistic(
 def times(a: jax.Array, b: jax.Array) -> jax.Array:
     """Returns the product of matrices, in full float32 on every device."""
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
-
-
-def check_penalty(penalty: Any) -> None:
-    """Raises a `UsageError` unless the option is a positive number."""
-    number = isinstance(penalty, int | float) and not isinstance(penalty, bool)
-    if not (number and math.isfinite(penalty) and penalty > 0):
-        raise UsageError(
-            f"config.strategy_args.penalty is {penalty!r}: it must be a number above 0."
-        )

@@ -1,7 +1,7 @@
 """ATLAS: active transfer learning for adaptive sampling."""
 
-from jax_al.errors import UsageError
-from jax_al.strategies.active_transfer import check_penalty, transfer
+from jax_al.strategies.active_transfer import transfer
+from jax_al.strategies.choosing import check_whole
 from jax_al.types import Strategy
 
 
@@ -21,9 +21,5 @@ def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:
     Published code (pytorch_active_learning, `get_atlas_samples`) ranks the wrong way round, most
     likely right first, and so marks as right what it already held for right.
     """
-    check_penalty(penalty)
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
-        raise UsageError(
-            f"config.strategy_args.rounds is {rounds!r}: it must be a whole number, 1 or more."
-        )
+    check_whole("rounds", rounds, 1)
     return transfer(penalty, rounds)

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.strategies.choosing import at_random, highest, random_without_labels
+from jax_al.strategies.choosing import at_random, highest
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 CENTER_BLOCK = 32  # new centers joined to the whole pool by one matmul: [N, 32] is temporary
@@ -43,11 +44,7 @@ def badge() -> Strategy:
     is the sum of the other probabilities. Distances below what float32 can tell from zero count
     as zero.
     """
-    return Strategy(
-        needs=frozenset({"head_inputs", "log_probs"}),
-        select=random_without_labels(_select),
-        seeded=True,
-    )
+    return strategy(_select, needs={"head_inputs", "log_probs"}, needs_label=True)
 
 
 class Factors(NamedTuple):
@@ -106,13 +103,13 @@ def d2_sample(
     block: int = CENTER_BLOCK,
     max_refusals: int = MAX_REFUSALS,
 ) -> tuple[jax.Array, jax.Array]:
-    """Draws unlabeled points by k-means++, the first one being that of the largest norm.
+    """Draws selectable points by k-means++, the first one being that of the largest norm.
 
     The weights are brought up to date after `block` picks or `max_refusals` refused proposals,
     whichever comes first; the law is the same whatever they are.
 
     Returns:
-      int32 [Q], NOTHING from where on no unlabeled point is away from all picks; and how many
+      int32 [Q], NOTHING from where on no selectable point is away from all picks; and how many
       were drawn, int32 [].
     """
     N = pool.labeled.size
@@ -167,7 +164,7 @@ def d2_sample(
     some = (first != NOTHING).astype(jnp.int32)
     picks = jnp.full(num_picks + block, NOTHING, jnp.int32).at[0].set(first)
     weights = sq_distances(factors, at(first[None]))[:, 0]
-    weights = jnp.where(pool.labeled, 0.0, weights).at[jnp.maximum(first, 0)].set(0.0)
+    weights = jnp.where(pool.selectable, weights, 0.0).at[jnp.maximum(first, 0)].set(0.0)
     carry = (picks, some, weights.max() > 0, weights, jnp.int32(0))
     picks, count, *_ = lax.while_loop(lambda c: (c[1] < num_picks) & c[2], fill_block, carry)
     return picks[:num_picks], count

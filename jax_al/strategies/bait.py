@@ -1,6 +1,5 @@
 """BAIT: the batch whose Fisher information best covers that of the pool."""
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +8,8 @@ import jax.scipy as jsp
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.strategies.choosing import at_random, random_without_labels
+from jax_al.strategies.choosing import at_random, check_number, check_whole
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 OVERSAMPLE = 2  # times the budget is picked before the least useful are given back
@@ -42,13 +42,9 @@ def bait(
     get weight n / (n + Q), together, and each pick Q / (n + Q): Q times that of a label owned.
     Here every label counts once, as in the information that would be owned.
     """
-    number = isinstance(regularizer, int | float) and not isinstance(regularizer, bool)
-    if not (number and math.isfinite(regularizer) and regularizer > 0):
-        raise UsageError(
-            f"config.strategy_args.regularizer is {regularizer!r}: it must be a number above 0."
-        )
-    _check_whole("max_candidates", max_candidates)
-    _check_whole("max_parameters", max_parameters)
+    check_number("regularizer", regularizer, above=0)
+    check_whole("max_candidates", max_candidates, 1)
+    check_whole("max_parameters", max_parameters, 1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.head_inputs is not None
@@ -56,8 +52,8 @@ def bait(
         size = signals.log_probs.shape[1] * signals.head_inputs.shape[1]
         if size > max_parameters:
             raise UsageError(
-                f"bait keeps matrices of (C D)^2 numbers, and C D is {size}: above "
-                f"config.strategy_args.max_parameters = {max_parameters}."
+                f"max_parameters is {max_parameters}, and bait keeps matrices of (C D)^2 numbers, "
+                f"where C D is {size}: more than that."
             )
         drawn = at_random(
             query_key, pool, min(pool.labeled.size, max(max_candidates, OVERSAMPLE * budget))
@@ -73,11 +69,7 @@ def bait(
 
         return one_seed(signals.head_inputs, signals.log_probs, pool, drawn)
 
-    return Strategy(
-        needs=frozenset({"head_inputs", "log_probs"}),
-        select=random_without_labels(select),
-        seeded=True,
-    )
+    return strategy(select, needs={"head_inputs", "log_probs"}, needs_label=True)
 
 
 class Points(NamedTuple):
@@ -242,10 +234,3 @@ def _mm(*factors: jax.Array) -> jax.Array:
     for factor in factors[1:]:
         product = jnp.matmul(product, factor, precision=lax.Precision.HIGHEST)
     return product
-
-
-def _check_whole(option: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(
-            f"config.strategy_args.{option} is {value!r}: it must be a whole number, 1 or more."
-        )

@@ -8,7 +8,8 @@ from jax import lax
 
 from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.bayesian import bald_score
-from jax_al.strategies.choosing import check_whole, random_without_labels
+from jax_al.strategies.choosing import check_whole
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 POINTS = 64  # gains worked out together
@@ -48,9 +49,7 @@ def batchbald(*, max_configurations: int = 1000) -> Strategy:
         assert signals.sampled_probs is not None
         return _select(query_key, signals.sampled_probs, pool, budget, max_configurations)
 
-    return Strategy(
-        needs=frozenset({"sampled_probs"}), select=random_without_labels(select), seeded=True
-    )
+    return strategy(select, needs={"sampled_probs"}, needs_label=True)
 
 
 class Configurations(NamedTuple):
@@ -160,7 +159,7 @@ def _select(
         state = add_pick(draw_key, state, probs[:, row], max_configurations)
         return state._replace(num_informative=state.num_informative + informative)
 
-    bounds = jnp.where(pool.labeled, -jnp.inf, (1 + TIE) * bald + 10 * FLOOR)
+    bounds = jnp.where(pool.selectable, (1 + TIE) * bald + 10 * FLOOR, -jnp.inf)
     state = no_picks(T, max_configurations)
     indices, state = lazy_greedy(gains, update, state, bounds, budget, block=POINTS)
     return Query(indices, {"informative_picks": state.num_informative.astype(jnp.float32)})

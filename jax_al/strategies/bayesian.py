@@ -9,13 +9,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jax_al.strategies.choosing import (
-    by_score,
-    check_number,
-    highest,
-    random_without_labels,
-    scores_of,
-)
+from jax_al.strategies.choosing import by_score, check_number, highest, scores_of
+from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import entropy_score
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -124,7 +119,7 @@ def softrank_bald(*, beta: float = 1.0) -> Strategy:
     check_number("beta", beta, least=0, most=MAX_BETA)
 
     def priority(scores: jax.Array, pool: PoolState) -> jax.Array:
-        order = jnp.argsort(jnp.where(pool.labeled, jnp.inf, -scores))  # stable
+        order = jnp.argsort(jnp.where(pool.selectable, -scores, jnp.inf))  # stable
         rank = jnp.zeros_like(order).at[order].set(jnp.arange(1, order.size + 1))
         return -beta * jnp.log(rank.astype(jnp.float32))
 
@@ -141,10 +136,9 @@ def bald_score(signals: Signals) -> jax.Array:
 
 def _scored(score: Callable[[Signals], jax.Array], *needs: str) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
-        return by_score(score(signals), pool, budget)
+        return by_score(query_key, score(signals), pool, budget)
 
-    return Strategy(frozenset(needs), random_without_labels(select), seeded=False)
+    return strategy(select, needs=set(needs), seeded=False, needs_label=True)
 
 
 def _sampled(priority: Callable[[jax.Array, PoolState], jax.Array]) -> Strategy:
@@ -159,6 +153,4 @@ def _sampled(priority: Callable[[jax.Array, PoolState], jax.Array]) -> Strategy:
         indices = highest(-turn.astype(jnp.float32), pool, budget)
         return Query(indices, {}, scores=scores_of(scores, indices))
 
-    return Strategy(
-        frozenset({"mc_probs", "mc_entropy"}), random_without_labels(select), seeded=True
-    )
+    return strategy(select, needs={"mc_probs", "mc_entropy"}, needs_label=True)

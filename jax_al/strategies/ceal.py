@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.strategies.choosing import check_number, check_whole, highest, random_without_labels
+from jax_al.strategies.choosing import check_number, check_whole, highest
+from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import entropy_score, score_named
 from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 
@@ -56,16 +57,11 @@ def ceal(
         limit = jnp.maximum(threshold - decay * queries, 0.0)
         is_sure = entropy_score(signals.log_probs) < limit
         picked = jnp.where(indices == NOTHING, pool.labeled.size, indices)
-        free = (~pool.labeled).at[picked].set(False, mode="drop")
+        free = pool.selectable.at[picked].set(False, mode="drop")
         guesses = signals.log_probs.argmax(axis=1).astype(jnp.int32)
         pseudo_labels = jnp.where(free & is_sure, guesses, UNKNOWN)
         count = (pseudo_labels != UNKNOWN).sum().astype(jnp.float32)
         info = {"entropy_threshold": limit, "num_pseudo_labels": count}
         return Query(indices, info, pseudo_labels)
 
-    return Strategy(
-        needs=frozenset({"log_probs"}),
-        select=random_without_labels(select),
-        seeded=False,
-        pseudo_labels=True,
-    )
+    return strategy(select, needs={"log_probs"}, seeded=False, pseudo_labels=True, needs_label=True)

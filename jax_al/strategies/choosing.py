@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jax_al.errors import UsageError
@@ -19,20 +20,33 @@ Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
 
 def highest(scores: jax.Array, pool: PoolState, budget: int) -> jax.Array:
-    """Returns the unlabeled points with the highest of `scores` float32 [N], best first.
+    """Returns the selectable points with the highest of `scores` float32 [N], best first.
 
     Ties go to the lowest index. A score of NaN counts as the lowest. Where fewer than `budget`
     points are left, the end of the answer int32 [Q] is NOTHING.
     """
     lowest = jnp.finfo(jnp.float32).min
     scores = jnp.nan_to_num(scores, nan=lowest, posinf=jnp.finfo(jnp.float32).max, neginf=lowest)
-    best, indices = lax.top_k(jnp.where(pool.labeled, -jnp.inf, scores), min(budget, scores.size))
+    best, indices = lax.top_k(
+        jnp.where(pool.selectable, scores, -jnp.inf), min(budget, scores.size)
+    )
     indices = jnp.where(jnp.isneginf(best), NOTHING, indices).astype(jnp.int32)
     return jnp.pad(indices, (0, budget - indices.size), constant_values=NOTHING)
 
 
-def by_score(scores: jax.Array, pool: PoolState, budget: int) -> Query:
-    """Returns the query of the unlabeled points with the highest of `scores` float32 [N]."""
+def by_score(key: jax.Array, scores: jax.Array, pool: PoolState, budget: int) -> Query:
+    """Returns the query of the selectable points with the highest scores, best first.
+
+    Where fewer than `budget` points are left, the end of the query is NOTHING. A score of NaN
+    counts as the lowest.
+
+    Args:
+      key: there for the order among equal scores.
+      scores: float32 [N], higher = wanted more.
+      pool: which points are selectable.
+      budget: Q.
+    """
+    del key  # for the order among ties, which this version leaves to the index
     indices = highest(scores, pool, budget)
     return Query(indices, {}, scores=scores_of(scores, indices))
 
@@ -43,19 +57,33 @@ def scores_of(scores: jax.Array, indices: jax.Array) -> jax.Array:
 
 
 def at_random(key: jax.Array, pool: PoolState, budget: int) -> jax.Array:
-    """Returns unlabeled points, uniformly and without replacement, as `highest` does."""
+    """Returns selectable points, uniformly and without replacement, as `highest` does."""
     # A permutation holds no ties, unlike 32-bit noise on a pool of 50,000, and up to 2^24 points
     # each of its numbers is one of float32.
     order = jax.random.permutation(key, pool.labeled.size)
     return highest(order.astype(jnp.float32), pool, budget)
 
 
-def random_without_labels(select: Select) -> Select:
+def sample_present(key: jax.Array, pool: PoolState, size: int) -> jax.Array:
+    """Returns `size` points int32 [M], labeled or not, drawn uniformly without replacement.
+
+    Where that is the whole pool nothing is drawn: they come in order. Excluded ones come last,
+    and only where the others are fewer than `size`.
+    """
+    N = pool.labeled.size
+    order = jnp.arange(N) if size == N else jax.random.permutation(key, N)
+    return order[jnp.argsort(pool.excluded[order], stable=True)][:size]
+
+
+def random_without_labels(select: Select, *, on_host: bool = False) -> Select:
     """Makes a strategy that must know a label fall back to random sampling while there is none.
 
     Its `info` says so: `random_fallback` is 1 then, else 0. The strategy's own query is not worked
-    out then (under `vmap` it is, for nothing): its `info` reads 0 and its scores are NaN.
+    out then (under `vmap` it is, for nothing): its `info` reads 0 and its scores are NaN. `on_host`
+    nothing is known of them, and they are missing.
     """
+    if on_host:
+        return _random_without_labels_on_host(select)
 
     @functools.wraps(select)
     def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
@@ -78,6 +106,21 @@ def random_without_labels(select: Select) -> Select:
         is_blind = pool.num_labeled == 0
         query = lax.cond(is_blind, blind, informed)
         return query._replace(info=query.info | {"random_fallback": is_blind.astype(jnp.float32)})
+
+    return wrapped
+
+
+def _random_without_labels_on_host(select: Select) -> Select:
+    @functools.wraps(select)
+    def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        select_key, random_key = jax.random.split(query_key)
+        is_blind: Any = np.float32(pool.num_labeled == 0)
+        if is_blind:
+            picks: Any = np.asarray(at_random(random_key, pool, budget))
+            query = Query(picks, {})
+        else:
+            query = select(select_key, signals, pool, budget)
+        return query._replace(info=query.info | {"random_fallback": is_blind})
 
     return wrapped
 
@@ -138,4 +181,4 @@ def _refusal(
         for text, limit in given.items()
     )
     wanted = f"a {kind}, {limits}" if limits else f"a {kind}"
-    return UsageError(f"config.strategy_args.{name} is {value!r}; it must be {wanted}.")
+    return UsageError(f"{name} is {value!r}; it must be {wanted}.")

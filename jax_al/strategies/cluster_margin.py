@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.errors import UsageError
 from jax_al.geometry.clustering import kmeans
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import check_whole, highest
+from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import margin_score
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
@@ -41,10 +41,7 @@ def cluster_margin(
         ("picks_per_cluster", picks_per_cluster),
         ("iterations", iterations),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise UsageError(
-                f"config.strategy_args.{option} is {value!r}: it must be a whole number, 1 or more."
-            )
+        check_whole(option, value, 1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.embedding is not None
@@ -68,12 +65,7 @@ def cluster_margin(
         num_met = jnp.zeros(num_clusters, bool).at[clusters].max(is_real).sum()
         return Query(indices, {"num_clusters": num_met.astype(jnp.float32)})
 
-    return Strategy(
-        needs=frozenset({"embedding", "log_probs"}),
-        select=random_without_labels(select),
-        seeded=True,
-        embedding=embedding,
-    )
+    return strategy(select, needs={"embedding", "log_probs"}, embedding=embedding, needs_label=True)
 
 
 def round_robin(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.geometry.kcenter import kcenter_greedy_traced
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -17,15 +18,15 @@ def coreset(*, embedding: str = "model") -> Strategy:
     by chance. Where every point is at distance 0, the code beside BADGE picks the same one again.
     Needs `embedding`, no label. At most O(N (L + Q) D).
     """
-    return Strategy(
-        needs=frozenset({"embedding"}), select=_select, seeded=False, embedding=embedding
-    )
+    return strategy(_select, needs={"embedding"}, seeded=False, embedding=embedding)
 
 
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
     del query_key
     assert signals.embedding is not None
-    chosen = kcenter_greedy_traced(signals.embedding, pool.order, pool.num_labeled, budget)
+    chosen = kcenter_greedy_traced(
+        signals.embedding, pool.order, pool.num_labeled, budget, pool.excluded
+    )
     # The first pick of all has no center to be far from, and what is not picked no distance.
     is_known = jnp.isfinite(chosen.sq_distances) & (chosen.indices >= 0)
     distances = jnp.sqrt(jnp.where(is_known, chosen.sq_distances, jnp.nan))

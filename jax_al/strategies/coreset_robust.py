@@ -1,13 +1,14 @@
 """Robust core-set: k-center with outliers (Sener & Savarese 2018, arXiv 1708.00489, sec. 4.2)."""
 
+from typing import Any
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import kcenter_greedy
 from jax_al.geometry.robust import robust_kcenter
 from jax_al.strategies.choosing import check_number, check_whole
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -39,56 +40,43 @@ def coreset_robust(
         minutes and have gained a fifth of a percent of the radius.
       embedding: whose embedding.
     """
-    if not 0 <= outliers < 1:
-        raise UsageError(
-            f"config.strategy_args.outliers is {outliers}; it must be a share from 0 to below 1."
-        )
+    check_number("outliers", outliers, least=0, below=1)
     check_number("tolerance", tolerance, least=0)
     check_whole("max_nodes", max_nodes, 0)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.embedding is not None
-
-        def on_host(points, labeled):
-            points, labeled = np.asarray(points, np.float32), np.asarray(labeled)
-            # Of several best covers the solver names one by position: rows in an order of their
-            # own make that a matter of geometry.
-            rows = _canonical(points)
-            existing = np.flatnonzero(labeled[rows])
-            picks = np.full(budget, NOTHING, np.int32)
-            numbers = np.zeros(3, np.float32)
-            wanted = min(budget, len(points) - len(existing))
-            if wanted:
-                points = points[rows]
-                best = robust_kcenter(
-                    points,
-                    wanted,
-                    existing,
-                    int(outliers * len(points)),
-                    tolerance=tolerance,
-                    max_nodes=max_nodes,
-                )
-                centers = np.setdiff1d(best.indices, existing)
-                more = kcenter_greedy(
-                    points, wanted - len(centers), np.concatenate([existing, centers])
-                ).indices
-                found = np.concatenate([_farthest_first(points, centers, existing), more])
-                picks[:wanted] = rows[found[:wanted]]
-                numbers[:] = best.radius, best.lower_bound, len(best.outliers)
-            return picks, numbers
-
-        shapes = (
-            jax.ShapeDtypeStruct((budget,), jnp.int32),
-            jax.ShapeDtypeStruct((3,), jnp.float32),
-        )
-        picks, numbers = jax.pure_callback(
-            on_host, shapes, signals.embedding, pool.labeled, vmap_method="sequential"
-        )
+        rows = np.flatnonzero(~np.asarray(pool.excluded))
+        points = np.asarray(signals.embedding, np.float32)[rows]
+        # Of several best covers the solver names one by position: rows in an order of their own
+        # make that a matter of geometry.
+        order = _canonical(points)
+        rows, points = rows[order], points[order]
+        existing = np.flatnonzero(np.asarray(pool.labeled)[rows])
+        picks: Any = np.full(budget, NOTHING, np.int32)
+        numbers: Any = np.zeros(3, np.float32)
+        wanted = min(budget, len(points) - len(existing))
+        if wanted:
+            best = robust_kcenter(
+                points,
+                wanted,
+                existing,
+                int(outliers * len(points)),
+                tolerance=tolerance,
+                max_nodes=max_nodes,
+            )
+            centers = np.setdiff1d(best.indices, existing)
+            more = kcenter_greedy(
+                points, wanted - len(centers), np.concatenate([existing, centers])
+            ).indices
+            found = np.concatenate([_farthest_first(points, centers, existing), more])
+            picks[:wanted] = rows[found[:wanted]]
+            numbers[:] = best.radius, best.lower_bound, len(best.outliers)
         names = ("robust_radius", "robust_lower_bound", "num_outliers")
-        return Query(picks, {name: numbers[i] for i, name in enumerate(names)})
+        return Query(picks, dict(zip(names, numbers, strict=True)))
 
-    return Strategy(frozenset({"embedding"}), select, seeded=False, embedding=embedding)
+    return strategy(select, needs={"embedding"}, seeded=False, embedding=embedding, on_host=True)
 
 
 def _canonical(points: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ import optax
 from jax import lax
 
 from jax_al.geometry.clustering import in_blocks
-from jax_al.strategies.choosing import check_number, check_whole, random_without_labels
+from jax_al.strategies.choosing import check_number, check_whole
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 BATCH = 256  # half of it labeled, half not
@@ -56,13 +57,13 @@ def discriminative(
         check_whole(name, value, 1)
     check_number("lr", lr, above=0)
 
-    @random_without_labels
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         points = signals.embedding
         assert points is not None
         N, D = points.shape
-        mean = points.mean(axis=0)
-        spread = jnp.sqrt(jnp.square(points - mean[None, :]).mean(axis=0))
+        counts = ~pool.excluded[:, None]
+        mean = points.mean(axis=0, where=counts)
+        spread = jnp.sqrt(jnp.square(points - mean[None, :]).mean(axis=0, where=counts))
         spread = jnp.where(spread > 0, spread, 1.0)
 
         def scaled(rows):
@@ -71,7 +72,7 @@ def discriminative(
         def score(part, state, marked, _):
             init_key, train_key = jax.random.split(jax.random.fold_in(query_key, part))
             params = _init(init_key, D, width)
-            params = _train(train_key, params, points, scaled, marked.labeled, steps, lr)
+            params = _train(train_key, params, points, scaled, marked, steps, lr)
 
             def block(start, size):
                 return _logits(params, scaled(lax.dynamic_slice(points, (start, 0), (size, D))))
@@ -80,7 +81,7 @@ def discriminative(
 
         return Query(highest_in_parts(score, (), pool, budget, sub_batches), {})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding, needs_label=True)
 
 
 def _init(key: jax.Array, D: int, width: int) -> Params:
@@ -104,7 +105,7 @@ def _train(
     params: Params,
     points: jax.Array,
     scaled: Callable[[jax.Array], jax.Array],
-    labeled: jax.Array,
+    pool: PoolState,
     steps: int,
     lr: float,
 ) -> Params:
@@ -115,14 +116,16 @@ def _train(
       params: where to start from.
       points: float32 [N, D].
       scaled: what the classifier sees of rows [R, D].
-      labeled: bool [N].
+      pool: which points are labeled, and which selectable.
       steps: at most so many.
       lr: learning rate.
     """
     optimizer = optax.adam(lr)
-    # Sorted, the labeled points come first: a draw from either set is a number in a range.
-    order = jnp.argsort(~labeled, stable=True)
-    count = labeled.sum().astype(jnp.float32)
+    # Sorted, the labeled points come first, the excluded ones last: a draw from either set is a
+    # number in a range.
+    order = jnp.argsort(jnp.where(pool.labeled, 0, jnp.where(pool.selectable, 1, 2)), stable=True)
+    count = pool.labeled.sum().astype(jnp.float32)
+    present = count + pool.selectable.sum().astype(jnp.float32)
     is_unlabeled = jnp.arange(BATCH) >= BATCH // 2
     target = is_unlabeled.astype(jnp.float32)
 
@@ -135,9 +138,9 @@ def _train(
         params, state, done, accuracy = carry
         share = jax.random.uniform(jax.random.fold_in(key, done), (BATCH,))
         low = jnp.where(is_unlabeled, count, 0.0)
-        high = jnp.where(is_unlabeled, labeled.size - count, count)
+        high = jnp.where(is_unlabeled, present - count, count)
         # With every point labeled there is none to draw, and none to pick either.
-        place = jnp.minimum(low + jnp.floor(share * high), labeled.size - 1)
+        place = jnp.minimum(low + jnp.floor(share * high), present - 1)
         rows = scaled(points[order[place.astype(jnp.int32)]])
         (_, right), slope = jax.value_and_grad(loss, has_aux=True)(params, rows)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes float32 and int32

@@ -7,7 +7,8 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.geometry.clustering import in_blocks
 from jax_al.geometry.lazy_greedy import lazy_greedy
-from jax_al.strategies.choosing import check_whole
+from jax_al.strategies.choosing import check_whole, sample_present
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 SIMILARITIES = ("cosine", "euclidean")
@@ -44,8 +45,7 @@ def facility_location(
     """
     if similarity not in SIMILARITIES:
         raise UsageError(
-            f"config.strategy_args.similarity is {similarity!r}; "
-            f"it must be {' or '.join(map(repr, SIMILARITIES))}."
+            f"similarity is {similarity!r}; it must be {' or '.join(map(repr, SIMILARITIES))}."
         )
     check_whole("max_references", max_references, 1)
 
@@ -53,9 +53,12 @@ def facility_location(
         points = signals.embedding
         assert points is not None
         (N, D), M = points.shape, min(max_references, points.shape[0])
-        chosen = jnp.arange(N) if N == M else jax.random.permutation(query_key, N)[:M]
-        mean = points.mean(axis=0)[None, :]
-        scale = jnp.sqrt(jnp.square(points - mean).sum(axis=1).max())  # c / 2
+        counts = ~pool.excluded
+        chosen = sample_present(query_key, pool, M)
+        counted = counts[chosen][None, :]
+        mean = points.mean(axis=0, where=counts[:, None])[None, :]
+        from_mean = jnp.square(points - mean).sum(axis=1)
+        scale = jnp.sqrt(from_mean.max(where=counts, initial=0.0))  # c / 2
 
         def prepared(rows):
             if similarity == "euclidean":
@@ -69,9 +72,10 @@ def facility_location(
         def similar(rows):
             inner = jnp.dot(rows, references.T, precision=lax.Precision.HIGHEST)
             if similarity == "cosine":
-                return jnp.maximum(inner, 0.0)
+                return jnp.where(counted, jnp.maximum(inner, 0.0), 0.0)
             sq = jnp.square(rows).sum(axis=1)[:, None] + theirs - 2 * inner
-            return jnp.maximum(2 * scale - jnp.sqrt(jnp.maximum(sq, 0.0)), 0.0)
+            near = jnp.maximum(2 * scale - jnp.sqrt(jnp.maximum(sq, 0.0)), 0.0)
+            return jnp.where(counted, near, 0.0)
 
         def more(best, rows):
             return jnp.maximum(similar(rows) - best[None, :], 0.0).sum(axis=1)
@@ -98,10 +102,10 @@ def facility_location(
             lambda best, rows: more(best, prepared(points[rows])),
             update,
             best,
-            jnp.where(pool.labeled, -jnp.inf, start),
+            jnp.where(pool.selectable, start, -jnp.inf),
             budget,
             block=LAZY_BLOCK,
         )
         return Query(picks, {})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding)

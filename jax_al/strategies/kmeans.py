@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax_al.geometry.clustering import kmeans as cluster
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import take_turns
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -41,10 +42,10 @@ def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             K,
             max_clusters=K,
             iterations=iterations,
-            mask=~pool.labeled,
+            mask=pool.selectable,
         )
         turn = jnp.argsort(jnp.argsort(-found.sizes)).astype(jnp.int32)
         scores = -found.sq_distances
-        return Query(take_turns(found.assignments, scores, ~pool.labeled, turn, budget), {})
+        return Query(take_turns(found.assignments, scores, pool.selectable, turn, budget), {})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding)

@@ -7,6 +7,7 @@ from jax import lax
 from jax_al.geometry.clustering import nearest_center, seed_clusters
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import fold_within, take_turns
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -36,7 +37,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         points = signals.embedding
         assert points is not None
         N, K = points.shape[0], min(budget, points.shape[0])
-        members = ~pool.labeled
+        members = pool.selectable
 
         def add(total, sq_distances, new, _):
             return total + jnp.where(new, jnp.sqrt(sq_distances), 0.0).sum(axis=1)
@@ -67,4 +68,4 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         turn = jnp.argsort(jnp.argsort(-sizes)).astype(jnp.int32)
         return Query(take_turns(assignments, -total, members, turn, budget), {})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import in_blocks
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import highest
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -31,10 +32,11 @@ def model_outliers(*, embedding: str = "model") -> Strategy:
     Args:
       embedding: whose embedding; only that of the model consists of neurons.
     """
-    return Strategy(frozenset({"embedding"}), _select, seeded=False, embedding=embedding)
+    return strategy(
+        _select, needs={"embedding"}, seeded=False, embedding=embedding, needs_label=True
+    )
 
 
-@random_without_labels
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
     del query_key
     assert signals.embedding is not None

@@ -18,7 +18,8 @@ from jax_al.geometry.clustering import (
 )
 from jax_al.geometry.clustering import kmeans as cluster
 from jax_al.geometry.kcenter.distances import matmul_slack
-from jax_al.strategies.choosing import check_number, check_whole
+from jax_al.strategies.choosing import check_number, check_whole, sample_present
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 WORD = 32
@@ -85,35 +86,56 @@ def probcover(
         target_key, cluster_key = jax.random.split(query_key)
         N = pool.labeled.size
         M = min(max_targets, N)
-        targets = jnp.arange(N) if N == M else jax.random.permutation(target_key, N)[:M]
+        counts = ~pool.excluded
+        targets = sample_present(target_key, pool, M)
         if radius is None:
-            classes = round(N ** (1 / 3)) if num_classes is None else num_classes
+            # The cube root of the points that count, rounded, exactly.
+            steps = [(2 * k - 1) ** 3 // 8 for k in range(1, round(N ** (1 / 3)) + 1)]
+            root = (counts.sum() > jnp.array(steps)).sum(dtype=jnp.int32)
+            classes = root if num_classes is None else num_classes
+            most = min(len(steps) if num_classes is None else num_classes, M)
             sq_radius = jnp.square(
-                pure_radius(cluster_key, points, targets, purity, min(classes, M))
+                pure_radius(cluster_key, points, counts, targets, purity, classes, most)
             )
         else:
             sq_radius = jnp.float32(radius**2)
-        balls = _balls(points, targets, sq_radius)
+        balls = _balls(points, counts, targets, sq_radius)
         owned = balls[jnp.maximum(pool.order, 0)]
         owned = jnp.where(pool.order[:, None] != NOTHING, owned, jnp.uint32(0))
         covered = lax.reduce(owned, jnp.uint32(0), lax.bitwise_or, (0,))
-        picks, covered = _greedy(balls, covered, ~pool.labeled, budget)
-        share = _count(covered[None, :])[0].astype(jnp.float32) / M
+        picks, covered = _greedy(balls, covered, pool.selectable, budget)
+        num_targets = jnp.maximum(counts[targets].sum(), 1).astype(jnp.float32)
+        share = _count(covered[None, :])[0].astype(jnp.float32) / num_targets
         return Query(picks, {"coverage": share, "radius": jnp.sqrt(sq_radius)})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding)
 
 
 def pure_radius(
-    key: jax.Array, points: Points, targets: jax.Array, purity: float, num_classes: int
+    key: jax.Array,
+    points: Points,
+    counts: jax.Array,
+    targets: jax.Array,
+    purity: float,
+    num_classes: jax.Array | int,
+    max_classes: int,
 ) -> jax.Array:
     """The largest radius at which a share `purity` of the balls are pure.
 
     Judged at the first ANCHORS of the `targets`, whose clusters all other points join.
+
+    Args:
+      key: decides the clusters.
+      points: rows [N, D].
+      counts: bool [N], the points that are there; the others are in no ball.
+      targets: int32 [M], those that are there first.
+      purity: share of the balls.
+      num_classes: clusters, int32 [], may be traced.
+      max_classes: at most so many, static.
     """
     N, D = shape_of(points)
-    sample = rows_at(points, targets)
-    found = cluster(key, sample, num_classes, max_clusters=num_classes, iterations=20)
+    sample, real = rows_at(points, targets), counts[targets]
+    found = cluster(key, sample, num_classes, max_clusters=max_classes, iterations=20, mask=real)
     assignments, _ = nearest_center(points, found.centers, found.sizes > 0)
     mean = mean_of(points)[None, :]
     anchors, mine = sample[:ANCHORS] - mean, assignments[targets[:ANCHORS]]
@@ -123,25 +145,32 @@ def pure_radius(
         start = jnp.minimum(i * size, N - size)
         own = lax.dynamic_slice(assignments, (start,), (size,))
         sq = sq_between(rows_from(points, start, size) - mean, anchors, matmul_slack(D))
-        return jnp.minimum(
-            nearest, jnp.where(own[:, None] != mine[None, :], sq, jnp.inf).min(axis=0)
-        )
+        there = lax.dynamic_slice(counts, (start,), (size,))
+        other = there[:, None] & (own[:, None] != mine[None, :])
+        return jnp.minimum(nearest, jnp.where(other, sq, jnp.inf).min(axis=0))
 
     nearest = jnp.full(mine.size, jnp.inf)
     nearest = lax.fori_loop(0, -(-N // size), step, nearest)
     # So many of the balls may be impure; the radius is just below the distance of the next.
-    allowed = min(int((1 - purity) * mine.size + 1e-6), mine.size - 1)
-    sq = jnp.sort(nearest)[allowed]
+    sizes = range(mine.size + 1)
+    allowed = jnp.array([max(0, min(int((1 - purity) * n + 1e-6), n - 1)) for n in sizes])
+    real = real[:ANCHORS]
+    sq = jnp.sort(jnp.where(real, nearest, jnp.inf))[allowed[real.sum()]]
     return jnp.where(jnp.isfinite(sq), jnp.nextafter(jnp.sqrt(sq), jnp.float32(0)), 0.0)
 
 
-def _balls(points: Points, targets: jax.Array, sq_radius: jax.Array) -> jax.Array:
-    """Bits uint32 [N, M / 32]: is the target within the radius of the point, up to rounding."""
+def _balls(
+    points: Points, counts: jax.Array, targets: jax.Array, sq_radius: jax.Array
+) -> jax.Array:
+    """Bits uint32 [N, M / 32]: is the target within the radius of the point, up to rounding.
+
+    No ball holds a target that does not count (bool [N]).
+    """
     N, D = shape_of(points)
     words = -(-targets.size // WORD)
     mean = mean_of(points)[None, :]
     ends = jnp.pad(rows_at(points, targets) - mean, ((0, words * WORD - targets.size), (0, 0)))
-    real = jnp.arange(words * WORD) < targets.size
+    real = jnp.pad(counts[targets], (0, words * WORD - targets.size))
 
     def block(start, size):
         rows = rows_from(points, start, size) - mean

@@ -3,6 +3,7 @@
 import jax
 
 from jax_al.strategies.choosing import at_random
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -13,7 +14,7 @@ def random() -> Strategy:
     passive learner that active ones are measured against. O(N log N). Needs no signal, so there is
     no pass over the pool.
     """
-    return Strategy(needs=frozenset(), select=_select, seeded=True)
+    return strategy(_select, needs=set())
 
 
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:

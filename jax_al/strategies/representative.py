@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import in_blocks
-from jax_al.strategies.choosing import check_whole, random_without_labels
+from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -43,7 +44,6 @@ def adaptive_representative(*, updates: int = 100, embedding: str = "model") -> 
 
 
 def _strategy(updates: int, embedding: str) -> Strategy:
-    @random_without_labels
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         points = signals.embedding
@@ -56,8 +56,7 @@ def _strategy(updates: int, embedding: str) -> Strategy:
         length = in_blocks(lengths, N)
 
         # Sums stand for means: the cosine knows no length.
-        labeled = pool.labeled.astype(jnp.float32)
-        both = jnp.stack([labeled, 1 - labeled])
+        both = jnp.stack([pool.labeled, pool.selectable]).astype(jnp.float32)
         sums = jnp.dot(both, points, precision=lax.Precision.HIGHEST)
 
         def score(_, state, __, picks):
@@ -70,7 +69,9 @@ def _strategy(updates: int, embedding: str) -> Strategy:
 
         return Query(highest_in_parts(score, (), pool, budget, updates), {})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=False, embedding=embedding)
+    return strategy(
+        select, needs={"embedding"}, seeded=False, embedding=embedding, needs_label=True
+    )
 
 
 def _length(rows: jax.Array) -> jax.Array:

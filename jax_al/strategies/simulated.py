@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.strategies.choosing import by_score, random_without_labels
+from jax_al.strategies.choosing import by_score, highest, scores_of
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -15,7 +16,7 @@ def class_balanced() -> Strategy:
     few. O(N log N). Needs `true_labels`: only a simulated oracle has them, and any other is
     refused.
     """
-    return Strategy(frozenset({"true_labels"}), _class_balanced, seeded=True)
+    return strategy(_class_balanced, needs={"true_labels"})
 
 
 def oracle_uncertainty() -> Strategy:
@@ -26,10 +27,11 @@ def oracle_uncertainty() -> Strategy:
     lowest index. Needs `log_probs` and `true_labels`: only a simulated oracle has them, and any
     other is refused.
     """
-    return Strategy(
-        frozenset({"log_probs", "true_labels"}),
-        random_without_labels(_oracle_uncertainty),
+    return strategy(
+        _oracle_uncertainty,
+        needs={"log_probs", "true_labels"},
         seeded=False,
+        needs_label=True,
     )
 
 
@@ -41,10 +43,10 @@ def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, bud
     truth = truth.astype(jnp.int32)
     owned = jnp.zeros(N, jnp.int32).at[truth].add(pool.labeled.astype(jnp.int32))
     queue_key, tie_key = jax.random.split(query_key)
-    # The unlabeled points of a class wait in random order, and the point that is r-th in its queue
+    # The selectable points of a class wait in random order, and the point that is r-th in its queue
     # is bought when the class owns r more than now. So a sort by that number is the purchase.
     shuffled = jax.random.permutation(queue_key, N)
-    class_of = jnp.where(pool.labeled, N, truth)[shuffled]
+    class_of = jnp.where(pool.selectable, truth, N)[shuffled]
     queues = jnp.argsort(class_of)
     class_of, points = class_of[queues], shuffled[queues]
     rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(class_of, class_of).astype(jnp.int32)
@@ -54,14 +56,14 @@ def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, bud
     ties = jax.random.bits(tie_key, (N,))
     turn = jnp.lexsort((ties, level, class_of == N))
     score = jnp.zeros(N, jnp.float32).at[points[turn]].set(-jnp.arange(N, dtype=jnp.float32))
-    return by_score(score, pool, budget)
+    picks = highest(score, pool, budget)
+    return Query(picks, {}, scores=scores_of(score, picks))
 
 
 def _oracle_uncertainty(
     query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
 ) -> Query:
-    del query_key
     assert signals.log_probs is not None
     assert signals.true_labels is not None
     of_truth = jnp.take_along_axis(signals.log_probs, signals.true_labels[:, None], axis=1)
-    return by_score(-of_truth[:, 0], pool, budget)
+    return by_score(query_key, -of_truth[:, 0], pool, budget)

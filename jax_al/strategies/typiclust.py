@@ -8,6 +8,7 @@ from jax_al.geometry.clustering import Clusters, Points, rows_at, shape_of, unit
 from jax_al.geometry.clustering import kmeans as cluster
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import fold_within, take_turns
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 FLOOR = (
@@ -69,16 +70,23 @@ def typiclust(
         points = unit_length(signals.embedding) if normalize else signals.embedding
         K = min(max_clusters, pool.labeled.size, pool.order.size + budget)
         wanted = jnp.minimum(pool.num_labeled + budget, K)
-        found = cluster(query_key, points, wanted, max_clusters=K, iterations=iterations)
-        scores = typicality(points, found, ~pool.labeled, neighbors)
+        found = cluster(
+            query_key,
+            points,
+            wanted,
+            max_clusters=K,
+            iterations=iterations,
+            mask=~pool.excluded,
+        )
+        scores = typicality(points, found, pool.selectable, neighbors)
         labels = jnp.zeros(K, jnp.int32).at[found.assignments].add(pool.labeled.astype(jnp.int32))
         turn = jnp.argsort(jnp.lexsort((-found.sizes, labels))).astype(jnp.int32)
         tiny = found.sizes <= min_cluster_size
-        picks = take_turns(found.assignments, scores, ~pool.labeled, turn, budget, tiny)
+        picks = take_turns(found.assignments, scores, pool.selectable, turn, budget, tiny)
         uncovered = ((labels == 0) & (found.sizes > 0)).sum()
         return Query(picks, {"uncovered_clusters": uncovered.astype(jnp.float32)})
 
-    return Strategy(frozenset({"embedding"}), select, seeded=True, embedding=embedding)
+    return strategy(select, needs={"embedding"}, embedding=embedding)
 
 
 def typicality(points: Points, clusters: Clusters, members: jax.Array, neighbors: int) -> jax.Array:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.strategies.choosing import by_score, random_without_labels
+from jax_al.strategies.choosing import by_score
+from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
 
@@ -131,7 +132,7 @@ def score_named(name: str) -> Callable[[jax.Array], jax.Array]:
       UsageError: there is none of that name.
     """
     if name not in SCORES:
-        raise UsageError(f"config.strategy_args.score is {name!r}: {did_you_mean(name, SCORES)}")
+        raise UsageError(f"score is {name!r}: {did_you_mean(name, SCORES)}")
     return SCORES[name]
 
 
@@ -142,17 +143,15 @@ def _two_largest(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _one_pass(score: Callable[[jax.Array], jax.Array]) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
         assert signals.log_probs is not None
-        return by_score(score(signals.log_probs), pool, budget)
+        return by_score(query_key, score(signals.log_probs), pool, budget)
 
-    return Strategy(frozenset({"log_probs"}), random_without_labels(select), seeded=False)
+    return strategy(select, needs={"log_probs"}, seeded=False, needs_label=True)
 
 
 def _averaged(score: Callable[[jax.Array], jax.Array]) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
         assert signals.mc_probs is not None
-        return by_score(score(jnp.log(signals.mc_probs)), pool, budget)
+        return by_score(query_key, score(jnp.log(signals.mc_probs)), pool, budget)
 
-    return Strategy(frozenset({"mc_probs"}), random_without_labels(select), seeded=False)
+    return strategy(select, needs={"mc_probs"}, seeded=False, needs_label=True)

@@ -5,9 +5,9 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import kcenter_greedy_traced
-from jax_al.strategies.choosing import highest, random_without_labels
+from jax_al.strategies.choosing import check_number, highest
+from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import score_named
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
@@ -29,11 +29,7 @@ def uncertainty_coreset(
     O(N C + M (L + Q) D) for M candidates.
     """
     rank = score_named(score)
-    number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
-    if not (number and 0 < fraction <= 1):
-        raise UsageError(
-            f"config.strategy_args.fraction is {fraction!r}: it must be above 0 and at most 1."
-        )
+    check_number("fraction", fraction, above=0, most=1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
@@ -42,6 +38,11 @@ def uncertainty_coreset(
         N, L = pool.labeled.size, pool.order.size
         num_candidates = min(N, max(budget, math.ceil(fraction * N)))
         ranked = highest(rank(signals.log_probs), pool, num_candidates)
+        # A share of the points that are there. In float64, as Python reckons.
+        with jax.enable_x64(True):
+            present = (~pool.excluded).sum().astype(jnp.float64)
+            wanted = jnp.maximum(budget, jnp.ceil(fraction * present).astype(jnp.int32))
+        ranked = jnp.where(jnp.arange(num_candidates) < wanted, ranked, NOTHING)
         # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
         candidates = jnp.sort(jnp.where(ranked == NOTHING, N, ranked))
         # The labeled rows, then the candidates. Slots that hold nobody repeat the first center:
@@ -62,9 +63,10 @@ def uncertainty_coreset(
         indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])
         return Query(indices, {"candidate_radius": jnp.sqrt(chosen.sq_radius)})
 
-    return Strategy(
-        needs=frozenset({"embedding", "log_probs"}),
-        select=random_without_labels(select),
+    return strategy(
+        select,
+        needs={"embedding", "log_probs"},
         seeded=False,
         embedding=embedding,
+        needs_label=True,
     )

@@ -1,0 +1,186 @@
+"""The table of the strategies, by name; one from outside is named module:function."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from jax_al.errors import UsageError, did_you_mean
+from jax_al.strategies.active_transfer import active_transfer
+from jax_al.strategies.atlas import atlas
+from jax_al.strategies.badge import badge
+from jax_al.strategies.bait import bait
+from jax_al.strategies.batchbald import batchbald
+from jax_al.strategies.bayesian import (
+    bald,
+    mean_std,
+    power_bald,
+    softmax_bald,
+    softrank_bald,
+    variation_ratios,
+)
+from jax_al.strategies.ceal import ceal
+from jax_al.strategies.cluster_margin import cluster_margin
+from jax_al.strategies.coreset import coreset
+from jax_al.strategies.coreset_robust import coreset_robust
+from jax_al.strategies.discriminative import discriminative
+from jax_al.strategies.facility_location import facility_location
+from jax_al.strategies.kmeans import kmeans
+from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.model_outliers import model_outliers
+from jax_al.strategies.probcover import probcover
+from jax_al.strategies.random import random
+from jax_al.strategies.representative import adaptive_representative, representative
+from jax_al.strategies.simulated import class_balanced, oracle_uncertainty
+from jax_al.strategies.typiclust import typiclust
+from jax_al.strategies.uncertainty import (
+    entropy,
+    least_confidence,
+    margin,
+    mc_entropy,
+    mc_least_confidence,
+    mc_margin,
+    ratio,
+)
+from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
+from jax_al.types import Strategy
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "active_transfer": active_transfer,
+    "adaptive_representative": adaptive_representative,
+    "atlas": atlas,
+    "badge": badge,
+    "bait": bait,
+    "bald": bald,
+    "batchbald": batchbald,
+    "ceal": ceal,
+    "class_balanced": class_balanced,
+    "cluster_margin": cluster_margin,
+    "coreset": coreset,
+    "coreset_robust": coreset_robust,
+    "discriminative": discriminative,
+    "entropy": entropy,
+    "facility_location": facility_location,
+    "kmeans": kmeans,
+    "kmedoids": kmedoids,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "mc_entropy": mc_entropy,
+    "mc_least_confidence": mc_least_confidence,
+    "mc_margin": mc_margin,
+    "mean_std": mean_std,
+    "model_outliers": model_outliers,
+    "oracle_uncertainty": oracle_uncertainty,
+    "power_bald": power_bald,
+    "probcover": probcover,
+    "random": random,
+    "ratio": ratio,
+    "representative": representative,
+    "softmax_bald": softmax_bald,
+    "softrank_bald": softrank_bald,
+    "typiclust": typiclust,
+    "uncertainty_coreset": uncertainty_coreset,
+    "variation_ratios": variation_ratios,
+}
+
+
+def make_strategy(name: str, **options: Any) -> Strategy:
+    """Returns the strategy of that name.
+
+    Args:
+      name: one of the table, or "module:function" for one from outside: a function of an
+        importable module that returns a `Strategy`, given the options.
+      options: keyword options of that function.
+
+    Raises:
+      UsageError: there is no such strategy, module, function or option, a value is not of its
+        type, or what the function returns is no strategy.
+    """
+    make = _from_outside(name) if ":" in name else STRATEGIES.get(name)
+    if make is None:
+        raise UsageError(
+            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
+            "One of your own is named module:function."
+        )
+    _check_options(name, make, options)
+    made = make(**options)
+    if not isinstance(made, Strategy):
+        raise UsageError(
+            f"{name} returns {type(made).__name__}, but must return a strategy, as "
+            "jax_al.strategies.strategy makes it."
+        )
+    return made
+
+
+def _from_outside(name: str) -> Callable[..., Any]:
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and (
+            error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
+        )
+        reason = (
+            f"there is no module {error.name!r}; is its folder on PYTHONPATH?"
+            if is_missing
+            else f"importing {module_name!r} failed: {error}."
+        )
+        raise UsageError(f"The strategy {name!r} cannot be loaded: {reason}") from error
+    except ValueError as error:  # an empty or a relative name
+        raise UsageError(
+            f"The strategy {name!r} cannot be loaded: {module_name!r} is no name of a module."
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        functions = [key for key, value in vars(module).items() if callable(value)]
+        hint = did_you_mean(function_name, functions) if functions else "it has none."
+        raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
+    return function
+
+
+def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:
+    known = inspect.signature(make).parameters
+    hints = typing.get_type_hints(make)
+    takes_any = any(option.kind is option.VAR_KEYWORD for option in known.values())
+    for option, value in options.items():
+        if option not in known and not takes_any:
+            hint = did_you_mean(option, known) if known else "it takes none."
+            raise UsageError(f"The strategy {name!r} has no option {option!r}: {hint}")
+        if option in hints and not _fits(value, hints[option]):
+            wanted = getattr(hints[option], "__name__", str(hints[option]))
+            raise UsageError(f"{option} is {value!r}, but must be of type {wanted}.")
+    missing = [
+        option.name
+        for option in known.values()
+        if option.default is option.empty
+        and option.kind not in (option.VAR_KEYWORD, option.VAR_POSITIONAL)
+        and option.name not in options
+    ]
+    if missing:
+        raise UsageError(f"The strategy {name!r} wants a value for the option {missing[0]!r}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kinds = typing.get_args(hint) or (hint,)  # of a union, its members
+    if not all(isinstance(kind, type) for kind in kinds):
+        return True  # an annotation of somebody else's that says more than a type
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
+
+
+def strategy_table() -> str:
+    """Returns a table in Markdown, a row for each strategy, from its docstring and its fields."""
+    rows = ["| name | what it picks | looks at | chance | options |", "|---|---|---|---|---|"]
+    for name, constructor in sorted(STRATEGIES.items()):
+        made = constructor()
+        first_line = (inspect.getdoc(constructor) or "").split("\n", 1)[0].rstrip(".")
+        needs = ", ".join(f"`{need}`" for need in sorted(made.needs)) or "nothing"
+        options = ", ".join(
+            f"`{option.name}={option.default}`"
+            for option in inspect.signature(constructor).parameters.values()
+        )
+        chance = "seeded" if made.seeded else "none"
+        rows.append(f"| `{name}` | {first_line} | {needs} | {chance} | {options} |")
+    return "\n".join(rows)
