@@ -128,7 +128,8 @@ def read_picks(path: pathlib.Path) -> list[Pick]:
     Raises:
       UsageError: a whole line has other columns.
     """
-    picks, columns = [], OLD_COLUMNS
+    picks: list[Pick] = []
+    columns: tuple[str, ...] = OLD_COLUMNS
     lines = csv.reader(line + "\n" for line in whole_lines(path))
     try:
         if next(lines, None) == list(Pick._fields):
@@ -148,11 +149,13 @@ def rewrite(workdir: pathlib.Path, metrics: list[Row], picks: list[Pick]) -> Non
     """Replaces metrics.jsonl and picks.csv, ordered by seed and episode, where they differ."""
     metrics = sorted(metrics, key=lambda row: (row["seed"], row["episode"]))
     picks = sorted(picks, key=lambda pick: (pick.seed, pick.order))
-    _rewrite_one(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
-    _rewrite_one(workdir / "picks.csv", csv_text([OLD_COLUMNS, *(pick[:-1] for pick in picks)]) if picks else "")
+    lines = [OLD_COLUMNS, *(pick[:-1] for pick in picks)]
+    replace_if_other(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
+    replace_if_other(workdir / "picks.csv", csv_text(lines) if picks else "")
 
 
-def _rewrite_one(path: pathlib.Path, text: str) -> None:
+def replace_if_other(path: pathlib.Path, text: str) -> None:
+    """Writes `text` atomically, unless the file says the same already or both are empty."""
     old = path.read_bytes() if path.exists() else b""
     if old != text.encode():
         write_atomically(path, text)
@@ -173,6 +176,16 @@ def _append(path: pathlib.Path, text: str) -> None:
             raise
     if is_new:
         _sync_directory(path.parent)
+
+
+def part_directories(root: pathlib.Path) -> dict[tuple[str, int], pathlib.Path]:
+    """Returns {(strategy, seed): ROOT/parts/STRATEGY/seed_SEED} of the parts that have begun."""
+    found = {}
+    for path in root.glob("parts/*/seed_*"):
+        number = path.name.removeprefix("seed_")
+        if number.isdecimal():
+            found[path.parent.name, int(number)] = path
+    return dict(sorted(found.items()))
 
 
 def whole_lines(path: pathlib.Path) -> list[str]:
