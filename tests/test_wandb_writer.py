@@ -125,3 +125,50 @@ def test_disabled_leaves_nothing(tmp_path, monkeypatch):
         one.pictures({})
     assert said == []
     assert list(tmp_path.iterdir()) == []
+
+
+def events(strategy, seed):
+    """What a listener hears of one part."""
+    part = {"strategy": strategy, "seed": seed}
+    yield {"event": "part_begun", **part}
+    yield {"event": "phase", "text": "training"}
+    yield {"event": "row", "row": ROW | part}
+    yield {"event": "part_ended", **part}
+
+
+def test_as_a_listener_every_part_has_a_run_and_all_are_one_group(tmp_path, monkeypatch):
+    started = []
+    real = wandb.init
+    monkeypatch.setattr(wandb, "init", lambda **given: started.append(given) or real(**given))
+    said = []
+    one = writer(tmp_path, said)
+    for strategy in ("coreset", "typiclust@pixels_pca"):
+        for seed in (0, 1):
+            for event in events(strategy, seed):
+                one.on_event(event)
+    one.on_event({"event": "run_ended"})
+    wandb.teardown()
+    assert said == []
+    assert len({given["id"] for given in started}) == len(started) == len(runs(tmp_path)) == 4
+    assert {given["group"] for given in started} == {
+        (tmp_path / "wandb_id.txt").read_text().strip()
+    }
+    assert [given["config"]["strategy"] for given in started][1:3] == [
+        "coreset", "typiclust@pixels_pca",
+    ]  # fmt: skip
+
+
+def test_as_a_listener_a_failure_is_one_sentence_a_part_and_online_it_comes_first(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(wandb, "init", refuse)
+    for mode in ("online", "offline"):
+        said = []
+        one = writer(tmp_path, said, mode)
+        first, *others = events("coreset", 0)
+        one.on_event(first)
+        assert len(said) == (mode == "online")
+        for event in others:
+            one.on_event(event)
+        one.on_event({"event": "run_ended"})
+        assert len(said) == 1
