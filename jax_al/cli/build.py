@@ -11,7 +11,7 @@ from jax_al.features import check_embedding
 from jax_al.learners import make_learner
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.oracles import make_oracle
-from jax_al.pools import benchmark
+from jax_al.pools.load import benchmark
 from jax_al.run.engine import Looking, MakeLearner
 from jax_al.run.part import Schedule
 from jax_al.run.study import Study

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.features import fixed_embedding
+from jax_al.features.embedding import fixed_embedding
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.near_duplicates import NearDuplicates
 from jax_al.run import choose as choosing
@@ -22,7 +22,7 @@ from jax_al.run.look import FINE, is_large, look_over
 from jax_al.run.look import compile_ahead as looking_ahead
 from jax_al.run.programs import Programs
 from jax_al.run.score import score
-from jax_al.strategies.draws import DRAWN
+from jax_al.run.signals import SAMPLED as DRAWN
 from jax_al.types import (
     Benchmark,
     Fit,
@@ -206,7 +206,7 @@ class Engine:
 
     def computed(self, strategy: Strategy) -> frozenset[str]:
         """Returns the signals that the learner of the episode makes for `strategy`."""
-        return strategy.needs - self.given(strategy).keys()
+        return frozenset(strategy.needs - self.given(strategy).keys())
 
     def given(self, strategy: Strategy) -> dict[str, Any]:
         """Returns the signals of `strategy` that are the same in every episode.

@@ -17,7 +17,8 @@ from jax import lax
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.run.inputs import HOST_BYTES, Inputs
 from jax_al.run.programs import Programs
-from jax_al.strategies.draws import DRAWN, statistics
+from jax_al.run.signals import SAMPLED as DRAWN
+from jax_al.run.signals import _statistics as statistics
 from jax_al.types import Learner
 
 FINE = "fine"  # bool [B]: whether geometry can be done with what was found of a row

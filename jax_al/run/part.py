@@ -18,7 +18,7 @@ import numpy as np
 from jax_al import interrupt
 from jax_al.errors import UsageError
 from jax_al.oracles.simulated import initial_indices
-from jax_al.pools import whole_index
+from jax_al.pools.rows import whole_index
 from jax_al.run.engine import Engine
 from jax_al.run.states import States
 from jax_al.session.fold import Record, Trained, fold
@@ -129,7 +129,7 @@ class Driver:
         """
         if self._latest is None or self._latest[0] != episode:
             trained = self.progress.record.trained[episode]
-            state = self._states.restore_if_whole(episode, self._shapes, trained.digest)
+            state = self._states.restore(episode, self._shapes, trained.digest)
             if state is None:
                 self._say(
                     f"The checkpoint of episode {episode} is missing or damaged; training that "
@@ -248,23 +248,21 @@ class Driver:
         self._tell(
             {
                 "event": "looked",
-                "part": self.part,
+                "directory": self.part.directory,
                 "episode": episode,
-                "chosen": chosen,
+                "rows": chosen.rows,
+                "scores": chosen.scores,
                 "signals": asked.signals,
+                "embedding": self.part.strategy.embedding,
                 "pool": engine.benchmark.pool,
             }
         )
-        info = {
-            name: value if math.isfinite(value) else None  # JSON has no infinity
-            for name, value in chosen.info.items()
-        }
         share = engine.near_duplicates.share(np.array(record.order, int), chosen.rows)
         return self._selected(
             work,
             chosen.rows,
             chosen.scores,
-            info,
+            chosen.info,
             share,
             asked.seconds_embed,
             asked.seconds_select,
@@ -276,23 +274,20 @@ class Driver:
         work: Select,
         rows: np.ndarray,
         scores: np.ndarray | None,
-        info: dict[str, float | None],
+        info: dict[str, float],
         share: float | None,
         seconds_embed: float,
         seconds_select: float,
         pseudo_labels: np.ndarray | None,
     ) -> Selected:
         pool = self.engine.benchmark.pool
-        told = None
-        if scores is not None:
-            told = [float(x) if math.isfinite(x) else None for x in scores]
         return Selected(
             request=work.request,
             episode=work.episode,
             rows=rows.tolist(),
             ids=[pool.ids[row] for row in rows.tolist()],
             index=whole_index(pool)[rows].tolist(),
-            scores=told,
+            scores=None if scores is None else scores.tolist(),
             info=info,
             near_duplicate_share=share,
             seconds_embed=seconds_embed,
