@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from jax_al.geometry import near_duplicates
 from jax_al.geometry.near_duplicates import CLOSEST, NearDuplicates, thumbnails
+from jax_al.types import Spec
 
 
 def noise(count, side=16, channels=3, seed=0):
@@ -68,3 +70,39 @@ def test_few_random_picks_are_near_duplicates():
 
 def test_a_pool_of_one_image():
     assert NearDuplicates(noise(1)).share(np.array([], int), np.array([0])) == 0.0
+
+
+class PoolOf:
+    """An array as a pool that tells how much of it was read at once."""
+
+    def __init__(self, rows):
+        self.rows, self.most = rows, 0
+        self.spec = Spec(rows.shape[1:], rows.dtype)
+        self.ids = range(len(rows))
+
+    def __len__(self):
+        return len(self.rows)
+
+    def read(self, rows):
+        found = self.rows[rows]
+        self.most = max(self.most, len(found))
+        return found
+
+
+def test_a_pool_is_read_in_blocks(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "_READ", 70)
+    images = noise(250, seed=5)
+    images[200:220] = images[:20]
+    pool = PoolOf(images)
+    from_pool, from_images = NearDuplicates(pool), NearDuplicates(images)
+    assert pool.most == 70
+    np.testing.assert_array_equal(from_pool.thumbnails, from_images.thumbnails)
+    assert from_pool.share(np.arange(20), np.arange(190, 230)) == 0.5
+
+
+def test_of_a_table_nothing_is_said_nor_read():
+    pool = PoolOf(np.zeros((20, 5), np.float32))
+    looked = NearDuplicates(pool)
+    assert looked.share(np.array([3]), np.array([10, 30])) is None
+    assert np.isnan(looked.sq_radius)
+    assert pool.most == 0

@@ -1,4 +1,4 @@
-"""`python -m jax_al.kcenter points.npy --num-picks 5000 [--initial idx.npy] --out picks.npy`."""
+"""`python -m jax_al.kcenter points.npy --num-picks 5000 [--initial a.npy] --out picks.npy`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def main() -> None:
     )
     parser.add_argument("points", type=Path, help=".npy file [N, D]; read as needed, not whole")
     parser.add_argument("--num-picks", type=int, required=True, help="rows to pick")
-    parser.add_argument("--initial", type=Path, help=".npy file of rows that are centers already")
+    named = ".npy file of row numbers, or of a bool for every row"
+    parser.add_argument("--initial", type=Path, help=f"rows that are centers already: {named}")
+    parser.add_argument("--exclude", type=Path, help=f"rows to treat as absent: {named}")
     parser.add_argument("--out", type=Path, required=True, help=".npy file for the picks, in order")
     parser.add_argument("--metric", choices=METRICS, default="euclidean")
     arguments = parser.parse_args()
@@ -51,13 +53,17 @@ def _fail(sentence: str, status: int) -> NoReturn:
 def _run(arguments: argparse.Namespace) -> None:
     _check_out(arguments.out)
     points = _load(arguments.points)
-    initial = None if arguments.initial is None else _load(arguments.initial)
-    try:
-        result = kcenter_greedy(
-            points, arguments.num_picks, initial, metric=arguments.metric, progress=True
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    initial, exclude = (
+        None if path is None else _load(path) for path in (arguments.initial, arguments.exclude)
+    )
+    result = kcenter_greedy(
+        points,
+        arguments.num_picks,
+        initial,
+        exclude=exclude,
+        metric=arguments.metric,
+        progress=True,
+    )
     _save(arguments.out, result.indices)
     print(f"{len(result.indices)} picks in {arguments.out}; cover radius {result.radius:.6g}")
 

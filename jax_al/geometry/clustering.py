@@ -4,6 +4,10 @@ Rows are looked at in blocks, so no N x K array exists and no copy of the pool. 
 squared Euclidean in the matmul form |a|^2 + |b|^2 - 2ab of float32 rows from which a vector amid
 them is taken, as the rounding grows with |a|^2 + |b|^2. Those in `Clusters` are sums of squared
 differences.
+
+Rows may be left out in two ways. Those outside a `mask` do not count, but are assigned to clusters
+like the others. Those that `exclude` names are as if they were absent: they may hold anything, NaN
+too, and what is said of them means nothing. A mask that excludes nobody changes no bit.
 """
 
 from collections.abc import Callable
@@ -13,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.kcenter.distances import matmul_slack
+from jax_al.geometry.kcenter.distances import matmul_slack, mean_without
 from jax_al.types import NOTHING
 
 ROWS = 1024  # rows looked at together
@@ -57,6 +61,7 @@ def kmeans(
     max_clusters: int,
     iterations: int,
     mask: jax.Array | None = None,
+    exclude: jax.Array | None = None,
 ) -> Clusters:
     """k-means++ seeds (`seed_clusters`), then Lloyd's algorithm (`lloyd`).
 
@@ -65,19 +70,26 @@ def kmeans(
 
     Args:
       key: decides the seeds.
-      points: float32 [N, D], finite.
+      points: float32 [N, D], finite but for excluded rows.
       num_clusters: int32 [], may be traced; at most `max_clusters`.
       max_clusters: K, static.
       iterations: at most so many updates of the centers.
       mask: bool [N], the rows that count (None: all); the others are only assigned.
+      exclude: bool [N], the rows that are as if they were absent (None: none).
     """
-    seeds = seed_clusters(key, points, num_clusters, max_clusters=max_clusters, mask=mask)
+    seeds = seed_clusters(
+        key, points, num_clusters, max_clusters=max_clusters, mask=mask, exclude=exclude
+    )
+    centers = rows_at(points, jnp.maximum(seeds.rows, 0))
+    if exclude is not None:  # row 0 stands where there is no seed, and may be one of them
+        centers = jnp.where((seeds.rows != NOTHING)[:, None], centers, 0.0)
     return lloyd(
         points,
-        rows_at(points, jnp.maximum(seeds.rows, 0)),
+        centers,
         seeds.rows != NOTHING,
         iterations=iterations,
         mask=mask,
+        exclude=exclude,
         nearest=(seeds.assignments, seeds.sq_distances),
     )
 
@@ -89,6 +101,7 @@ def seed_clusters(
     *,
     max_clusters: int,
     mask: jax.Array | None = None,
+    exclude: jax.Array | None = None,
 ) -> Seeds:
     """Draws rows by the law of k-means++ and tells which of them is nearest to each row.
 
@@ -103,9 +116,9 @@ def seed_clusters(
     N, D = shape_of(points)
     # Whatever the clusters there is room for, so that a run with room for more sees the same seeds.
     K, draws = max_clusters, DRAWS
-    counts = jnp.ones(N, bool) if mask is None else mask
+    counts = _counts(N, mask, exclude)
     wanted = jnp.minimum(jnp.asarray(num_clusters, jnp.int32), max_clusters)
-    mean = mean_of(points)
+    mean = mean_of(points, exclude)
     slack = 2 * matmul_slack(D)  # relative to |a|^2, as a and b are near where it matters
 
     def centred(rows):
@@ -180,6 +193,7 @@ def lloyd(
     *,
     iterations: int,
     mask: jax.Array | None = None,
+    exclude: jax.Array | None = None,
     nearest: tuple[jax.Array, jax.Array] | None = None,
 ) -> Clusters:
     """Assigns rows to the nearest center and moves centers to the mean, until nothing changes.
@@ -188,18 +202,19 @@ def lloyd(
     farthest, as in scikit-learn; unless that distance is 0.
 
     Args:
-      points: float32 [N, D], finite.
-      centers: float32 [K, D], where to start.
+      points: float32 [N, D], finite but for excluded rows.
+      centers: float32 [K, D], where to start, finite.
       exists: bool [K], the centers that are real.
       iterations: at most so many updates of the centers.
       mask: bool [N], the rows that count (None: all); the others are only assigned.
+      exclude: bool [N], the rows that are as if they were absent (None: none).
       nearest: what `nearest_center` says of `centers`, where it is known.
     """
     N, K = shape_of(points)[0], centers.shape[0]
-    counts = jnp.ones(N, bool) if mask is None else mask
-    mean = mean_of(points)
+    counts = _counts(N, mask, exclude)
+    mean = mean_of(points, exclude)
     if nearest is None:
-        nearest = nearest_center(points, centers, exists)
+        nearest = nearest_center(points, centers, exists, exclude)
 
     def move(assignments, distances, centers):
         sizes = jnp.zeros(K, jnp.int32).at[assignments].add(counts.astype(jnp.int32))
@@ -215,8 +230,12 @@ def lloyd(
     def step(carry):
         centers, assignments, distances, done, _ = carry
         centers = move(assignments, distances, centers)
-        new, distances = nearest_center(points, centers, exists)
-        return centers, new, distances, done + 1, (new != assignments).any()
+        new, distances = nearest_center(points, centers, exists, exclude)
+        done += 1
+        changed = new != assignments
+        if exclude is not None:
+            changed &= ~exclude
+        return centers, new, distances, done, changed.any()
 
     carry = centers, *nearest, jnp.int32(0), exists.any()
     carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
@@ -234,14 +253,15 @@ def lloyd(
 
 
 def nearest_center(
-    points: Points, centers: jax.Array, exists: jax.Array
+    points: Points, centers: jax.Array, exists: jax.Array, exclude: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the nearest center int32 [N] of each row, ties to the lowest, and sq distances [N].
 
     Distances are those of the matmul form. Where no center exists, the answer is 0 and infinity.
+    Centers [K, D] must be finite, those too that do not exist; excluded rows, bool [N], need not.
     """
     N, K = shape_of(points)[0], centers.shape[0]
-    mean = mean_of(points)
+    mean = mean_of(points, exclude)
     b = centers - mean[None, :]
     theirs = jnp.where(exists, jnp.square(b).sum(axis=1), jnp.inf)
     numbers = jnp.arange(K, dtype=jnp.int32)
@@ -293,8 +313,15 @@ def shape_of(points: Points) -> tuple[int, int]:
     return N, D
 
 
-def mean_of(points: Points) -> jax.Array:
-    """Returns the mean [D] of the rows."""
+def mean_of(points: Points, exclude: jax.Array | None = None) -> jax.Array:
+    """Returns the mean [D] of the rows, but for those that bool [N] excludes; of none it is 0."""
+    if exclude is not None:
+        # Where nobody is excluded the sum is the plain one, bit for bit and as fast.
+        return lax.cond(
+            exclude.any(),
+            lambda: mean_without(rows_from(points, 0, shape_of(points)[0]), exclude),
+            lambda: mean_of(points),
+        )
     if isinstance(points, Scaled):
         return jnp.dot(1 / points.lengths, points.points, precision=lax.Precision.HIGHEST) / (
             points.lengths.size
@@ -325,6 +352,12 @@ def sq_between(a: jax.Array, b: jax.Array, slack: float = 0.0) -> jax.Array:
     """
     norms = jnp.square(a).sum(axis=1)[:, None] + jnp.square(b).sum(axis=1)[None, :]
     return jnp.maximum((1 - slack) * norms - 2 * _dot(a, b), 0.0)
+
+
+def _counts(N: int, mask: jax.Array | None, exclude: jax.Array | None) -> jax.Array:
+    """Which rows count, bool [N]."""
+    counts = jnp.ones(N, bool) if mask is None else mask
+    return counts if exclude is None else counts & ~exclude
 
 
 def _sums(

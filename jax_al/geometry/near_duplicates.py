@@ -1,17 +1,20 @@
 """How much of a query repeats what is owned already: a measure that no strategy can bend.
 
 Images are compared by their thumbnails, so the measure needs no network and is the same for every
-strategy, seed and episode of a data set.
+strategy, seed and episode of a data set. Of pools of anything else it says nothing.
 """
 
 import functools
 
 import numpy as np
 
+from jax_al.types import Pool
+
 SIDE = 8  # pixels of a thumbnail's longer side
 CLOSEST = 0.05  # share of the pool whose nearest neighbour counts as a near-duplicate
 _SAMPLE = 1_000  # points from which the radius is estimated
 _AT_ONCE = 100  # points, against all others
+_READ = 1_000  # images read together
 _IN_CACHE = 100  # images
 
 
@@ -21,35 +24,44 @@ class NearDuplicates:
     That distance is the 5% quantile, over (a fixed sample of) the pool, of the distance to the
     nearest other image: what is closer than this is unusually close for this data set.
 
+    Rows of a table have no thumbnails, and their columns no common unit: there is no such distance
+    and no share then, and nothing is read.
+
     Args:
-      images: uint8 [N, H, W, channels], the pool.
+      pool: the pool, read once, in blocks; or its images, uint8 [N, H, W, channels].
     """
 
-    def __init__(self, images: np.ndarray):
-        self.thumbnails = thumbnails(images)
+    def __init__(self, pool: Pool | np.ndarray):
+        self.thumbnails = thumbnails(pool) if isinstance(pool, np.ndarray) else _of_pool(pool)
 
     @functools.cached_property
     def sq_radius(self) -> float:
         """The square of that distance; worked out when it is first asked for, which takes a second.
 
-        0 where there is no other image.
+        0 where there is no other image; NaN where there are no images.
         """
+        if self.thumbnails is None:
+            return np.nan
         N = len(self.thumbnails)
         if N == 1:
             return 0.0
         rng = np.random.default_rng(0)
         sample = np.sort(rng.choice(N, min(N, _SAMPLE), replace=False))
         parts = np.array_split(sample, -(-len(sample) // _AT_ONCE))
-        nearest = [self._sq_to_nearest_other(rows) for rows in parts]
+        nearest = [_sq_to_nearest_other(self.thumbnails, rows) for rows in parts]
         return float(np.quantile(np.concatenate(nearest), CLOSEST))
 
-    def share(self, owned: np.ndarray, picks: np.ndarray) -> float:
+    def share(self, owned: np.ndarray, picks: np.ndarray) -> float | None:
         """Returns the share of `picks` that are near-duplicates of an owned image or earlier pick.
+
+        None where the pool holds no images.
 
         Args:
           owned: int [K], pool rows that were labeled before.
           picks: int [Q], pool rows in pick order, at least one.
         """
+        if self.thumbnails is None:
+            return None
         rows = np.concatenate([owned, picks]).astype(int)
         theirs, found = self.thumbnails[rows], 0
         for first in range(0, len(picks), _AT_ONCE):  # all at once would be Q x (K + Q) distances
@@ -58,11 +70,6 @@ class NearDuplicates:
             is_earlier = np.arange(len(rows)) < places[:, None]
             found += int(((sq <= self.sq_radius) & is_earlier).any(axis=1).sum())
         return found / len(picks)
-
-    def _sq_to_nearest_other(self, rows: np.ndarray) -> np.ndarray:
-        sq = _sq_distances(self.thumbnails[rows], self.thumbnails)
-        sq[np.arange(len(rows)), rows] = np.inf
-        return sq.min(axis=1)
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
@@ -86,6 +93,21 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
         sums = functools.reduce(np.add, np.moveaxis(lines, 3, 0))
         found[first : first + len(part)] = sums.reshape(len(part), -1)
     return found
+
+
+def _of_pool(pool: Pool) -> np.ndarray | None:
+    """Thumbnails float32 [N, F] of a pool of images; None if it is one of something else."""
+    if not pool.spec.is_image:
+        return None
+    N = len(pool)
+    pieces = [slice(start, min(start + _READ, N)) for start in range(0, N, _READ)]
+    return np.concatenate([thumbnails(pool.read(piece)) for piece in pieces])
+
+
+def _sq_to_nearest_other(all_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    sq = _sq_distances(all_rows[rows], all_rows)
+    sq[np.arange(len(rows)), rows] = np.inf
+    return sq.min(axis=1)
 
 
 def _sq_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -79,6 +79,12 @@ def sq_norms(rows: jax.Array) -> jax.Array:
     return jnp.sum(jnp.square(rows), axis=1)
 
 
+def mean_without(rows: jax.Array, exclude: jax.Array) -> jax.Array:
+    """Mean [D] of float32 rows [N, D] but for those that bool [N] excludes; of none it is 0."""
+    total = jnp.where(exclude[:, None], 0.0, rows).sum(axis=0)
+    return total / jnp.maximum((~exclude).sum(dtype=jnp.int32), 1).astype(jnp.float32)
+
+
 def _group_partials(rows: jax.Array, tile: jax.Array, is_real: jax.Array) -> jax.Array:
     """`lower` without the row's own norm [R, W / GROUP]; groups without a center get inf."""
     D = tile.shape[1]

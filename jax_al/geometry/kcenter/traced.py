@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.kcenter import dense
-from jax_al.geometry.kcenter.distances import sq_norms
+from jax_al.geometry.kcenter.distances import mean_without, sq_norms
 
 WIDEN = 2048  # rows that are float64 at a time
 
@@ -130,8 +130,10 @@ def _mean(points: jax.Array, exclude: jax.Array | None) -> jax.Array:
     """Return a vector [D] amid the points; which one it is shows in no pick."""
     if exclude is None:
         return jnp.mean(points, axis=0)
-    total = jnp.where(exclude[:, None], 0.0, points).sum(axis=0)
-    return total / jnp.maximum((~exclude).sum(dtype=jnp.int32), 1).astype(jnp.float32)
+    # Looking at the mask takes six times as long as the plain mean does.
+    return lax.cond(
+        exclude.any(), lambda: mean_without(points, exclude), lambda: jnp.mean(points, axis=0)
+    )
 
 
 def _farthest_from_mean(points: jax.Array, exclude: jax.Array | None) -> jax.Array:
