@@ -7,10 +7,8 @@ import jax.numpy as jnp
 
 from jax_al.learners.inference import Normalizer, map_chunks, normalize
 from jax_al.learners.networks import Model
+from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.types import Signals
-
-# Signals that take T stochastic passes.
-SAMPLED = frozenset({"mc_probs", "mc_entropy", "mc_std", "mc_votes", "sampled_probs"})
 
 
 def pool_signals(
@@ -51,7 +49,7 @@ def pool_signals(
             log_probs = jax.vmap(
                 lambda key: model.apply(params, batch, key, one_mask=True).log_probs
             )(keys)
-            found |= _statistics(log_probs, sampled)
+            found |= draw_statistics(log_probs, sampled)
         return found
 
     at_once = max(1, chunk_size // num_samples) if sampled else chunk_size
@@ -59,18 +57,3 @@ def pool_signals(
     if "sampled_probs" in found:
         found["sampled_probs"] = jnp.moveaxis(found["sampled_probs"], 1, 0)
     return Signals(**found)
-
-
-def _statistics(log_probs: jax.Array, wanted: frozenset[str]) -> dict[str, jax.Array]:
-    """Returns what is `wanted` of the passes [T, B, C], images first."""
-    probs = jnp.exp(log_probs)
-    top = jax.nn.one_hot(log_probs.argmax(axis=2), log_probs.shape[2])
-    found = {
-        "mc_probs": probs.mean(axis=0),
-        # 0 log 0 is 0, also where a class is so unlikely that its logarithm is minus infinity.
-        "mc_entropy": -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=2).mean(axis=0),
-        "mc_std": probs.std(axis=0),
-        "mc_votes": top.mean(axis=0),
-        "sampled_probs": jnp.moveaxis(probs, 0, 1),
-    }
-    return {name: found[name] for name in wanted}

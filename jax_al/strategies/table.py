@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -162,9 +163,10 @@ def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any])
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    kinds = typing.get_args(hint) or (hint,)  # of a union, its members
-    if not all(isinstance(kind, type) for kind in kinds):
-        return True  # an annotation of somebody else's that says more than a type
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(hint) if is_union else (hint,)
+    if Any in kinds or not all(isinstance(kind, type) for kind in kinds):
+        return True  # somebody else's, that says more than a type, or less
     if isinstance(value, bool):
         return bool in kinds
     return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)
