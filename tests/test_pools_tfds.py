@@ -13,6 +13,8 @@ from made_up_archives import assert_same, opened
 from jax_al.errors import UsageError
 from jax_al.pools import tfds as tfds_pools
 from jax_al.pools.decode import resize_square
+from jax_al.pools.load import benchmark
+from jax_al.testing.pool import check_pool
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +175,11 @@ LABEL = tfds.features.ClassLabel(num_classes=3)
 @pytest.mark.parametrize(
     ("name", "features", "words"),
     [
-        ("imageless", {"picture": IMAGE, "label": LABEL}, "'image'"),
-        ("unlabeled_by_name", {"image": IMAGE, "class": LABEL}, "'label'"),
+        ("imageless", {"label": LABEL}, "no Image feature named 'image'"),
+        ("unlabeled", {"image": IMAGE}, "no ClassLabel feature named 'label'"),
+        ("two_pictures", {"a": IMAGE, "b": IMAGE, "label": LABEL}, "image_key to one of 'a', 'b'"),
+        ("two_labels", {"image": IMAGE, "c": LABEL, "d": LABEL}, "label_key to one of 'c', 'd'"),
+        ("one_scalar", {"image": IMAGE, "label": tfds.features.Text(), "d": LABEL}, "one of 'd'"),
         ("regression", {"image": IMAGE, "label": tfds.features.Scalar(np.float32)}, "'label'"),
         ("flat", {"image": tfds.features.Tensor(shape=(4,), dtype=np.uint8), "label": LABEL}, "im"),
         ("deep_color", {"image": tfds.features.Image(dtype=np.uint16), "label": LABEL}, "uint16"),
@@ -185,6 +190,56 @@ def test_other_kinds_of_data_are_refused_before_any_download(made, name, feature
     with pytest.raises(UsageError, match=words):
         made(name, {}, features=features)
     assert not (tmp_path / "tfds" / name / "1.0.0").exists()
+
+
+def test_the_only_image_and_class_are_taken_whatever_their_names(made):
+    pixels = np.full((2, 2, 3), 7, np.uint8)
+    splits = {split: [{"picture": pixels, "kind": 2}] for split in ("train", "test")}
+    loaded = made("renamed", splits, features={"picture": IMAGE, "kind": LABEL})
+    np.testing.assert_array_equal(loaded.images, pixels[None])
+    assert loaded.labels.tolist() == [2]
+
+
+def test_keys_choose_between_images_and_between_labels(made):
+    kinds = tfds.features.ClassLabel(names=["small", "large"])
+    features = {"image": IMAGE, "mask": IMAGE, "label": LABEL, "size": kinds}
+    example = {"image": np.full((2, 2, 3), 1, np.uint8), "mask": np.full((2, 2, 3), 2, np.uint8)}
+    splits = {split: [example | {"label": 2, "size": 1}] for split in ("train", "test")}
+    for _ in range(2):  # decoded, then from the cache
+        plain = made("keyed", splits, features=features)
+        other = made("keyed", splits, features=features, image_key="mask", label_key="size")
+        assert (plain.images.max(), plain.labels.tolist()) == (1, [2])
+        assert (other.images.max(), other.labels.tolist()) == (2, [1])
+    assert other.class_names == ("small", "large")
+    with pytest.raises(
+        UsageError, match=r"named 'size': set data\.image_key to one of 'image', 'm"
+    ):
+        made("keyed", splits, features=features, image_key="size")
+    with pytest.raises(
+        UsageError, match=r"named 'sise': set data\.label_key to one of 'label', 's"
+    ):
+        made("keyed", splits, features=features, label_key="sise")
+
+
+def test_ids_that_repeat_are_replaced_by_split_and_place(made):
+    features = {"image": IMAGE, "label": LABEL, "id": tfds.features.Text()}
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    examples = [{"image": pixels, "label": 0, "id": name} for name in ("a", "b")]
+    splits = {"train": examples, "more": examples[:1], "test": examples[1:]}
+    loaded = made("repeating", splits, features=features, pool_splits=("train", "more"))
+    assert loaded.ids.tolist() == ["train/0", "train/1", "more/0"]
+    assert loaded.test_ids.tolist() == ["b"]
+    alone = made("repeating", splits, features=features)
+    assert sorted(alone.ids) == ["a", "b"]
+
+
+def test_the_pools_keep_their_promises_and_are_mapped(prepared, tmp_path):
+    places = {"data_dir": str(prepared), "cache_dir": str(tmp_path)}
+    for splits in (("train",), ("train[:50%]", "train[50%:]")):
+        for size in (None, 20):
+            found = benchmark("cifar10", pool_splits=splits, pool_size=size, **places)
+            check_pool(found.pool)
+            check_pool(found.test)
 
 
 def test_images_without_a_label_are_refused(made):
