@@ -18,21 +18,13 @@ from tensorflow_datasets.core import split_builder
 from tensorflow_datasets.core.utils import lazy_imports_utils
 
 from jax_al.errors import UsageError
-from jax_al.pools import load as data
 from jax_al.pools import stand_in, tfds_prepare
+from jax_al.pools.decode import resize_square
 
 
 def load(name, tmp_path, **changes):
-    arguments = {
-        "data_dir": str(tmp_path / "tfds"),
-        "cache_dir": str(tmp_path / "cache"),
-        "pool_splits": ["train"],
-        "pool_size": None,
-        "test_split": "test",
-        "test_size": None,
-        "image_size": None,
-    }
-    return data.load(name, **(arguments | changes))
+    places = {"data_dir": str(tmp_path / "tfds"), "cache_dir": str(tmp_path / "cache")}
+    return made_up.opened(name, **(places | changes))
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +79,7 @@ def test_flowers_come_back_as_pillow_decodes_them(tmp_path):
     for row, name in enumerate(loaded.ids):
         jpeg, label = expected[name]
         pixels = np.asarray(Image.open(io.BytesIO(jpeg)))
-        np.testing.assert_array_equal(loaded.images[row], data.resize_square(pixels, 48))
+        np.testing.assert_array_equal(loaded.images[row], resize_square(pixels, 48))
         assert loaded.labels[row] == label
     assert loaded.test_images.shape == (5, 48, 48, 3)
     assert sorted(loaded.test_labels) == sorted(label for _, label in truth["test"].values())

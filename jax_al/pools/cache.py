@@ -8,12 +8,13 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,14 +109,22 @@ def write_cache(path: pathlib.Path, size: int, blocks: Iterator[Split]) -> Split
 
 def _open(directory: pathlib.Path) -> Split:
     manifest = json.loads((directory / "manifest.json").read_text())
-    images = np.load(directory / "images.npy", mmap_mode="r", allow_pickle=False)
-    on_disk = (directory / "images.npy").stat().st_size
-    if on_disk != manifest["bytes"] or images.dtype != np.uint8:
-        raise ValueError("images.npy is not what was written")
-    if list(images.shape) != manifest["shape"] or not images.flags.c_contiguous:
-        raise ValueError("images.npy is not of the shape that was written")
+    header = _header(manifest["shape"])
+    with open(directory / "images.npy", "rb") as file:
+        whole = len(header) + math.prod(manifest["shape"])
+        if file.read(len(header)) != header or os.fstat(file.fileno()).st_size != whole:
+            raise ValueError("images.npy is not what was written")
+        images = np.memmap(file, np.uint8, "r", len(header), tuple(manifest["shape"]))
     labels, ids = (_small(directory / name, manifest["sha256"][name]) for name in _SMALL)
     return Split(images.view(np.ndarray), labels, ids if len(ids) else None)
+
+
+def _header(shape: Sequence[int]) -> bytes:
+    """The first bytes of a .npy file of uint8."""
+    buffer = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
 
 
 def _small(path: pathlib.Path, digest: str) -> np.ndarray:
@@ -134,13 +143,11 @@ def _write(directory: pathlib.Path, size: int, blocks: Iterator[Split]) -> None:
         for block in blocks:
             if not shape:
                 shape = [size, *block.images.shape[1:]]
-                header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
-                np.lib.format.write_array_header_1_0(file, header)
+                file.write(_header(shape))
             file.write(np.ascontiguousarray(block.images).data)
             labels.append(block.labels)
             # "No ids" is an array too: a cache that lost its ids must not pass for one without.
             ids.append(np.empty(0, "U1") if block.ids is None else block.ids)
-        written = file.tell()
     digests = {}
     for name, parts in zip(_SMALL, (labels, ids), strict=True):
         buffer = io.BytesIO()
@@ -149,8 +156,7 @@ def _write(directory: pathlib.Path, size: int, blocks: Iterator[Split]) -> None:
         with _durable(directory / name) as file:
             file.write(buffer.getvalue())
     with _durable(directory / "manifest.json") as file:
-        manifest = {"shape": shape, "bytes": written, "sha256": digests}
-        file.write(json.dumps(manifest).encode())
+        file.write(json.dumps({"shape": shape, "sha256": digests}).encode())
     _sync(directory)
 
 

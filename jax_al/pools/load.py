@@ -14,7 +14,7 @@ from jax_al.pools.splits import of_splits
 from jax_al.pools.subset import subset
 from jax_al.pools.table import SUFFIXES, table_benchmark
 from jax_al.pools.tfds import tfds_source
-from jax_al.types import Benchmark
+from jax_al.types import Benchmark, Pool
 
 _SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets
 
@@ -167,15 +167,20 @@ def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
 
 
 def _smaller(whole: Benchmark, pool_size: int | None, test_size: int | None) -> Benchmark:
-    if pool_size is not None:
-        rows = subset_rows(len(whole.pool), pool_size, "data.pool_size", "the pool")
-        truth = None if whole.truth is None else whole.truth[rows]
-        whole = whole._replace(pool=subset(whole.pool, rows), truth=truth)
-    if test_size is not None and whole.test is not None:
-        rows = subset_rows(len(whole.test), test_size, "data.test_size", "the test set")
-        labels = None if whole.test_labels is None else whole.test_labels[rows]
-        whole = whole._replace(test=subset(whole.test, rows), test_labels=labels)
-    return whole
+    pool, truth = _part(whole.pool, whole.truth, pool_size, "data.pool_size", "the pool")
+    test, test_labels = whole.test, whole.test_labels
+    if test is not None:
+        test, test_labels = _part(test, test_labels, test_size, "data.test_size", "the test set")
+    return whole._replace(pool=pool, truth=truth, test=test, test_labels=test_labels)
+
+
+def _part(
+    pool: Pool, labels: np.ndarray | None, size: int | None, field: str, what: str
+) -> tuple[Pool, np.ndarray | None]:
+    if size is not None:
+        rows = subset_rows(len(pool), size, field, what)
+        pool, labels = subset(pool, rows), None if labels is None else labels[rows]
+    return pool, None if labels is None else _frozen(labels)
 
 
 def _check_arguments(pool_splits: Sequence[str], image_size: int | None) -> None:
@@ -200,5 +205,6 @@ def _refuse(name: str, options: Mapping[str, object]) -> None:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
+    array = array.view()
     array.flags.writeable = False
     return array

@@ -47,6 +47,10 @@ def outside(name: str) -> Benchmark:
         )
     made = function()
     found = made if isinstance(made, Benchmark) else Benchmark(made, None, (), name=name)
+    found = found._replace(
+        truth=None if found.truth is None else np.asarray(found.truth),
+        test_labels=None if found.test_labels is None else np.asarray(found.test_labels),
+    )
     _check(found, f"{name!r}, which data.name names,")
     return found
 
@@ -64,7 +68,6 @@ def _check(found: Benchmark, what: str) -> None:
             raise UsageError(f"{what} returned a test set whose examples differ from the pool's.")
         if labels is None:
             continue
-        labels = np.asarray(labels)
         if labels.shape != (len(pool),) or labels.dtype != np.int32:
             raise UsageError(
                 f"{what} must return labels of type int32, one for each of {len(pool):,} examples, "
