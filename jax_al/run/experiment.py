@@ -141,9 +141,9 @@ def run(
             _draw(directory, fields, dataset)
             terminal.say("This run is finished: more episodes or seeds continue it.")
         else:
-            turns = -(-config.num_seeds // config.seeds_at_once)
+            turns = -(-config.num_seeds // config.get("seeds_at_once", 10))
             at_once = -(-config.num_seeds // turns)  # 11 seeds, 10 at once: 6 and 5, not 10 and 1
-            layout = make_layout(at_once, config.seed_axis, jax.devices())
+            layout = make_layout(at_once, config.get("seed_axis", "map"), jax.devices())
             options = settings.learner_options(fields, num_points, strategy.pseudo_labels)
             if shared.learner is None:
                 learner = Learner(
