@@ -19,7 +19,7 @@ from PIL import Image
 
 from jax_al.cli.command_line import set_options, take_options
 from jax_al.record.terminal import Terminal
-from jax_al.report import ReportError, write_report
+from jax_al.report import UsageError, write_report
 from jax_al.report.sections import command, places_again
 from jax_al.report.workdirs import flat
 from jax_al.run import experiment
@@ -170,7 +170,7 @@ def test_the_directory_of_the_page_is_made(tmp_path):
     run = make_run(tmp_path / "run", seeds=range(1), episodes=2)
     write_report([run], tmp_path / "a/new/report.html", files=False)
     assert (tmp_path / "a/new/report.html").stat().st_size > 1_000_000
-    with pytest.raises(ReportError, match="nowhere is not a directory"):
+    with pytest.raises(UsageError, match="nowhere is not a directory"):
         write_report([tmp_path / "nowhere"], tmp_path / "other/report.html")
     assert not (tmp_path / "other").exists()
 

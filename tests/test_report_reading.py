@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from jax_al.report import ReportError, write_report
+from jax_al.report import UsageError, write_report
 from jax_al.report.charts import charts
 from jax_al.report.entrants import differing, gather
 from jax_al.report.look_files import Pool
@@ -185,7 +185,7 @@ def test_no_two_are_called_the_same(tmp_path):
 def test_bad_records_are_one_clear_sentence(tmp_path, spoil, sentence):
     run = make_run(tmp_path / "run", looks=True)
     spoil(run)
-    with pytest.raises(ReportError) as error:
+    with pytest.raises(UsageError) as error:
         write_report([run], tmp_path / "report.html", files=False)
     assert sentence in str(error.value)
     assert str(tmp_path) in str(error.value)
@@ -293,12 +293,12 @@ def test_what_cannot_be_looked_at_is_left_out_and_told(tmp_path, spoil, sentence
 def test_other_data_the_same_seed_twice_and_no_directory_are_refused(tmp_path):
     first = make_run(tmp_path / "first")
     other = make_run(tmp_path / "other", "coreset", data__name="digits")
-    with pytest.raises(ReportError, match=r"data\.name is 'made_up' in .*first, 'digits'"):
+    with pytest.raises(UsageError, match=r"data\.name is 'made_up' in .*first, 'digits'"):
         entrants(first, other)
     again = make_run(tmp_path / "again")
-    with pytest.raises(ReportError, match="Seed 0 of random is in"):
+    with pytest.raises(UsageError, match="Seed 0 of random is in"):
         entrants(first, again)
-    with pytest.raises(ReportError, match="nowhere is not a directory"):
+    with pytest.raises(UsageError, match="nowhere is not a directory"):
         entrants(tmp_path / "nowhere")
 
 
