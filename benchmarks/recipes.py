@@ -2,7 +2,8 @@
 
     python benchmarks/recipes.py runs/cifar_coreset runs/cifar_random --out docs/cifar
 
-writes docs/cifar.png and docs/cifar.md; the mean and the sample standard deviation are over seeds.
+writes docs/cifar.png and docs/cifar.md; the table has the mean and the sample standard deviation
+over seeds, the picture 95% intervals.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.report import learning_curve, plot_curves
+from jax_al.report import plot_curves
 from jax_al.session.records import read_metrics
 
 PHASES = ("train", "evaluate", "embed", "select")
@@ -21,11 +22,14 @@ PHASES = ("train", "evaluate", "embed", "select")
 
 def accuracy_table(runs: dict[str, list[dict]]) -> str:
     """Returns Markdown: a row per label count, a column per run."""
-    curves = {name: learning_curve(metrics) for name, metrics in runs.items()}
-    lines = ["| labels | " + " | ".join(curves) + " |", "|---:|" + "---|" * len(curves)]
-    for points in zip(*curves.values(), strict=True):
-        cells = [f"{point.mean:.3f} ± {point.std:.3f}" for point in points]
-        lines.append(f"| {points[0].num_labeled} | " + " | ".join(cells) + " |")
+    lines = ["| labels | " + " | ".join(runs) + " |", "|---:|" + "---|" * len(runs)]
+    for count in sorted({row["num_labeled"] for metrics in runs.values() for row in metrics}):
+        cells = []
+        for metrics in runs.values():
+            found = [row["test_accuracy"] for row in metrics if row["num_labeled"] == count]
+            spread = statistics.stdev(found) if len(found) > 1 else float("nan")
+            cells.append(f"{statistics.fmean(found):.3f} ± {spread:.3f}" if found else "")
+        lines.append(f"| {count} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
