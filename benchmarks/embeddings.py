@@ -17,8 +17,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from jax_al.drivers.learner import Learner
+
 from benchmarks import setting
-from jax_al.run.learner import Learner
 from jax_al.strategies import make_strategy
 from jax_al.types import empty_pool, label_points
 

@@ -26,9 +26,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from jax_al.drivers.learner import Learner
+from jax_al.drivers.replicates import FORMS, Layout, make_layout, stack
+
 from benchmarks import setting
-from jax_al.run.learner import Learner
-from jax_al.run.replicates import FORMS, Layout, make_layout, stack
 from jax_al.strategies import make_strategy
 from jax_al.types import PoolState, empty_pool, label_points
 

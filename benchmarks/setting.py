@@ -1,8 +1,9 @@
 """What several benchmarks have in common: the data, the network and how it is trained."""
 
+from jax_al.drivers.learner import Options
+
 from jax_al.learners.networks import Model, make_model
 from jax_al.pools import load as data
-from jax_al.run.learner import Options
 
 OPTIONS = Options(
     budget=1,

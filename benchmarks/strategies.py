@@ -41,10 +41,10 @@ def make_signals(folder: Path) -> None:
     """Trains a network for each width on 1,000 random labels and saves all it says of the pool."""
     import jax
     import jax.numpy as jnp
+    from jax_al.drivers.learner import Learner
+    from jax_al.drivers.signals import pool_signals
 
     from benchmarks.setting import OPTIONS, load_whole, small_cnn
-    from jax_al.run.learner import Learner
-    from jax_al.run.signals import pool_signals
     from jax_al.strategies import make_strategy
     from jax_al.types import Signals, empty_pool, label_points
 

@@ -30,9 +30,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from jax_al.learners.inference import fit_normalizer
+
 from benchmarks import end_to_end
 from jax_al.learners import training
-from jax_al.learners.inference import fit_normalizer
 from jax_al.learners.networks import make_model
 from jax_al.learners.optimizers import make_optimizer
 from jax_al.types import empty_pool, label_points

@@ -20,11 +20,11 @@ _WHERE = {
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": ("cnn", "host_learner", "linear", "network", "resnet18", "vgg16"),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
-    "jax_al.run.session": ("Request", "Session"),
-    "jax_al.run.from_python": ("run",),
+    "jax_al.drivers.session": ("Request", "Session"),
+    "jax_al.drivers.from_python": ("run",),
 }  # fmt: skip
 _PLACE = {name: module for module, names in _WHERE.items() for name in names}
-__all__ = sorted([*_PLACE, "testing"])  # noqa: PLE0605 (made from the table)
+__all__ = sorted([*_PLACE, "testing"])
 
 
 def __getattr__(name: str) -> Any:

@@ -162,7 +162,7 @@ def test_a_recipe_says_what_it_is_and_needs_nothing_that_runs(path):
     if path.stem != "__init__":
         program = (
             f"import sys, configs.{path.stem} as recipe; recipe.get_config();"
-            "print([name for name in sys.modules if name.startswith('jax_al.run')])"
+            "print([name for name in sys.modules if name.startswith('jax_al.drivers')])"
         )
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
 from jax_al.learners.inference import fit_normalizer, map_chunks, normalize
 
 pixels = hnp.arrays(

@@ -73,7 +73,7 @@ def test_the_package_itself_imports_nothing():
 
 
 def test_the_learner_comes_without_the_heavy_guests():
-    program = f"import sys, jax_al.run.learner; print([m for m in {HEAVY} if m in sys.modules])"
+    program = f"import sys, jax_al.drivers.learner; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )

@@ -18,12 +18,12 @@ from ml_collections import config_flags
 from PIL import Image
 
 from jax_al.cli.command_line import set_options, take_options
+from jax_al.drivers import experiment
 from jax_al.errors import UsageError
 from jax_al.record.terminal import Terminal
 from jax_al.report import write_report
 from jax_al.report.configs import flat
 from jax_al.report.sections import NOT_REPEATED, command, places_again
-from jax_al.run import experiment
 from tests.made_up_runs import NEW, OLD, make_root, make_run, only_merged
 from tests.runs import ROOT, tiny_config
 

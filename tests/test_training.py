@@ -6,10 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-
 from jax_al.learners.inference import Normalizer
-from jax_al.learners.networks import Model
-from jax_al.learners.optimizers import make_optimizer
 from jax_al.learners.training import (
     TrainState,
     augmented,
@@ -18,6 +15,9 @@ from jax_al.learners.training import (
     init_state,
     train_epoch,
 )
+
+from jax_al.learners.networks import Model
+from jax_al.learners.optimizers import make_optimizer
 from jax_al.types import Outputs, empty_pool, label_points
 
 N, SIDE, CLASSES = 20, 8, 3

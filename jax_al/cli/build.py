@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from jax_al.cli.config import flat
-from jax_al.cli.settings import strategy_from
+from jax_al.cli.strategy import strategy_from
+from jax_al.drivers.engine import Looking, MakeLearner
+from jax_al.drivers.part import Schedule
+from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
-from jax_al.features import check_embedding
+from jax_al.features.embedding import check_embedding
 from jax_al.learners import make_learner
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.oracles import make_oracle
 from jax_al.pools.load import benchmark
-from jax_al.run.engine import Looking, MakeLearner
-from jax_al.run.part import Schedule
-from jax_al.run.study import Study
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
 
 NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of

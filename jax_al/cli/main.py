@@ -96,10 +96,9 @@ def main(command: Command) -> int:
     try:
         interrupt.listen()
         _cache_compiled_programs()
-        from jax_al.run import compare, experiment  # heavy, and a mistake above needs none of it
+        from jax_al.cli.start import start  # heavy, and a mistake above needs none of it
 
-        run = compare.run if command.config.compare else experiment.run
-        run(command.config, command.workdir, overwrite=command.overwrite)
+        start(command.config, command.workdir, overwrite=command.overwrite)
     except UsageError as error:
         return _failed(str(error))
     except OSError as error:

@@ -12,6 +12,9 @@ from ml_collections import ConfigDict
 
 from jax_al.cli.build import study_of
 from jax_al.cli.config import check_same
+from jax_al.drivers import cluster, experiment
+from jax_al.drivers.part import Tell
+from jax_al.drivers.study import Study
 from jax_al.pools.rows import whole_index
 from jax_al.record import looks
 from jax_al.record.drawing import draw
@@ -19,9 +22,6 @@ from jax_al.record.listeners import Listener, tell
 from jax_al.record.look_writer import LookWriter
 from jax_al.record.terminal import Terminal, describe_devices
 from jax_al.record.wandb_writer import WandbWriter
-from jax_al.run import cluster, experiment
-from jax_al.run.part import Tell
-from jax_al.run.study import Study
 
 
 def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:

@@ -2,9 +2,8 @@
 
 import contextlib
 import inspect
-from collections.abc import Collection, Iterator
-
-from ml_collections import ConfigDict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from jax_al.errors import UsageError
 from jax_al.strategies import STRATEGIES, make_strategy
@@ -26,15 +25,14 @@ def prefixed(prefix: str, names: Collection[str]) -> Iterator[None]:
         raise
 
 
-def strategy_from(config: ConfigDict) -> Strategy:
-    """Returns the strategy of `config.strategy`, made with `config.strategy_args`.
+def strategy_from(name: str, options: Mapping[str, Any]) -> Strategy:
+    """Returns the strategy that a config names, made with the options of `strategy_args`.
 
     Raises:
       UsageError: there is no such strategy or option, or a value cannot be used; an option is
         named as a field of the config.
     """
-    options = config.strategy_args.to_dict()
-    maker = STRATEGIES.get(config.strategy)  # one from outside is not in the table
+    maker = STRATEGIES.get(name)  # one from outside is not in the table
     known = inspect.signature(maker).parameters if maker else {}
     with prefixed("config.strategy_args.", options.keys() | known.keys()):
-        return make_strategy(config.strategy, **options)
+        return make_strategy(name, **options)

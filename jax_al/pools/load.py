@@ -1,6 +1,5 @@
 """Pools and benchmarks by name: digits, TFDS data sets, files of arrays, functions from outside."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +8,6 @@ from jax_al.errors import UsageError
 from jax_al.pools.cache import cache_root
 from jax_al.pools.digits import digits
 from jax_al.pools.outside import is_outside, outside
-from jax_al.pools.rows import whole_index, whole_size
 from jax_al.pools.splits import of_splits
 from jax_al.pools.subset import subset
 from jax_al.pools.table import SUFFIXES, table_benchmark
@@ -90,65 +88,6 @@ def benchmark(
             source = tfds_source(name, data_dir, cache, image_size, image_key, label_key)
         whole = of_splits(source, pool_splits, None if no_test else test_split)
     return _smaller(whole, pool_size, test_size)
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """A pool to buy labels from and a test set; every array is read-only."""
-
-    name: str
-    version: str
-    images: np.ndarray  # uint8 [N, H, W, C]: the pool, in the order of its splits
-    labels: np.ndarray  # int32 [N]: the truth; for the oracle alone
-    index: np.ndarray  # int64 [N]: position of each row in the whole pool
-    whole_size: int  # points in the whole pool
-    ids: np.ndarray | None  # str [N]: the data set's own ids, None if it has none
-    test_images: np.ndarray  # uint8 [M, H, W, C]
-    test_labels: np.ndarray  # int32 [M]
-    class_names: tuple[str, ...]  # one per class
-
-
-def load(
-    name: str,
-    *,
-    data_dir: str | None,
-    cache_dir: str | None,
-    pool_splits: Sequence[str],
-    pool_size: int | None,
-    test_split: str,
-    test_size: int | None,
-    image_size: int | None,
-) -> Dataset:
-    """Reads a `benchmark` of digits or TFDS into memory: what the present run uses.
-
-    Arguments and errors are those of `benchmark`.
-    """
-    found = benchmark(
-        name,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        pool_splits=pool_splits,
-        pool_size=pool_size,
-        test_split=test_split,
-        test_size=test_size,
-        image_size=image_size,
-    )
-    if found.truth is None or found.test is None or found.test_labels is None:
-        raise UsageError(f"{name} needs labels and a test set here.")
-    index = whole_index(found.pool)
-    own = list(found.pool.ids) != list(map(str, index.tolist()))
-    return Dataset(
-        name=found.name,
-        version=found.version,
-        images=_frozen(found.pool.read(slice(0, len(found.pool)))),
-        labels=_frozen(found.truth),
-        index=index,
-        whole_size=whole_size(found.pool),
-        ids=_frozen(np.array(found.pool.ids)) if own else None,
-        test_images=_frozen(found.test.read(slice(0, len(found.test)))),
-        test_labels=_frozen(found.test_labels),
-        class_names=found.classes,
-    )
 
 
 def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jax_al.pools.load import Dataset
 from jax_al.session.records import write_atomically
-from jax_al.types import NOTHING, UNKNOWN, Query, Signals
+from jax_al.types import UNKNOWN
 
 SHOWN = 12  # K, picks of an episode whose images are kept
 BLOCK = 65_536  # rows of an embedding in memory at a time
@@ -95,43 +94,6 @@ def write_map(looks: pathlib.Path, embedding: np.ndarray, name: str) -> None:
     """
     if name == "model" or not (looks / "map.npz").exists():
         _save(looks / "map.npz", map=project(embedding), embedding=name)
-
-
-def save_pool(directory: pathlib.Path, dataset: Dataset) -> None:
-    """Writes what stays the same over seeds and episodes, in a workdir of the old layout."""
-    ids = dataset.index.astype(np.str_) if dataset.ids is None else dataset.ids
-    write_pool(directory, dataset.index, ids.tolist(), dataset.class_names, dataset.labels)
-
-
-def save_query(
-    directory: pathlib.Path,
-    seed: int,
-    episode: int,
-    images: np.ndarray,
-    query: Query,
-    signals: Signals,
-    embedding: str,
-) -> None:
-    """Writes what one query looked like, in a workdir of the old layout.
-
-    Args:
-      directory: the workdir.
-      seed: of the run.
-      episode: at whose end the query was made.
-      images: uint8 [N, H, W, channels], the pool.
-      query: with Q picks.
-      signals: on which it was decided.
-      embedding: the name of the strategy's embedding.
-    """
-    place = directory / "looks" / f"seed_{seed}"
-    picked = np.asarray(query.indices) != NOTHING
-    rows = np.asarray(query.indices)[picked]
-    scores = None if query.scores is None else np.asarray(query.scores)[picked]
-    probs = signals.log_probs if signals.log_probs is not None else signals.mc_probs
-    if signals.embedding is not None:
-        write_map(place, np.asarray(signals.embedding), embedding)
-    known = None if probs is None else np.asarray(probs)
-    write_query(place, episode, rows, scores, known, images[rows[:SHOWN]])
 
 
 def project(embedding: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ class Programs:
     @contextlib.contextmanager
     def counted(self) -> Iterator[set[Hashable]]:
         """Collects what is asked for while the block runs."""
-        self._used = used = set()
+        used: set[Hashable] = set()
+        self._used = used
         yield used
 
     def get(

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jax_al.drivers import cluster, experiment
+from jax_al.drivers.engine import Looking, MakeLearner
+from jax_al.drivers.part import Schedule, Tell
+from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
 from jax_al.oracles import make_oracle
-from jax_al.run import cluster, experiment
-from jax_al.run.engine import Looking, MakeLearner
-from jax_al.run.part import Schedule, Tell
-from jax_al.run.study import Study
-from jax_al.session.progress import Progress
 from jax_al.strategies import make_strategy
 from jax_al.types import Benchmark, Oracle, Strategy
 

@@ -8,15 +8,15 @@ import contextlib
 import functools
 import os
 import signal
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jax_al import interrupt
+from jax_al.drivers.engine import Engine
+from jax_al.drivers.experiment import RunAll, named, told
+from jax_al.drivers.part import Part, Tell
+from jax_al.drivers.study import Study, run_part
 from jax_al.errors import UsageError
-from jax_al.run.engine import Engine
-from jax_al.run.part import Part, Tell
-from jax_al.run.study import Study, run_part
 
 TOPIC = "jax_al"  # of the events that workers send
 PASSED_ON = ("say", "phase", "advance", "row")
@@ -30,7 +30,7 @@ def executor(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
-) -> Callable[..., dict[Part, Exception]]:
+) -> RunAll:
     """Returns what `experiment.run` runs its parts with.
 
     Args:
@@ -51,7 +51,7 @@ def executor(
 
     def run_all(
         engine: Engine, study: Study, parts: Sequence[Part], tell: Tell
-    ) -> dict[Part, Exception]:
+    ) -> dict[Part, BaseException]:
         del engine, study  # each worker has its own
         with _client(jobs, scheduler) as client:
             client.subscribe_topic(TOPIC, lambda event: tell(event[1]))
@@ -66,7 +66,7 @@ def _run_there(
     local_listeners: Callable[[Study], Tell],
     parts: Sequence[Part],
     tell: Tell,
-) -> dict[Part, Exception]:
+) -> dict[Part, BaseException]:
     from distributed import as_completed
 
     places = {
@@ -75,7 +75,7 @@ def _run_there(
         ): part
         for place, part in enumerate(parts)
     }
-    failed: dict[Part, Exception] = {}
+    failed: dict[Part, BaseException] = {}
     coming = as_completed(places)
     try:
         while places:
@@ -84,10 +84,10 @@ def _run_there(
                 part = places.pop(future)
                 error = future.exception()
                 if error is None:
-                    tell({"event": "part_ended", "strategy": part.name, "seed": part.seed})
+                    tell({"event": "part_ended", **named(part)})
                 else:
                     failed[part] = error
-                    tell(_failure(part, error))
+                    told(part, error, tell)
                 future.release()
             interrupt.check()
     except KeyboardInterrupt:
@@ -218,14 +218,3 @@ def _plugin() -> type:
 def Share(jobs: int) -> Any:  # noqa: N802 (a class that is made late)
     """Returns the plugin for workers of a local cluster of `jobs`."""
     return _plugin()(jobs)
-
-
-def _failure(part: Part, error: Exception) -> Mapping[str, Any]:
-    if not isinstance(error, UsageError):
-        traceback.print_exception(error)
-    return {
-        "event": "part_failed",
-        "strategy": part.name,
-        "seed": part.seed,
-        "error": f"{type(error).__name__}: {error}" if not isinstance(error, UsageError) else str(error),
-    }

@@ -19,7 +19,7 @@ class Block(NamedTuple):
     """Some rows in a row, on the device."""
 
     start: int
-    count: int  # rows that are real; the rest repeats the last one
+    count: int  # type: ignore[assignment]  # rows that are real; the rest repeats the last one
     inputs: jax.Array  # [R, ...]
 
 

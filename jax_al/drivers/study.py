@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jax_al.drivers.engine import Engine, Looking, MakeLearner
+from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
+from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
-from jax_al.run.engine import Engine, Looking, MakeLearner
-from jax_al.run.part import STEP_COST, Driver, Part, Schedule, Tell
-from jax_al.run.states import opened
 from jax_al.session.events import FORMAT
 from jax_al.session.fold import Record
 from jax_al.session.journal import Journal
@@ -162,8 +162,15 @@ def versions() -> dict[str, Any]:
         "python": platform.python_version(),
         "jax_al": importlib.metadata.version("jax_al"),
         "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
     }
+
+
+def _cores() -> int | None:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def note_versions(journal: Journal, tell: Tell) -> None:
@@ -184,4 +191,3 @@ def note_versions(journal: Journal, tell: Tell) -> None:
 
 def _named(data: Mapping[str, Any]) -> str:
     return f"{data['name']} {data['version']} ({data['size']:,} examples)"
-

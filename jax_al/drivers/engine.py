@@ -10,19 +10,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jax_al.drivers import choose as choosing
+from jax_al.drivers import fit as fitting
+from jax_al.drivers.choose import Chosen
+from jax_al.drivers.inputs import Inputs
+from jax_al.drivers.look import FINE, is_large, look_over
+from jax_al.drivers.look import compile_ahead as looking_ahead
+from jax_al.drivers.programs import Programs
+from jax_al.drivers.score import score
 from jax_al.errors import UsageError
 from jax_al.features.embedding import fixed_embedding
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.near_duplicates import NearDuplicates
-from jax_al.run import choose as choosing
-from jax_al.run import fit as fitting
-from jax_al.run.choose import Chosen
-from jax_al.run.inputs import Inputs
-from jax_al.run.look import FINE, is_large, look_over
-from jax_al.run.look import compile_ahead as looking_ahead
-from jax_al.run.programs import Programs
-from jax_al.run.score import score
-from jax_al.run.signals import SAMPLED as DRAWN
+from jax_al.strategies.draws import SAMPLED
 from jax_al.types import (
     Benchmark,
     Fit,
@@ -72,9 +72,7 @@ class Engine:
       looking: see `Looking`.
     """
 
-    def __init__(
-        self, benchmark: Benchmark, make: MakeLearner, looking: Looking = Looking()
-    ) -> None:
+    def __init__(self, benchmark: Benchmark, make: MakeLearner, looking: Looking) -> None:
         self.benchmark = benchmark
         self.looking = looking
         self.programs = Programs()
@@ -120,7 +118,7 @@ class Engine:
         spec = self.benchmark.pool.spec
         state = fitting.compile_ahead(self.programs, self.learner, self.context, spec, capacity)
 
-        def looked(inputs: Inputs, needs: frozenset[str]) -> dict[str, jax.ShapeDtypeStruct]:
+        def looked(inputs: Inputs, needs: frozenset[str]) -> dict[str, Any]:
             how = self.learner, inputs, needs, key, state, size, T
             return looking_ahead(self.programs, *how)
 
@@ -216,11 +214,11 @@ class Engine:
             itself and the strategy goes by its disagreement.
         """
         found: dict[str, Any] = {}
-        if strategy.needs & DRAWN and self.learner.draws == 0:
+        if strategy.needs & SAMPLED and self.learner.draws == 0:
             raise UsageError(
-                f"This strategy goes by how much draws of the learner disagree "
-                f"({', '.join(sorted(strategy.needs & DRAWN))}), and this learner has one opinion "
-                "only: choose another strategy, or a learner with dropout or members."
+                "This strategy goes by how much draws of the learner disagree "
+                f"({', '.join(sorted(strategy.needs & SAMPLED))}), and this learner has one "
+                "opinion only: choose another strategy, or a learner with dropout or members."
             )
         if "true_labels" in strategy.needs:
             if self.benchmark.truth is None:
@@ -251,7 +249,9 @@ class Engine:
     @functools.cached_property
     def _test(self) -> Inputs | None:
         test = self.benchmark.test
-        return test and Inputs(test, self.looking.chunk_size, self.looking.resident)
+        if test is None:
+            return None
+        return Inputs(test, self.looking.chunk_size, self.looking.resident)
 
     def _look(
         self,

@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jax_al.drivers.inputs import HOST_BYTES, Inputs
+from jax_al.drivers.programs import Programs
 from jax_al.geometry.kcenter.points import LARGEST
-from jax_al.run.inputs import HOST_BYTES, Inputs
-from jax_al.run.programs import Programs
-from jax_al.run.signals import SAMPLED as DRAWN
-from jax_al.run.signals import _statistics as statistics
+from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.types import Learner
 
 FINE = "fine"  # bool [B]: whether geometry can be done with what was found of a row
@@ -58,7 +57,7 @@ def look_at(
 
     The function returns arrays [R, ...] by name (`sampled_probs` [R, T, C]), and FINE.
     """
-    drawn = needs & DRAWN
+    drawn = needs & SAMPLED
 
     def one_chunk(key: jax.Array, state: Any, batch: jax.Array) -> dict[str, jax.Array]:
         found: dict[str, jax.Array] = {}
@@ -73,7 +72,7 @@ def look_at(
             log_probs = jax.vmap(lambda draw: sample(key, draw, state, batch))(
                 jnp.arange(num_draws, dtype=jnp.int32)
             )
-            found |= statistics(log_probs, drawn)
+            found |= draw_statistics(log_probs, drawn)
             if "sampled_probs" in found:
                 found["sampled_probs"] = jnp.moveaxis(found["sampled_probs"], 0, 1)
         found[FINE] = _are_fine(found)
@@ -184,7 +183,7 @@ def _host_look(
     learner: Learner, needs: frozenset[str], num_draws: int
 ) -> Callable[..., dict[str, Any]]:
     """The same for a learner that is never traced."""
-    drawn = needs & DRAWN
+    drawn = needs & SAMPLED
 
     def look(key: jax.Array, state: Any, inputs: Any) -> dict[str, Any]:
         inputs, found = np.asarray(inputs), {}
@@ -196,7 +195,7 @@ def _host_look(
             log_probs = np.stack(
                 [learner.sample(key, draw, state, inputs) for draw in range(num_draws)]  # type: ignore[arg-type]
             )
-            found |= jax.tree.map(np.asarray, statistics(jnp.asarray(log_probs), drawn))
+            found |= jax.tree.map(np.asarray, draw_statistics(jnp.asarray(log_probs), drawn))
             if "sampled_probs" in found:
                 found["sampled_probs"] = np.moveaxis(found["sampled_probs"], 0, 1)
         found[FINE] = np.asarray(_are_fine(jax.tree.map(jnp.asarray, found)))

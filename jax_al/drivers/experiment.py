@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jax_al import interrupt
+from jax_al.drivers import root as roots
+from jax_al.drivers.engine import Engine
+from jax_al.drivers.part import Part, Tell
+from jax_al.drivers.publish import publishing
+from jax_al.drivers.study import Study, course_of, run_part, work_left
 from jax_al.errors import UsageError
 from jax_al.record import files
-from jax_al.run import root as roots
-from jax_al.run.engine import Engine
-from jax_al.run.part import Part, Tell
-from jax_al.run.publish import publishing
-from jax_al.run.study import Study, course_of, run_part, work_left
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.progress import Progress
@@ -68,7 +68,7 @@ def run(
             roots.write_config(root, study.public)
         records = [_record(study, part) for part in parts]  # refused before anything is computed
         left = sum(
-            work_left(study, engine, part, record and record.record)
+            work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
         )
         names = list(study.strategies)

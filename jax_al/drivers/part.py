@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al import interrupt
+from jax_al.drivers.engine import Engine
+from jax_al.drivers.states import States
 from jax_al.errors import UsageError
 from jax_al.oracles.simulated import initial_indices
 from jax_al.pools.rows import whole_index
-from jax_al.run.engine import Engine
-from jax_al.run.states import States
 from jax_al.session.fold import Record, Trained, fold
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
@@ -85,7 +85,7 @@ class Driver:
         self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
 
     def compile_ahead(self) -> None:
-        """Compiles all that an experiment needs, so that nothing is bought before it can be used."""
+        """Compiles all that is needed, so that nothing is bought before it can be used."""
         budget = min(self.schedule.budget, len(self.engine.benchmark.pool))
         self._phase("compiling")
         self._compiles = self.engine.compile_ahead(self.part.strategy, self.capacity(0), budget)

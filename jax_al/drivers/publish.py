@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jax_al.drivers.part import Part, Tell
 from jax_al.record import files
-from jax_al.run.part import Part, Tell
 from jax_al.session.progress import Progress
 
 

@@ -1,18 +1,18 @@
 """A session with people: it asks, they answer when they like, it trains and predicts."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jax_al.drivers.engine import Engine, Looking, MakeLearner
+from jax_al.drivers.part import Driver, Part, Schedule, Tell
+from jax_al.drivers.states import opened
+from jax_al.drivers.study import Study, check_data, course_of, note_versions, open_journal
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.run.engine import Engine, Looking, MakeLearner
-from jax_al.run.part import Driver, Part, Schedule, Tell
-from jax_al.run.states import opened
-from jax_al.run.study import Study, check_data, course_of, note_versions, open_journal
 from jax_al.session.locks import computing
 from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
@@ -75,9 +75,7 @@ class Session:
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
         public = {"strategy": name, "budget": budget, "seed": seed}
         looking = Looking(chunk_size, num_samples)
-        study = Study(
-            benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public
-        )
+        study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
         part = Part(name, seed, made, place)
         with contextlib.ExitStack() as held:
             if place is not None:
@@ -97,9 +95,7 @@ class Session:
             )
         self._ids = {name: number for number, name in on_record.items()}
         self._engine = Engine(benchmark, learner, looking)
-        self._driver = Driver(
-            self._engine, part, schedule, journal, self._progress, states, tell
-        )
+        self._driver = Driver(self._engine, part, schedule, journal, self._progress, states, tell)
         self._rows = {name: row for row, name in enumerate(pool.ids)}
 
     def ask(self) -> Request | None:

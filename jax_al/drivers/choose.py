@@ -1,16 +1,16 @@
 """The choice: a strategy asked, in a program or on the host, and its answer checked."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import cover_radius_traced
-from jax_al.run.programs import Programs
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -116,4 +116,5 @@ def _checked(query: Query, pool: PoolState, wanted: int) -> Chosen:
         )
     scores = None if query.scores is None else np.asarray(query.scores)[real]
     info = {name: float(value) for name, value in query.info.items()}
-    return Chosen(rows, scores, info, query.pseudo_labels)
+    pseudo_labels: Any = query.pseudo_labels
+    return Chosen(rows, scores, info, pseudo_labels)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.run.programs import Programs
+from jax_al.drivers.programs import Programs
 from jax_al.types import NOTHING, UNKNOWN, Examples, Fit, Learner, Pool, Spec
 
 
@@ -26,13 +26,14 @@ def gather(pool: Pool, rows: Sequence[int], labels: Sequence[int], capacity: int
         inputs[:count] = pool.read(np.asarray(rows, np.int64))
     padded_rows, padded_labels = np.full(capacity, NOTHING), np.full(capacity, UNKNOWN)
     padded_rows[:count], padded_labels[:count] = rows, labels
-    return Examples(
+    leaves: tuple[Any, ...] = (
         inputs,
         padded_labels.astype(np.int32),
         (np.arange(capacity) < count).astype(np.float32),
         padded_rows.astype(np.int32),
         np.int32(count),
     )
+    return Examples(*leaves)
 
 
 def compile_ahead(
@@ -41,15 +42,15 @@ def compile_ahead(
     """Compiles what a fit of up to L = `capacity` examples needs; returns the shapes of a State."""
     key = jax.random.key(0)
 
-    def of(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    def of(shape: tuple[int, ...], dtype: Any) -> Any:
         return jax.ShapeDtypeStruct(shape, dtype)
 
     examples = Examples(
-        of((capacity, *spec.shape), spec.dtype),  # type: ignore[arg-type]
-        of((capacity,), np.int32),  # type: ignore[arg-type]
-        of((capacity,), np.float32),  # type: ignore[arg-type]
-        of((capacity,), np.int32),  # type: ignore[arg-type]
-        of((), np.int32),  # type: ignore[arg-type]
+        of((capacity, *spec.shape), spec.dtype),
+        of((capacity,), np.int32),
+        of((capacity,), np.float32),
+        of((capacity,), np.int32),
+        of((), np.int32),
     )
     state = jax.eval_shape(learner.init, key, context)
     training = jax.eval_shape(learner.begin, key, state, examples, context)
@@ -91,8 +92,8 @@ def fit(
       The State at the end, and how it went.
     """
     if learner.on_host:
-        count = int(examples.count)  # type: ignore[arg-type]
-        whole = Examples(*(leaf[:count] for leaf in examples[:4]), count)  # type: ignore[arg-type]
+        count = int(examples.count)
+        whole = Examples(*[leaf[:count] for leaf in examples[:4]], examples.count)
         training = learner.begin(train_key, state, whole, context)
         for _ in range(learner.steps):
             training = learner.advance(training, whole, context)
