@@ -1,6 +1,7 @@
 """Arrays that somebody has at hand, checked: what a strategy is asked with from outside a run."""
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
@@ -29,8 +30,12 @@ SUMS_TO_ONE = {"mc_probs", "mc_votes", "sampled_probs"}
 UNBOUNDED = {"embedding", "head_inputs"}
 
 
-def as_signals(given: dict[str, Any]) -> dict[str, np.ndarray]:
+def as_signals(given: dict[str, Any], others: Iterable[str]) -> dict[str, np.ndarray]:
     """Returns the signals that are given, with the dtypes of `Signals`; shapes are looked at.
+
+    Args:
+      given: what was called a signal.
+      others: names of the other arguments, one of which may have been meant.
 
     Raises:
       UsageError: an unknown name, or what is no array of numbers with these axes.
@@ -38,7 +43,8 @@ def as_signals(given: dict[str, Any]) -> dict[str, np.ndarray]:
     found = {}
     for name, value in given.items():
         if name not in Signals._fields:
-            raise UsageError(f"{name!r} is no argument: {did_you_mean(name, Signals._fields)}")
+            names = {*Signals._fields, *others}
+            raise UsageError(f"{name!r} is no argument of select: {did_you_mean(name, names)}")
         if value is None:
             continue
         values, wanted = np.asarray(value), described(name)

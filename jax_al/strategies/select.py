@@ -1,6 +1,7 @@
 """Any strategy, asked once, on plain arrays."""
 
 import functools
+import inspect
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ def select(
     made = _made(strategy, dict(options or {}))
     name = repr(strategy) if isinstance(strategy, str) else "the strategy"
     budget, seed = whole("budget", budget, 1), whole("seed", seed, 0)
-    given = as_signals(signals)
+    given = as_signals(signals, inspect.signature(select).parameters)
     N = count_points(given, {"labeled": labeled, "exclude": exclude}, num_points)
     rows, absent = check_rows("labeled", labeled, N), check_rows("exclude", exclude, N)
     both = np.intersect1d(rows, absent)

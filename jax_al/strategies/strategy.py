@@ -12,6 +12,8 @@ from jax_al.errors import UsageError, did_you_mean
 from jax_al.strategies.choosing import Select, random_without_labels
 from jax_al.types import PoolState, Query, Signals, Strategy
 
+BEHIND = "behind_the_door"  # attribute of a `select`: that which sees excluded points as they are
+
 
 def strategy(
     select: Select,
@@ -79,4 +81,5 @@ def _without_excluded(select: Select, on_host: bool) -> Select:
         seen = Signals(**{name: present(name, values) for name, values in given.items()})
         return select(query_key, seen, pool, budget)
 
+    setattr(wrapped, BEHIND, select)
     return wrapped

@@ -134,7 +134,8 @@ def _from_outside(name: str) -> Callable[..., Any]:
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        functions = [key for key, value in vars(module).items() if callable(value)]
+        mine = inspect.getmembers(module, inspect.isfunction)
+        functions = [key for key, value in mine if value.__module__ == module_name]
         hint = did_you_mean(function_name, functions) if functions else "it has none."
         raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
     return function
