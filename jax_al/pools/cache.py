@@ -5,6 +5,7 @@ manifest, which is written last. It is written under another name and renamed wh
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -20,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
+# How rename says that there is a directory with something in it, or a file.
+_IN_THE_WAY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _SMALL = ("labels.npy", "ids.npy")
 
 
@@ -96,10 +99,7 @@ def write_cache(path: pathlib.Path, size: int, blocks: Iterator[Split]) -> Split
     try:
         temporary.mkdir()
         _write(temporary, size, blocks)
-        # A mapping outlives the name of its file: from here on nobody can take it away.
-        split = _open(temporary)
-        _publish(temporary, path)
-        return split
+        return _publish(temporary, path)
     finally:
         _remove(temporary)
 
@@ -205,20 +205,23 @@ def _beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
 
 
-def _publish(temporary: pathlib.Path, path: pathlib.Path) -> None:
-    """Renames into place, where something damaged or another process's may lie already."""
+def _publish(temporary: pathlib.Path, path: pathlib.Path) -> Split:
+    """Renames into place, unless another process was faster; what is damaged there is replaced."""
+    split = _open(temporary)  # a mapping outlives the name of its file
     while True:
         try:
             os.rename(temporary, path)
-            break
-        except OSError:
-            if not path.exists():
+            _sync(path.parent)
+            return split
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
                 raise
+        with contextlib.suppress(Exception):
+            return _open(path)
         aside = _beside(path)
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
+        with contextlib.suppress(FileNotFoundError):  # another process is replacing it too
             os.rename(path, aside)
         _remove(aside)
-    _sync(path.parent)
 
 
 def _remove(path: pathlib.Path) -> None:
