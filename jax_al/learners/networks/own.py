@@ -38,7 +38,8 @@ def own_model(module: ModuleMaker, shape: tuple[int, ...], num_classes: int) -> 
         raise UsageError(
             f"A network's function must return a flax.nnx.Module, not a {type(skeleton).__name__}."
         )
-    graph, _, streams, rest = nnx.split(skeleton, nnx.Param, nnx.RngState, ...)
+    graph, *states = nnx.split(skeleton, nnx.Param, nnx.RngState, ...)
+    _, streams, rest = states
     others = {type(variable).__name__ for _, variable in nnx.to_flat_state(rest)}
     if others:
         raise UsageError(
