@@ -104,7 +104,7 @@ class Terminal:
 
     def row(self, row: Row) -> None:
         """Prints one row of metrics."""
-        values = row | {"seconds": sum(row[field] for _, field, _ in _SECONDS)}
+        values = row | {"seconds": sum(row[field] or 0.0 for _, field, _ in _SECONDS)}
         cells = []
         for name, field, form in self._columns():
             value = values[field]
