@@ -1,7 +1,5 @@
 """Our own learners keep what `check_learner` asks, and broken ones are told apart."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -10,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jax_al.learners import cnn, host_learner, linear, network, resnet18, vgg16
 from jax_al.testing.learner import check_learner
-from jax_al.types import Outputs, Spec
+from jax_al.types import Spec
 
 TABLE = Spec((5,), np.dtype(np.float32))
 LARGER = Spec((32, 32, 1), np.dtype(np.uint8))

@@ -17,7 +17,6 @@ from jax_al.drivers.part import Tell
 from jax_al.drivers.study import Study
 from jax_al.pools.rows import whole_index
 from jax_al.record import looks
-from jax_al.record.drawing import draw
 from jax_al.record.listeners import Listener, tell
 from jax_al.record.look_writer import LookWriter
 from jax_al.record.terminal import Terminal, describe_devices
@@ -115,8 +114,11 @@ def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:
 
 def _draw(study: Study, root: pathlib.Path, terminal: Terminal) -> dict[str, pathlib.Path]:
     """Draws the pictures from the files of the run; returns where they are."""
-    paths = draw(root, study.benchmark, list(study.strategies), study.seeds[0])
-    terminal.say(f"Pictures: {' and '.join(map(str, paths.values()))}")
+    from jax_al import report  # matplotlib and plotly: half a second that a start need not wait
+
+    paths = report.draw(root, study.benchmark.pool.show)
+    if paths:
+        terminal.say(f"Pictures: {' and '.join(map(str, paths.values()))}")
     return paths
 
 

@@ -93,7 +93,7 @@ def fit(
     """
     if learner.on_host:
         count = int(examples.count)
-        whole = Examples(*[leaf[:count] for leaf in examples[:4]], examples.count)
+        whole = Examples(*(leaf[:count] if leaf.ndim else leaf for leaf in examples))
         training = learner.begin(train_key, state, whole, context)
         for _ in range(learner.steps):
             training = learner.advance(training, whole, context)

@@ -197,7 +197,7 @@ def _host_look(
     def look(key: jax.Array, state: Any, inputs: Any) -> dict[str, Any]:
         inputs, found = np.asarray(inputs), {}
         if needs - drawn:
-            outputs = learner.predict(state, inputs)  # type: ignore[arg-type]
+            outputs = learner.predict(state, inputs)
             found = {name: np.asarray(getattr(outputs, name)) for name in needs - drawn}
         if drawn:
             assert learner.sample is not None

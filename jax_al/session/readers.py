@@ -1,30 +1,11 @@
-"""The files for people, made from the journal: metrics.jsonl and picks.csv."""
+"""What the files for people hold, made from the journal: rows of metrics and picks."""
 
-import csv
-import io
-import json
-import pathlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
 
 from jax_al.session.events import Event
 from jax_al.session.fold import Draft, Record, Request, fold, grown
-from jax_al.session.records import write_atomically
-
-Row = dict[str, Any]
-
-
-class Pick(NamedTuple):
-    """One line of picks.csv: one label."""
-
-    seed: int
-    episode: int  # at whose end it was asked; 0 for the initial labels
-    order: int  # from 0, over the whole part
-    index: int  # type: ignore[assignment]  # in the whole data set; hides tuple.index
-    id: str
-    label: int  # of today, after corrections and merges
-    strategy: str
+from jax_al.session.records import Pick, Row
 
 
 def picks_of(events: Sequence[Event]) -> list[Pick]:
@@ -63,19 +44,6 @@ def rows_of(events: Sequence[Event], *, finished: bool = True) -> list[Row]:
             row = _row(record, known, episode, request, bought[episode])
             rows.append(row)
     return rows
-
-
-def write(directory: pathlib.Path, rows: Iterable[Row], picks: Iterable[Pick]) -> None:
-    """Replaces metrics.jsonl and picks.csv in `directory`, each at once.
-
-    Raises:
-      OSError: they cannot be written.
-    """
-    lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-    write_atomically(directory / "metrics.jsonl", lines)
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([Pick._fields, *picks])
-    write_atomically(directory / "picks.csv", table.getvalue())
 
 
 def _row(

@@ -9,7 +9,7 @@ _WHERE = {
     "check_pool": "jax_al.testing.pool",
     "check_strategy": "jax_al.testing.strategy",
 }
-__all__ = sorted(_WHERE)  # noqa: PLE0605 (made from the table)
+__all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
