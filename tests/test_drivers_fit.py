@@ -1,4 +1,4 @@
-"""A fit through the engine: what it sees, that it repeats, and that room for labels is no matter."""
+"""A fit through the engine: what it sees, that it repeats, and that spare room does not matter."""
 
 import functools
 
