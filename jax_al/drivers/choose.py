@@ -1,6 +1,6 @@
 """The choice: a strategy asked, in a program or on the host, and its answer checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -47,17 +47,12 @@ def choose(
       UsageError: the signals are larger than the device and the strategy cannot read files.
       RuntimeError: the answer breaks the contract.
     """
-    mapped = [name for name, x in signals._asdict().items() if isinstance(x, np.memmap)]
-    if mapped and not strategy.reads_files:
-        size = sum(getattr(signals, name).nbytes for name in mapped)
-        raise UsageError(
-            f"This strategy would hold {', '.join(mapped)} of the whole pool in memory, {size:,} "
-            "bytes: choose coreset or one that scores rows by log_probs, a smaller pool, or "
-            "data.resident=yes on a machine with more memory."
-        )
+    mapped = {name: x for name, x in signals._asdict().items() if isinstance(x, np.memmap)}
+    check_mapped(strategy, mapped)
     if strategy.on_host or mapped:
-        on_host = jax.tree.map(np.asarray, pool)
-        query = strategy.select(select_key, signals, on_host, budget)
+        # What is mapped stays so: as a plain array its type would not tell.
+        seen, state = jax.tree.map(np.asanyarray, (signals, pool))
+        query = strategy.select(select_key, seen, state, budget)
     else:
         signals = jax.tree.map(jnp.asarray, signals)
 
@@ -70,6 +65,25 @@ def choose(
         cover = programs.get("cover", None, cover_radius, *measured)
         query = query._replace(info=query.info | {"cover_radius": cover(*measured)})
     return _checked(jax.tree.map(np.asarray, query), pool, wanted)
+
+
+def check_mapped(strategy: Strategy, mapped: Mapping[str, Any]) -> None:
+    """Makes sure that `strategy` can do with signals in files.
+
+    Args:
+      strategy: which.
+      mapped: those signals by name; shapes are enough.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if mapped and not strategy.reads_files:
+        size = sum(int(np.prod(x.shape)) * np.dtype(x.dtype).itemsize for x in mapped.values())
+        raise UsageError(
+            f"This strategy would hold {', '.join(mapped)} of the whole pool in memory, {size:,} "
+            "bytes: choose coreset or one that scores rows by log_probs, a smaller pool, or "
+            "data.resident=yes on a machine with more memory."
+        )
 
 
 def compile_ahead(

@@ -104,6 +104,9 @@ class Engine:
 
         Returns:
           How many programs the part uses, those of earlier parts included.
+
+        Raises:
+          UsageError: the strategy wants what is not there, or what is larger than memory.
         """
         with self.programs.counted() as used:
             self._compile(strategy, capacity, budget)
@@ -124,9 +127,14 @@ class Engine:
 
         if self._test is not None and self.benchmark.test_labels is not None:
             probs = looked(self._test, frozenset({"log_probs"}))["log_probs"]
-            self.programs.get("score", None, score, probs, self.benchmark.test_labels)
+            labels = jnp.asarray(self.benchmark.test_labels)  # as `test` will give them
+            self.programs.get("score", None, score, probs, labels)
         found = looked(self.inputs, computed) if computed else {}
-        if any(is_large(x) for x in found.values()) and not self.inputs.is_resident:
+        mapped = {name: x for name, x in given.items() if isinstance(x, np.memmap)}
+        if not self.inputs.is_resident:
+            mapped |= {name: x for name, x in found.items() if is_large(x)}
+        choosing.check_mapped(strategy, mapped)
+        if mapped:
             return  # chosen on the host, from files
         signals = Signals(**found, **given)
         choosing.compile_ahead(self.programs, strategy, signals, empty_pool(N, capacity), budget)
@@ -190,7 +198,8 @@ class Engine:
             found = self._look(self.inputs, needs, sample_key, state, scratch)
             self._check(np.asarray(found.pop(FINE)), pool)
             if "sampled_probs" in found:
-                found["sampled_probs"] = jnp.moveaxis(jnp.asarray(found["sampled_probs"]), 1, 0)
+                # The method leaves on the device, or in its file, what is there.
+                found["sampled_probs"] = found["sampled_probs"].transpose(1, 0, 2)
             jax.block_until_ready(found)
         embedded = time.perf_counter()
         signals = Signals(**found, **given)
@@ -235,7 +244,8 @@ class Engine:
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._given:
-            self._given[name] = jnp.asarray(make())
+            made = make()
+            self._given[name] = made if isinstance(made, np.memmap) else jnp.asarray(made)
         return self._given[name]
 
     def _fixed(self, source: str) -> Callable[[], Any]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jax_al.drivers.inputs import HOST_BYTES, Inputs
+from jax_al.drivers.inputs import CHUNKS, HOST_BYTES, Inputs
 from jax_al.drivers.programs import Programs
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.strategies.draws import SAMPLED, draw_statistics
@@ -78,7 +78,7 @@ def look_at(
         found[FINE] = _are_fine(found)
         return found
 
-    at_once = max(1, chunk_size // num_draws) if drawn else chunk_size
+    at_once = _drawn_at_once(chunk_size, num_draws) if drawn else chunk_size
 
     def look(key: jax.Array, state: Any, inputs: jax.Array) -> dict[str, jax.Array]:
         return map_chunks(lambda batch: one_chunk(key, state, batch), inputs, at_once)
@@ -152,6 +152,15 @@ def compile_ahead(
 def is_large(values: Any) -> bool:
     """Whether an array of this shape and type, found in blocks, is kept in a file."""
     return int(np.prod(values.shape)) * np.dtype(values.dtype).itemsize > HOST_BYTES // 4
+
+
+def _drawn_at_once(chunk_size: int, num_draws: int) -> int:
+    """How many inputs, each drawn T = `num_draws` times, make a chunk.
+
+    They divide a block, so that a row has the same place in its chunk wherever blocks begin.
+    """
+    most = max(1, chunk_size // num_draws)
+    return next(size for size in range(most, 0, -1) if CHUNKS * chunk_size % size == 0)
 
 
 def _are_fine(found: dict[str, jax.Array]) -> jax.Array:

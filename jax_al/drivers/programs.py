@@ -28,8 +28,11 @@ class Programs:
     def counted(self) -> Iterator[set[Hashable]]:
         """Collects what is asked for while the block runs."""
         used: set[Hashable] = set()
-        self._used = used
-        yield used
+        before, self._used = self._used, used
+        try:
+            yield used
+        finally:
+            self._used = before
 
     def get(
         self,

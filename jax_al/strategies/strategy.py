@@ -23,15 +23,16 @@ def strategy(
     embedding: str = "model",
     pseudo_labels: bool = False,
     on_host: bool = False,
+    reads_files: bool = False,
     needs_label: bool = False,
     uses_labels: bool = False,
 ) -> Strategy:
     """Returns the strategy that asks `select` which points are next.
 
     `select` sees 0 in place of every signal of an excluded point: whatever it was, NaN too, it
-    reaches nobody. That such a point is not there, is in no mean and no cluster, is up to `select`,
-    which finds it in `pool.excluded`; `by_score` picks no such point. What the strategy promises
-    here is held by `jax_al.testing.check_strategy`.
+    reaches nobody (but see `reads_files`). That such a point is not there, is in no mean and no
+    cluster, is up to `select`, which finds it in `pool.excluded`; `by_score` picks no such point.
+    What the strategy promises here is held by `jax_al.testing.check_strategy`.
 
     Args:
       select: (key, `Signals`, `PoolState`, budget) -> `Query`; pure. Traced, with a static budget,
@@ -42,6 +43,8 @@ def strategy(
         "pixels_pca" or a .npy file.
       pseudo_labels: whether its queries bring some.
       on_host: never traced: it is given NumPy arrays and answers with them.
+      reads_files: whether, untraced, it also takes signals that are mapped from a file (np.memmap),
+        excluded points as they are, and answers with NumPy arrays.
       needs_label: while there is no label it is not asked, and points are drawn at random.
       uses_labels: whether it looks at what the labels are, and not only at which points have one.
 
@@ -57,21 +60,24 @@ def strategy(
         select = random_without_labels(select, on_host=on_host)
     return Strategy(
         needs=needs,
-        select=_without_excluded(select, on_host),
+        select=_without_excluded(select, on_host, reads_files),
         seeded=seeded,
         embedding=embedding,
         pseudo_labels=pseudo_labels,
         on_host=on_host,
+        reads_files=reads_files,
         uses_labels=uses_labels,
     )
 
 
-def _without_excluded(select: Select, on_host: bool) -> Select:
+def _without_excluded(select: Select, on_host: bool, reads_files: bool) -> Select:
     choose: Callable[..., Any] = np.where if on_host else jnp.where
 
     @functools.wraps(select)
     def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         def present(name, values):
+            if reads_files and isinstance(values, np.memmap):
+                return values  # more than memory holds; `select` reads around what is excluded
             excluded = pool.excluded
             if name == "sampled_probs":
                 return choose(excluded[None, :, None], 0, values)
