@@ -18,7 +18,7 @@ from made_up_journals import N
 
 from jax_al.oracles.simulated import simulated
 from jax_al.session import locks, readers
-from jax_al.session.checkpoint import Checkpoints
+from jax_al.session.checkpoint import Checkpoints, digest_of
 from jax_al.session.fold import fold
 from jax_al.session.journal import Journal
 from jax_al.session.opening import begin
@@ -277,6 +277,43 @@ def same_result(directory, longer):
         {e: t.digest for e, t in Journal(directory).fold().trained.items()}
         == {e: t.digest for e, t in Journal(longer).fold().trained.items()}
     )
+
+
+def test_a_digest_tells_names_shapes_types_and_every_bit():
+    state = {"a": np.float32([[0.0, 1.0]]), "b": {"c": np.int32([3])}}
+    others = [
+        {"a": np.float32([[-0.0, 1.0]]), "b": {"c": np.int32([3])}},
+        {"a": np.float32([0.0, 1.0]), "b": {"c": np.int32([3])}},
+        {"a": np.float32([[0.0, 1.0]]), "b": {"d": np.int32([3])}},
+        {"a": np.float32([[0.0, 1.0]]), "b": {"c": np.uint32([3])}},
+        {"a": np.float32([[0.0, 1.0]])},
+    ]
+    assert len({digest_of(one) for one in [state, *others]}) == 1 + len(others)
+    assert digest_of(dict(reversed(state.items()))) == digest_of(state)
+
+
+def test_a_digest_is_of_what_comes_back_with_or_without_its_shapes(tmp_path):
+    class Pair(NamedTuple):
+        left: np.ndarray
+        right: tuple
+
+    state = Pair(np.float32([1, 2]), ({"x": np.array(4, np.int32)}, np.float32([-0.0, np.nan])))
+    with Checkpoints(tmp_path, None) as checkpoints:
+        digest = checkpoints.save(1, state, {})
+        assert digest == digest_of(state)
+        for like in (state, None):
+            found, _ = checkpoints.restore(1, like, digest)
+            assert digest_of(found) == digest
+        assert isinstance(checkpoints.restore(1, state, digest)[0], Pair)
+        with pytest.raises(ValueError, match="not saved"):
+            checkpoints.restore(1, state, digest_of({}))
+
+
+def test_what_is_saved_again_takes_the_place_of_all_that_came_after(tmp_path):
+    with Checkpoints(tmp_path, 2) as checkpoints:
+        for episode in (1, 2, 3, 2):
+            checkpoints.save(episode, {"x": np.int32([episode])}, {})
+        assert checkpoints.episodes() == [2]
 
 
 def emptied(data):
