@@ -45,17 +45,19 @@ def test_rows_join_in_pick_order_whatever_the_order_of_the_answers():
 
 def test_what_comes_later_joins_at_the_next_close_after_the_rows_of_its_request():
     events = [
-        asked(0, 0, [4, 9, 7]),
+        asked(0, 0, [7, 9, 4]),
         answered({9: 2}),
         closed(0),
-        asked(1, 1, [5, 2]),
-        answered({7: 1}),
+        asked(1, 1, [3, 1]),
+        closed(1),
+        asked(2, 2, [5, 2]),
+        answered({1: 1, 4: 1}),
         answered({2: 1, 5: 0}),
-        answered({4: 1}),
+        answered({7: 1}),
     ]
     assert order(*events) == (9,)
-    assert fold([begun(), *events]).late == (4, 7)
-    assert order(*events, closed(1)) == (9, 5, 2, 4, 7)
+    assert fold([begun(), *events]).late == (1, 4, 7)
+    assert order(*events, closed(2)) == (9, 5, 2, 7, 4, 1)
 
 
 def test_a_row_that_is_asked_again_counts_to_the_last_request():
