@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from jax_al.learners.inference import fit_normalizer, map_chunks, normalize
+from jax_al.learners.inference import map_chunks
+from jax_al.learners.inputs import Normalizer, by_channel, by_column, fit_normalizer, normalize
 
 pixels = hnp.arrays(
     np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
