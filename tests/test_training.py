@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax_al.learners.training import evaluate, expected_calibration_error
 
 from jax_al.learners.augmentation import augmented
 from jax_al.learners.epoch import Trained, train_epoch
 from jax_al.learners.inputs import Normalizer
 from jax_al.learners.networks.network import Model
 from jax_al.learners.optimizers import make_optimizer
-from jax_al.learners.training import evaluate, expected_calibration_error
 from jax_al.types import NOTHING, UNKNOWN, Examples, Outputs
 
 N, SIDE, CLASSES = 20, 8, 3

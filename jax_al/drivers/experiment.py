@@ -74,15 +74,17 @@ def run(
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "work": left})
         finished: list[Progress] = []
+        is_whole = False
         try:
             if run_all is None:
                 failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
             else:
                 failed = run_all(engine, study, parts, tell)
+            is_whole = True
         finally:
             if root is not None:
                 files.merge(root, names)
-        tell({"event": "run_ended", "study": study, "root": root})
+            tell({"event": "run_ended", "is_whole": is_whole})
     _raise(failed, parts)
     if root is None:
         return finished
