@@ -44,7 +44,13 @@ def _called(make: Any, name: str, *args: Any, **options: Any) -> Oracle:
         inspect.signature(make).bind(*args, **options)
     except TypeError as error:
         raise UsageError(f"The oracle {name!r} cannot be made: {error}.") from error
-    return make(*args, **options)
+    made = make(*args, **options)
+    if not (hasattr(made, "ask") and hasattr(made, "collect")):
+        raise UsageError(
+            f"{name!r} returned a {type(made).__name__}, which has no ask and collect; return an "
+            "oracle."
+        )
+    return made
 
 
 def _from_outside(name: str) -> Any:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks, mean_of
 from jax_al.strategies.choosing import check_number
 from jax_al.strategies.parts import highest_in_parts
 from jax_al.strategies.strategy import strategy
@@ -59,7 +59,7 @@ def transfer(penalty: float, rounds: int) -> Strategy:
         target = jnp.where(pool.order == NOTHING, 0.0, target)
         mean_target = target.sum() / jnp.maximum(pool.num_labeled, 1).astype(jnp.float32)
         target = jnp.concatenate([target, jnp.zeros(budget)])
-        mean, scale = standard(features, ~pool.excluded)
+        mean, scale = standard(features, pool.excluded)
 
         def score(_part, weights, _, picks):
             rows = jnp.concatenate([pool.order, picks])
@@ -82,17 +82,17 @@ def transfer(penalty: float, rounds: int) -> Strategy:
     )
 
 
-def standard(features: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+def standard(features: jax.Array, excluded: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns mean [D] and scale [D] such that (`features` - mean) scale has deviation 1, or 0.
 
     It has 0 where a feature is constant.
 
     Args:
       features: float32 [N, D].
-      counts: bool [N], the rows that these are statistics of.
+      excluded: bool [N], the rows that these are no statistics of.
     """
-    counts = counts[:, None]
-    mean = features.mean(axis=0, where=counts)
+    counts = ~excluded[:, None]
+    mean = mean_of(features, excluded)
     deviation = jnp.sqrt(jnp.square(features - mean[None, :]).mean(axis=0, where=counts))
     largest = jnp.abs(features).max(axis=0, where=counts, initial=0.0)
     is_constant = deviation <= 1e-6 * largest

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks, mean_of
 from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.choosing import check_whole, sample_present
 from jax_al.strategies.strategy import strategy
@@ -56,7 +56,7 @@ def facility_location(
         counts = ~pool.excluded
         chosen = sample_present(query_key, pool, M)
         counted = counts[chosen][None, :]
-        mean = points.mean(axis=0, where=counts[:, None])[None, :]
+        mean = mean_of(points, pool.excluded)[None, :]
         from_mean = jnp.square(points - mean).sum(axis=1)
         scale = jnp.sqrt(from_mean.max(where=counts, initial=0.0))  # c / 2
 

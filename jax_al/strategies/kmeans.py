@@ -43,6 +43,7 @@ def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             max_clusters=K,
             iterations=iterations,
             mask=pool.selectable,
+            exclude=pool.excluded,
         )
         turn = jnp.argsort(jnp.argsort(-found.sizes)).astype(jnp.int32)
         scores = -found.sq_distances

@@ -37,7 +37,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         points = signals.embedding
         assert points is not None
         N, K = points.shape[0], min(budget, points.shape[0])
-        members = pool.selectable
+        members, excluded = pool.selectable, pool.excluded
 
         def add(total, sq_distances, new, _):
             return total + jnp.where(new, jnp.sqrt(sq_distances), 0.0).sum(axis=1)
@@ -47,7 +47,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             centers = points[jnp.maximum(medoids, 0)]
             assignments = lax.cond(
                 done > 0,  # before, they are those of the seeds
-                lambda: nearest_center(points, centers, medoids != NOTHING)[0],
+                lambda: nearest_center(points, centers, medoids != NOTHING, excluded)[0],
                 lambda: assignments,
             )
             total = fold_within(points, centers, assignments, members, add, jnp.float32(0))
@@ -60,7 +60,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             new = jnp.where(new < N, new, medoids)
             return new, assignments, total, done + 1, (new != medoids).any()
 
-        seeds = seed_clusters(query_key, points, K, max_clusters=K, mask=members)
+        seeds = seed_clusters(query_key, points, K, max_clusters=K, mask=members, exclude=excluded)
         carry = seeds.rows, seeds.assignments, jnp.zeros(N), jnp.int32(0), jnp.bool_(True)
         carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
         _, assignments, total = carry[:3]

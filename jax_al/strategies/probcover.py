@@ -86,25 +86,25 @@ def probcover(
         target_key, cluster_key = jax.random.split(query_key)
         N = pool.labeled.size
         M = min(max_targets, N)
-        counts = ~pool.excluded
+        excluded = pool.excluded
         targets = sample_present(target_key, pool, M)
         if radius is None:
             # The cube root of the points that count, rounded, exactly.
             steps = [(2 * k - 1) ** 3 // 8 for k in range(1, round(N ** (1 / 3)) + 1)]
-            root = (counts.sum() > jnp.array(steps)).sum(dtype=jnp.int32)
+            root = ((~excluded).sum() > jnp.array(steps)).sum(dtype=jnp.int32)
             classes = root if num_classes is None else num_classes
             most = min(len(steps) if num_classes is None else num_classes, M)
             sq_radius = jnp.square(
-                pure_radius(cluster_key, points, counts, targets, purity, classes, most)
+                pure_radius(cluster_key, points, excluded, targets, purity, classes, most)
             )
         else:
             sq_radius = jnp.float32(radius**2)
-        balls = _balls(points, counts, targets, sq_radius)
+        balls = _balls(points, excluded, targets, sq_radius)
         owned = balls[jnp.maximum(pool.order, 0)]
         owned = jnp.where(pool.order[:, None] != NOTHING, owned, jnp.uint32(0))
         covered = lax.reduce(owned, jnp.uint32(0), lax.bitwise_or, (0,))
         picks, covered = _greedy(balls, covered, pool.selectable, budget)
-        num_targets = jnp.maximum(counts[targets].sum(), 1).astype(jnp.float32)
+        num_targets = jnp.maximum((~excluded[targets]).sum(), 1).astype(jnp.float32)
         share = _count(covered[None, :])[0].astype(jnp.float32) / num_targets
         return Query(picks, {"coverage": share, "radius": jnp.sqrt(sq_radius)})
 
@@ -114,7 +114,7 @@ def probcover(
 def pure_radius(
     key: jax.Array,
     points: Points,
-    counts: jax.Array,
+    excluded: jax.Array,
     targets: jax.Array,
     purity: float,
     num_classes: jax.Array | int,
@@ -127,17 +127,19 @@ def pure_radius(
     Args:
       key: decides the clusters.
       points: rows [N, D].
-      counts: bool [N], the points that are there; the others are in no ball.
-      targets: int32 [M], those that are there first.
+      excluded: bool [N], the points that are as if absent.
+      targets: int32 [M], the excluded ones last.
       purity: share of the balls.
       num_classes: clusters, int32 [], may be traced.
       max_classes: at most so many, static.
     """
     N, D = shape_of(points)
-    sample, real = rows_at(points, targets), counts[targets]
-    found = cluster(key, sample, num_classes, max_clusters=max_classes, iterations=20, mask=real)
-    assignments, _ = nearest_center(points, found.centers, found.sizes > 0)
-    mean = mean_of(points)[None, :]
+    sample, real = rows_at(points, targets), ~excluded[targets]
+    found = cluster(
+        key, sample, num_classes, max_clusters=max_classes, iterations=20, exclude=~real
+    )
+    assignments, _ = nearest_center(points, found.centers, found.sizes > 0, excluded)
+    mean = mean_of(points, excluded)[None, :]
     anchors, mine = sample[:ANCHORS] - mean, assignments[targets[:ANCHORS]]
     size = min(ROWS, N)
 
@@ -145,8 +147,8 @@ def pure_radius(
         start = jnp.minimum(i * size, N - size)
         own = lax.dynamic_slice(assignments, (start,), (size,))
         sq = sq_between(rows_from(points, start, size) - mean, anchors, matmul_slack(D))
-        there = lax.dynamic_slice(counts, (start,), (size,))
-        other = there[:, None] & (own[:, None] != mine[None, :])
+        absent = lax.dynamic_slice(excluded, (start,), (size,))
+        other = ~absent[:, None] & (own[:, None] != mine[None, :])
         return jnp.minimum(nearest, jnp.where(other, sq, jnp.inf).min(axis=0))
 
     nearest = jnp.full(mine.size, jnp.inf)
@@ -160,17 +162,17 @@ def pure_radius(
 
 
 def _balls(
-    points: Points, counts: jax.Array, targets: jax.Array, sq_radius: jax.Array
+    points: Points, excluded: jax.Array, targets: jax.Array, sq_radius: jax.Array
 ) -> jax.Array:
     """Bits uint32 [N, M / 32]: is the target within the radius of the point, up to rounding.
 
-    No ball holds a target that does not count (bool [N]).
+    No ball holds a target that is `excluded`, bool [N].
     """
     N, D = shape_of(points)
     words = -(-targets.size // WORD)
-    mean = mean_of(points)[None, :]
+    mean = mean_of(points, excluded)[None, :]
     ends = jnp.pad(rows_at(points, targets) - mean, ((0, words * WORD - targets.size), (0, 0)))
-    real = jnp.pad(counts[targets], (0, words * WORD - targets.size))
+    real = jnp.pad(~excluded[targets], (0, words * WORD - targets.size))
 
     def block(start, size):
         rows = rows_from(points, start, size) - mean

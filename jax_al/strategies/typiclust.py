@@ -76,7 +76,7 @@ def typiclust(
             wanted,
             max_clusters=K,
             iterations=iterations,
-            mask=~pool.excluded,
+            exclude=pool.excluded,
         )
         scores = typicality(points, found, pool.selectable, neighbors)
         labels = jnp.zeros(K, jnp.int32).at[found.assignments].add(pool.labeled.astype(jnp.int32))
