@@ -2,30 +2,34 @@
 
     python benchmarks/recipes.py runs/cifar_coreset runs/cifar_random --out docs/cifar
 
-writes docs/cifar.png and docs/cifar.md; the mean and the sample standard deviation are over seeds.
+writes docs/cifar.png and docs/cifar.md, of every strategy in these workdirs (of the layout before
+parts, too); the table has the mean and the sample standard deviation
+over seeds, the picture 95% intervals.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.report import learning_curve, plot_curves
-from jax_al.session.records import read_metrics
+from jax_al.report import plot_curves
+from jax_al.report.workdirs import read
 
 PHASES = ("train", "evaluate", "embed", "select")
 
 
 def accuracy_table(runs: dict[str, list[dict]]) -> str:
     """Returns Markdown: a row per label count, a column per run."""
-    curves = {name: learning_curve(metrics) for name, metrics in runs.items()}
-    lines = ["| labels | " + " | ".join(curves) + " |", "|---:|" + "---|" * len(curves)]
-    for points in zip(*curves.values(), strict=True):
-        cells = [f"{point.mean:.3f} ± {point.std:.3f}" for point in points]
-        lines.append(f"| {points[0].num_labeled} | " + " | ".join(cells) + " |")
+    lines = ["| labels | " + " | ".join(runs) + " |", "|---:|" + "---|" * len(runs)]
+    for count in sorted({row["num_labeled"] for metrics in runs.values() for row in metrics}):
+        cells = []
+        for metrics in runs.values():
+            found = [row["test_accuracy"] for row in metrics if row["num_labeled"] == count]
+            spread = statistics.stdev(found) if len(found) > 1 else float("nan")
+            cells.append(f"{statistics.fmean(found):.3f} ± {spread:.3f}" if found else "")
+        lines.append(f"| {count} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -50,9 +54,9 @@ def main() -> None:
     args = parser.parse_args()
     runs, data = {}, set()
     for workdir in args.workdirs:
-        config = json.loads((workdir / "config.json").read_text())
-        runs[config["strategy"]] = read_metrics(workdir / "metrics.jsonl")
-        data.add(config["data"]["name"])
+        for run in read(workdir):
+            runs[run.title] = run.metrics
+            data.add(run.config["data.name"])
     plot_curves(args.out.with_suffix(".png"), runs, " and ".join(sorted(data)))
     text = accuracy_table(runs) + "\n\n" + time_table(runs) + "\n"
     args.out.with_suffix(".md").write_text(text)

@@ -1,1 +1,39 @@
-"""Deep active learning in JAX/Flax."""
+"""Deep active learning: who has many examples and money for few labels asks which to label next.
+
+Names load what they need when they are used, so that `import jax_al` is light.
+"""
+
+import importlib
+from typing import Any
+
+# The public names, by where they come from.
+_WHERE = {
+    "jax_al.types": (
+        "BROKEN", "NOTHING", "SKIP", "UNKNOWN", "UNSURE", "Answer", "Benchmark", "Examples",
+        "Features", "Fit", "Learner", "Oracle", "Outputs", "Pool", "PoolState", "Query", "Signals",
+        "Spec", "Strategy",
+    ),
+    "jax_al.geometry.kcenter": ("kcenter_greedy",),
+    "jax_al.geometry.robust": ("robust_kcenter",),
+    "jax_al.pools.arrays": ("arrays",),
+    "jax_al.pools.load": ("benchmark",),
+    "jax_al.pools.subset": ("concatenate", "subset"),
+    "jax_al.learners": ("cnn", "host_learner", "linear", "network", "resnet18", "vgg16"),
+    "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
+    "jax_al.drivers.session": ("Request", "Session"),
+    "jax_al.drivers.from_python": ("run",),
+}  # fmt: skip
+_PLACE = {name: module for module, names in _WHERE.items() for name in names}
+__all__ = sorted([*_PLACE, "testing"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return importlib.import_module("jax_al.testing")
+    if name not in _PLACE:
+        raise AttributeError(f"module 'jax_al' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 8  # a sentence that lists more is not read
+
 
 class UsageError(ValueError):
     """Something the user can mend; the message is one sentence that says what and how.
@@ -12,8 +14,20 @@ class UsageError(ValueError):
     """
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Returns a clause that names all of `names`, and first the one nearest to `name`."""
+def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:
+    """Returns a clause with the one of `names` nearest to `name`, or with some if none is near.
+
+    Args:
+      name: what was said.
+      names: what could have been meant.
+      see_all: a command that lists all of them, told where the clause does not.
+    """
     names = sorted(names)
+    more = len(names) - MOST_NAMES
+    where = f" ({see_all} lists them all)" if see_all else ""
     near = difflib.get_close_matches(name, names, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"There is {', '.join(names)}."
+    if near:
+        return f"did you mean {near[0]!r}?{where if more > 0 else ''}"
+    if more <= 0:
+        return f"There is {', '.join(names)}."
+    return f"There is {', '.join(names[:MOST_NAMES])} and {more} more{where}."

@@ -4,12 +4,15 @@ Axis letters: N pool, L labeled capacity, Q budget, B batch, T stochastic draw, 
 D embedding, F features or head inputs, K centers.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import jax  # heavy, and a pool needs none of it
 
 UNKNOWN = -1  # the label of a point nobody has labeled yet
 NOTHING = -1  # the row in place of a point where no point is left
@@ -176,6 +179,7 @@ class Strategy(NamedTuple):
     embedding: str = "model"  # whose embedding: "model", "random_net", "pixels_pca" or a .npy file
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
+    reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
     uses_labels: bool = False  # whether it looks at what the labels are
 
 
@@ -206,6 +210,8 @@ def empty_pool(num_points: int, capacity: int, excluded: np.ndarray | None = Non
       capacity: L.
       excluded: bool [N], the points that may never be asked; None: all may.
     """
+    import jax.numpy as jnp
+
     none = jnp.zeros((), jnp.int32)
     return PoolState(
         labeled=jnp.zeros(num_points, bool),
@@ -225,6 +231,8 @@ def label_points(pool: PoolState, indices: jax.Array, labels: jax.Array) -> Pool
     be distinct and unlabeled, and fit into the capacity: the caller holds that, as a traced
     function cannot raise.
     """
+    import jax.numpy as jnp
+
     real = indices != NOTHING
     # Out-of-range positions are dropped by the scatter, so a padded entry writes nowhere.
     target = jnp.where(real, indices, pool.labels.size)

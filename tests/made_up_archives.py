@@ -1,8 +1,12 @@
-"""Small made-up archives in the formats of CIFAR-10 and Flowers-102, and the network's stand-in."""
+"""Small made-up archives in the formats of CIFAR-10 and Flowers-102, and the network's stand-in.
+
+Also what tests of benchmarks share: one opened and read whole.
+"""
 
 import contextlib
 import hashlib
 import io
+import shutil
 import tarfile
 import types
 
@@ -12,6 +16,9 @@ import scipy.io
 import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.download import checksums, downloader
+
+from jax_al.pools.load import benchmark
+from jax_al.pools.rows import whole_index
 
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 FLOWERS_URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
@@ -130,3 +137,40 @@ def define(name, features, splits):
         (tfds.core.GeneratorBasedBuilder,),
         {"VERSION": tfds.core.Version("1.0.0"), "__module__": __name__, **methods},
     )
+
+
+def opened(name, **arguments):
+    """Opens a benchmark with a test set and reads all of it."""
+    found = benchmark(name, **arguments)
+    return types.SimpleNamespace(
+        name=found.name,
+        version=found.version,
+        images=found.pool.read(slice(0, len(found.pool))),
+        labels=found.truth,
+        index=whole_index(found.pool),
+        ids=np.array(found.pool.ids),
+        test_images=found.test.read(slice(0, len(found.test))),
+        test_labels=found.test_labels,
+        test_ids=np.array(found.test.ids),
+        class_names=found.classes,
+    )
+
+
+def assert_same(one, other):
+    """Makes sure that two benchmarks `opened` are equal."""
+    for field, value in vars(one).items():
+        np.testing.assert_array_equal(value, getattr(other, field))
+
+
+def prepare_cifar(root, archives):
+    """Fills a data_dir with a prepared cifar10."""
+    with served("cifar10", archives):
+        opened("cifar10", data_dir=str(root), cache_dir=str(root / "cache"))
+    shutil.rmtree(root / "cache")
+
+
+def png(pixels):
+    """Returns uint8 [H, W] or [H, W, C] as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

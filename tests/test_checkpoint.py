@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax_al.learners.training import TrainState
 
 from jax_al.learners.optimizers import make_optimizer
-from jax_al.learners.training import TrainState
 from jax_al.session.checkpoint import Checkpoints
 
 METRICS = {"train_loss": 0.1 + 0.2, "test_accuracy": 1 / 3}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from jax_al import strategies
+from jax_al.drivers import compare, experiment, learner, phases
 from jax_al.errors import UsageError
-from jax_al.run import compare, experiment, learner, phases
 from jax_al.session import records, workdir
 from tests.runs import tiny_config, without_times
 

@@ -1,16 +1,23 @@
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from jax_al.errors import UsageError
-from jax_al.features.fixed import PIXEL_COMPONENTS, check_embedding, fixed_embedding
+from jax_al.features import fixed
+from jax_al.features.embedding import check_embedding, fixed_embedding
+from jax_al.features.pixels_pca import PIXEL_COMPONENTS
+from jax_al.pools import arrays as pool_arrays
+from jax_al.pools.arrays import arrays
+from jax_al.pools.subset import subset
 
 RNG = np.random.default_rng(0)
-IMAGES = RNG.integers(0, 256, (90, 10, 10, 1), np.uint8)
+WHOLE = RNG.integers(0, 256, (200, 10, 10, 1), np.uint8)
 INDEX = np.arange(90) * 2
+IMAGES = WHOLE[INDEX]
 
 
-def embedding_of(source, images=IMAGES):
-    return fixed_embedding(str(source), images, INDEX, 200)
+def embedding_of(source, whole=WHOLE):
+    return fixed_embedding(str(source), subset(arrays(whole), INDEX))
 
 
 def test_networks_make_their_own():
@@ -25,7 +32,30 @@ def test_the_components_of_pixels_carry_the_variance_and_repeat_to_the_bit():
     pixels = IMAGES.reshape(90, -1) / 255.0
     singular = np.linalg.svd(pixels - pixels.mean(axis=0), compute_uv=False)[:PIXEL_COMPONENTS]
     np.testing.assert_allclose(found.var(axis=0), singular**2 / 90, rtol=1e-3)
-    assert embedding_of("pixels_pca", IMAGES[:, :4, :4]).shape == (90, 16)
+    assert embedding_of("pixels_pca", WHOLE[:, :4, :4]).shape == (90, 16)
+
+
+def test_the_components_of_pixels_are_those_of_the_whole_matrix_whatever_the_blocks(monkeypatch):
+    pixels = IMAGES.reshape(90, -1).astype(np.float32) / 255
+    expected = PCA(PIXEL_COMPONENTS, svd_solver="covariance_eigh").fit_transform(pixels)
+    np.testing.assert_array_equal(embedding_of("pixels_pca"), expected)
+    monkeypatch.setattr(pool_arrays, "_BLOCK_BYTES", 7 * 400)
+    np.testing.assert_array_equal(embedding_of("pixels_pca"), expected)
+
+
+def test_the_components_of_a_table_are_those_of_its_rows():
+    table = RNG.normal(size=(50, 8)) * 1000
+    found = fixed_embedding("pixels_pca", arrays(table))
+    rows = table.astype(np.float32)
+    expected = PCA(8, svd_solver="covariance_eigh").fit_transform(rows)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_of_images_have_the_embedding_of_their_pool(tmp_path):
+    np.save(tmp_path / "whole.npy", RNG.normal(size=(200, 3)))
+    for source in ("pixels_pca", str(tmp_path / "whole.npy")):
+        found = fixed.fixed_embedding(source, IMAGES, INDEX, 200)
+        np.testing.assert_array_equal(found, embedding_of(source))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])

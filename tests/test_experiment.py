@@ -12,9 +12,9 @@ import orbax.checkpoint as ocp
 import pytest
 from PIL import Image
 
+from jax_al.drivers import experiment
 from jax_al.errors import UsageError
 from jax_al.pools import load as data
-from jax_al.run import experiment
 from jax_al.session import records
 from tests.runs import ROOT, tiny_config, without_times
 
@@ -152,7 +152,7 @@ def test_seeds_split_over_devices_give_the_same(tmp_path):
     experiment.run(config, tmp_path / "one device")
     program = (
         "import pathlib, sys, jax\n"
-        "from jax_al.run import experiment\n"
+        "from jax_al.drivers import experiment\n"
         "from tests.runs import tiny_config\n"
         "assert len(jax.devices()) == 2\n"
         "for num_seeds, at_once in ((3, 10), (5, 4)):\n"
@@ -212,7 +212,7 @@ DEATHS = {
     "in training": ("jax_al.record.terminal.Terminal.advance", "after", 2),
     "in a checkpoint": ("os.rename", "before", 1),
     "checkpoint done": ("jax_al.session.checkpoint.Checkpoints.save", "after", 1),
-    "in the query": ("jax_al.run.learner.Learner.ask", "after", 1),
+    "in the query": ("jax_al.drivers.learner.Learner.ask", "after", 1),
     "in the pictures of the query": ("jax_al.record.looks.save_query", "after", 1),
     "the query written but not in place": ("os.replace seed_0.json", "before", 1),
     "query done": ("os.replace seed_0.json", "after", 1),
@@ -224,7 +224,7 @@ DEATHS = {
 }
 DIE = """
 import importlib, os, pathlib, signal, sys
-from jax_al.run import experiment
+from jax_al.drivers import experiment
 from tests.runs import tiny_config
 
 (path, _, target), how, count = sys.argv[2].partition(" "), sys.argv[3], int(sys.argv[4])
@@ -266,7 +266,7 @@ def test_kill_9_loses_nothing(death, whole, tmp_path):
 INTERRUPTED_ON_THE_HOST = """
 import importlib, os, pathlib, signal, sys
 from jax_al import interrupt
-from jax_al.run import experiment
+from jax_al.drivers import experiment
 from tests.runs import tiny_config
 
 def stop(*args, **kwargs):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax_al.session.history import History, is_finished, is_last, load, positions, replay
 
 from jax_al.errors import UsageError
-from jax_al.session.history import History, is_finished, is_last, load, positions, replay
 from jax_al.session.records import (
     Pick,
     append_metrics,

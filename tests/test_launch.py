@@ -67,8 +67,8 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, tmp_path):
     ("flags", "sentence"),
     [
         (["--config.lrr=1"], "no field 'lrr': did you mean 'lr'"),
-        (["--config.data.nmae=x"], "no field 'data.nmae': did you mean 'name'"),
-        (["--config.lr=fast"], "config.lr is 'fast', but must be a number."),
+        (["--strategy=margin"], "write --config.strategy=margin."),
+        (["--workdir="], "--workdir is empty: name a directory"),
         (["--confg=x"], "Did you mean"),
         (["--config=missing.py"], "There is no config file missing.py"),
         (["digits"], "'digits' is not a flag"),

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax_al.drivers.learner import Learner, Options
 
+from jax_al.drivers import learner as module
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import kcenter_greedy
 from jax_al.learners.networks import make_model
-from jax_al.run import learner as module
-from jax_al.run.learner import Learner, Options
 from jax_al.strategies import make_strategy
 from jax_al.types import empty_pool, label_points
 

@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.record import looks
+from jax_al.report.look_files import look_files, read_look, read_map, read_pool
 from jax_al.types import NOTHING, Query, Signals
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
@@ -17,6 +18,45 @@ def test_the_map_is_the_two_directions_of_largest_variance():
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(looks.project(embedding + 7), found, atol=1e-3)
     assert looks.project(np.ones((3, 1), np.float32)).tolist() == [[0, 0]] * 3
+
+
+def test_the_map_of_an_embedding_read_in_blocks_is_the_map_of_the_whole(tmp_path, monkeypatch):
+    embedding = np.random.default_rng(2).normal(size=(101, 6)).astype(np.float32)
+    whole = looks.project(embedding)
+    np.save(tmp_path / "embedding.npy", embedding)
+    monkeypatch.setattr(looks, "BLOCK", 10)
+    mapped = np.load(tmp_path / "embedding.npy", mmap_mode="r")
+    np.testing.assert_allclose(looks.project(mapped), whole, atol=1e-5)
+
+
+def test_what_a_table_leaves_is_read_back_without_images_and_without_truth(tmp_path):
+    index, ids = np.array([3, 5, 8]), ["row a", "row b", "row c"]
+    looks.write_pool(tmp_path, index, ids, ["no", "yes"], truth=None)
+    pool = read_pool(tmp_path)
+    assert pool is not None
+    assert pool.ids == ids
+    assert pool.labels.tolist() == [-1, -1, -1]
+    part = tmp_path / "parts/margin/seed_0/looks"
+    probs = np.log([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    looks.write_query(part, 4, np.array([2, 1]), np.array([0.5, 0.25]), probs, images=None)
+    looks.write_map(part, probs.astype(np.float32), "model")
+    ((episode, file),) = look_files(part).items()
+    look = read_look(file, pool)
+    assert look is not None
+    assert (episode, look.rows.tolist(), look.predicted.tolist()) == (4, [2, 1], [0, 1])
+    assert look.images is None
+    found = read_map(part, pool)
+    assert found is not None
+    assert found[1] == "model"
+
+
+def test_the_map_of_features_is_made_once_and_that_of_a_network_anew(tmp_path):
+    one, other = np.eye(3, dtype=np.float32), np.ones((3, 2), np.float32)
+    for name, is_kept in (("pixels_pca", True), ("model", False)):
+        looks.write_map(tmp_path / name, one, name)
+        first = (tmp_path / name / "map.npz").read_bytes()
+        looks.write_map(tmp_path / name, other, name)
+        assert ((tmp_path / name / "map.npz").read_bytes() == first) == is_kept
 
 
 def test_a_query_with_scores_and_probabilities(tmp_path):

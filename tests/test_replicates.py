@@ -2,8 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from jax_al.run.replicates import FORMS, Layout, make_layout, one_of, over_seeds, stack
+from jax_al.drivers.replicates import FORMS, Layout, make_layout, one_of, over_seeds, stack
 
 
 def walk(key, state, rate):

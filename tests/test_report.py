@@ -4,46 +4,52 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jax_al.report import Sheet, learning_curve, plot_curves, plot_picks
-from jax_al.report.charts import charts
-from jax_al.report.entrants import gather
-from jax_al.report.pictures import whole_ticks
+from jax_al.report import Sheet, draw, plot_curves, plot_picks
+from jax_al.report.charts import accuracy_chart, charts
+from jax_al.report.entrants import curve_of, gather
+from jax_al.report.pictures import line_picture, whole_ticks
 from jax_al.report.styles import make_styles
-from jax_al.report.twins import line_picture
 from jax_al.report.workdirs import read
-from tests.made_up_runs import make_run
+from tests.made_up_runs import looks_of, make_root, make_run
 
 
 def rows(num_seeds, counts=(10, 20, 30)):
     rng = np.random.default_rng(0)
     return [
-        {"seed": s, "num_labeled": n, "test_accuracy": rng.random(), "test_nll": rng.random()}
+        {"seed": s, "num_labeled": n, "test_accuracy": rng.random()}
         for s in range(num_seeds)
         for n in counts
     ]
 
 
-@pytest.mark.parametrize("field", ["test_accuracy", "test_nll"])
-def test_a_curve_is_mean_and_sample_deviation_at_each_count_in_order(field):
+def curve(metrics):
+    (line,) = accuracy_chart({"random": curve_of(metrics, "test_accuracy")}).lines
+    return line.points
+
+
+def test_a_curve_is_the_mean_over_seeds_at_each_count_in_order_and_within_its_interval():
     metrics = rows(4)
-    curve = learning_curve(metrics[::-1], field)
-    table = np.array([row[field] for row in metrics]).reshape(4, 3)
-    assert [point.num_labeled for point in curve] == [10, 20, 30]
-    assert [point.num_seeds for point in curve] == [4, 4, 4]
-    np.testing.assert_allclose([point.mean for point in curve], table.mean(axis=0))
-    np.testing.assert_allclose([point.std for point in curve], table.std(axis=0, ddof=1))
+    points = curve(metrics[::-1])
+    table = np.array([row["test_accuracy"] for row in metrics]).reshape(4, 3)
+    assert [point.x for point in points] == [10, 20, 30]
+    assert [point.value.num_seeds for point in points] == [4, 4, 4]
+    np.testing.assert_allclose([p.value.estimate for p in points], table.mean(axis=0))
+    for point, column in zip(points, table.T, strict=True):
+        assert column.min() <= point.value.low < point.value.estimate
+        assert point.value.estimate < point.value.high <= column.max()
 
 
 def test_seeds_that_are_behind_count_only_where_they_have_been():
     metrics = rows(2)[:-1]
-    last = learning_curve(metrics)[-1]
-    assert (last.num_labeled, last.num_seeds) == (30, 1)
-    assert last.mean == metrics[2]["test_accuracy"]
-    assert math.isnan(last.std)
+    last = curve(metrics)[-1]
+    assert (last.x, last.value.num_seeds) == (30, 1)
+    assert last.value.estimate == metrics[2]["test_accuracy"]
+    assert math.isnan(last.value.low)
 
 
-def test_without_rows_there_is_no_curve():
-    assert learning_curve([]) == []
+def test_without_rows_or_without_a_test_set_there_is_no_curve():
+    assert curve([]) == []
+    assert curve([row | {"test_accuracy": None} for row in rows(2)]) == []
 
 
 @pytest.mark.parametrize("num_seeds", [1, 3])
@@ -53,10 +59,34 @@ def test_curves_are_a_readable_picture(tmp_path, num_seeds):
     assert_picture(path)
 
 
+@pytest.mark.parametrize("gains", [{"random": 0}, {"random": 0, "coreset": 0.1}])
+def test_a_root_gets_its_two_pictures_from_its_files(tmp_path, gains):
+    root = make_root(tmp_path, gains, looks=True)
+    asked = []
+
+    def show(row):
+        asked.append(row)
+        return np.full((8, 8, 1), row, np.uint8)
+
+    drawn = draw(root, show)
+    assert drawn == {name: root / f"{name}.png" for name in ("curve", "picks")}
+    for path in drawn.values():
+        with Image.open(path) as picture:
+            picture.load()
+    with np.load(looks_of(root, 0) / f"episode_{len(gains) - 1:03}.npz") as look:
+        assert asked[:10] == look["rows"].tolist()
+    assert len(asked) == 10 * (4 if len(gains) == 1 else 2)  # of each episode, or each strategy
+
+
+def test_without_test_set_and_images_nothing_is_drawn(tmp_path):
+    root = make_root(tmp_path, {"random": 0}, looks=True, test=False, channels=0)
+    assert draw(root, lambda row: f"text {row}") == {}
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_contact_sheet_is_a_readable_picture(tmp_path, channels):
     path = tmp_path / "picks.png"
-    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, channels), np.uint8)
+    images = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8, channels), np.uint8))
     names = ["zero", "a flower of a very long name", "two"]
     sheets = [Sheet("initial", images, names), Sheet("episode 1", images[:1], names[:1])]
     plot_picks(path, sheets, "digits")
@@ -72,7 +102,7 @@ def test_ticks_are_whole_numbers(ends):
 
 @pytest.mark.parametrize("episodes", [1, 2, 4])
 def test_pictures_of_lines_have_whole_ticks(tmp_path, episodes):
-    entrants = gather([read(make_run(tmp_path / "run", episodes=episodes))])
+    entrants = gather(read(make_run(tmp_path / "run", episodes=episodes)))
     for chart in charts(entrants, None):
         figure = line_picture(chart, make_styles(["random"], None), [])
         ticks = figure.axes[0].get_xticks()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from jax_al.report import write_report
-from tests.made_up_runs import make_run
+from tests.made_up_runs import make_root, make_run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,8 +31,8 @@ NOT_OURS = ("WebGL", "GL Driver Message", "swiftshader")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
-    for name, gain in (("random", 0), ("coreset", 0.05), ("bald", 0.0)):
-        make_run(root / "tree" / name, name, gain=gain, looks=True, seeds=range(2))
+    gains = {"bald": 0.0, "coreset": 0.05, "random": 0.0}
+    make_root(root / "tree", gains, looks=True, seeds=range(2))
     write_report([root / "tree"], root / "page.html", files=False)
     return root / "page.html"
 
@@ -417,3 +417,21 @@ def test_thumbnails_are_the_pictures_that_were_picked(open_page, tmp_path):
         picture = Image.open(io.BytesIO(base64.b64decode(thumbs[k].screenshot_as_base64)))
         color = np.array(picture.convert("RGB").getpixel((40, 40)), int)
         assert np.abs(color - colors[k % 3]).max() < 40, (k, color)
+
+
+def test_picks_of_a_table_of_which_nobody_knows_the_classes_are_named(open_page, tmp_path):
+    root = make_root(
+        tmp_path / "run", {"margin": 0}, looks=True, seeds=range(1), channels=0, truth=False
+    )
+    write_report([root], tmp_path / "one.html", files=False)
+    browser = open_page(path=tmp_path / "one.html")
+    assert not browser.find_elements("css selector", ".thumb")
+    items = texts(browser, "#gallery li")
+    assert len(items) == 10
+    for item in items:
+        assert item.startswith("class unknownrow <")
+        assert "predicted" in item
+    assert texts(browser, "#gallery-caption") == ["The first 10, in pick order."]
+    assert texts(browser, "#map-caption")[0].startswith("Each point is an example of the pool")
+    found = run(browser, "return document.querySelector('#plot-map').data[0].text")
+    assert set(found) == {"class unknown"}

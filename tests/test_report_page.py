@@ -18,12 +18,13 @@ from ml_collections import config_flags
 from PIL import Image
 
 from jax_al.cli.command_line import set_options, take_options
+from jax_al.drivers import experiment
+from jax_al.errors import UsageError
 from jax_al.record.terminal import Terminal
-from jax_al.report import ReportError, write_report
-from jax_al.report.sections import command, places_again
-from jax_al.report.workdirs import flat
-from jax_al.run import experiment
-from tests.made_up_runs import make_run
+from jax_al.report import write_report
+from jax_al.report.configs import flat
+from jax_al.report.sections import NOT_REPEATED, command, places_again
+from tests.made_up_runs import NEW, OLD, make_root, make_run, only_merged
 from tests.runs import ROOT, tiny_config
 
 
@@ -34,12 +35,15 @@ def report(*arguments, **options):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A report of two strategies: the page's text and where it is."""
+@pytest.fixture(scope="module", params=[OLD, NEW])
+def made(request, tmp_path_factory):
+    """A report of two strategies, in either layout: the directory of the page."""
     root = tmp_path_factory.mktemp("report")
-    make_run(root / "tree/coreset", "coreset", gain=0.05, looks=True)
-    make_run(root / "tree/random", "random", looks=True)
+    if request.param == OLD:
+        make_run(root / "tree/coreset", "coreset", gain=0.05, looks=True)
+        make_run(root / "tree/random", "random", looks=True)
+    else:
+        make_root(root / "tree", {"coreset": 0.05, "random": 0.0}, looks=True)
     done = report(root / "tree", "--out", root / "page.html")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"Report: {root / 'page.html'}\n"
@@ -97,9 +101,8 @@ def test_every_picture_has_its_twins_and_its_numbers(made):
 
 def test_the_numbers_are_those_of_the_records(made):
     rows = list(csv.DictReader((made / "page_files/accuracy.csv").open()))
-    metrics = [
-        json.loads(line) for line in (made / "tree/coreset/metrics.jsonl").read_text().splitlines()
-    ]
+    files = [*made.glob("tree/coreset/metrics.jsonl"), *made.glob("tree/parts/coreset/*/*.jsonl")]
+    metrics = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     last = [row["test_accuracy"] for row in metrics if row["num_labeled"] == 40]
     (mine,) = (r for r in rows if r["strategy"] == "coreset" and r["labels"] == "40")
     assert float(mine["mean"]) == pytest.approx(sum(last) / 3)
@@ -107,8 +110,9 @@ def test_the_numbers_are_those_of_the_records(made):
     assert int(mine["seeds"]) == 3
 
 
-def test_what_a_strategy_said_of_a_query_is_a_column_of_its_own(tmp_path):
-    run = make_run(tmp_path / "run", seeds=range(1), episodes=3)
+@pytest.mark.parametrize("layout", [OLD, NEW])
+def test_what_a_strategy_said_of_a_query_is_a_column_of_its_own(tmp_path, layout):
+    run = make_run(tmp_path / "run", seeds=range(1), episodes=3, layout=layout)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     rows[0]["query_info"] = {"cover_radius": 2.5, "num_clusters": 7}
     rows[1]["query_info"] = {"cover_radius": None}
@@ -118,11 +122,14 @@ def test_what_a_strategy_said_of_a_query_is_a_column_of_its_own(tmp_path):
     found = list(csv.DictReader((tmp_path / "report_files/episodes.csv").open()))
     assert [row["query_info.cover_radius"] for row in found] == ["2.5", "", ""]
     assert [row["query_info.num_clusters"] for row in found] == ["7", "", ""]
-    assert "{" not in (tmp_path / "report_files/episodes.csv").read_text()
+    text = (tmp_path / "report_files/episodes.csv").read_text()
+    assert "{" not in text
+    assert text.splitlines()[0].split(",").count("strategy") == 1
 
 
-def test_a_report_of_one_run_is_one_fast_file(tmp_path):
-    run = make_run(tmp_path / "run", seeds=range(1))
+@pytest.mark.parametrize("layout", [OLD, NEW])
+def test_a_report_of_one_run_is_one_fast_file(tmp_path, layout):
+    run = make_run(tmp_path / "run", seeds=range(1), layout=layout)
     assert write_report([run], run / "report.html", files=False)
     text = (run / "report.html").read_text()
     assert "nothing to compare it with" in text
@@ -170,13 +177,15 @@ def test_the_directory_of_the_page_is_made(tmp_path):
     run = make_run(tmp_path / "run", seeds=range(1), episodes=2)
     write_report([run], tmp_path / "a/new/report.html", files=False)
     assert (tmp_path / "a/new/report.html").stat().st_size > 1_000_000
-    with pytest.raises(ReportError, match="nowhere is not a directory"):
+    with pytest.raises(UsageError, match="nowhere is not a directory"):
         write_report([tmp_path / "nowhere"], tmp_path / "other/report.html")
     assert not (tmp_path / "other").exists()
 
 
-def test_watching_follows_a_run_to_its_end(tmp_path):
-    run = make_run(tmp_path / "run", max_episodes=4, episodes=4)
+@pytest.mark.parametrize("layout", [OLD, NEW])
+def test_watching_follows_a_run_to_its_end(tmp_path, layout):
+    run = make_run(tmp_path / "run", max_episodes=4, episodes=4, layout=layout)
+    only_merged(run)
     whole = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
     (run / "metrics.jsonl").write_text("")
     out = tmp_path / "report.html"
@@ -239,6 +248,29 @@ def test_the_command_makes_the_same_config():
 def test_the_command_makes_the_same_config_for_every_recipe(recipe):
     config = importlib.import_module(f"configs.{recipe.stem}").get_config()
     assert in_json(repeated(config)) == in_json(config)
+
+
+def test_the_command_leaves_out_what_is_of_one_start_or_of_old_runs_alone():
+    config = flat(in_json(tiny_config()))
+    gone = {"seed_axis": "vmap", "seeds_at_once": 3, "part": "1/4", "scheduler": "a", "layout": 2}
+    assert set(gone) == set(NOT_REPEATED)
+    assert command(config | gone, "runs/a") == command(config, "runs/a")
+
+
+def test_each_strategy_of_a_new_root_is_repeated_alone_and_in_a_place_of_its_own(tmp_path):
+    root = make_root(tmp_path / "root", {"coreset": 0, "typiclust@pixels_pca": 0}, looks=True)
+    write_report([root], tmp_path / "report.html", files=False)
+    page = html.unescape((tmp_path / "report.html").read_text())
+    for name, words in (
+        ("coreset", ["--config.strategy=coreset"]),
+        (
+            "typiclust@pixels_pca",
+            ["--config.strategy=typiclust", "--config.strategy_args.embedding=pixels_pca"],
+        ),
+    ):
+        (line,) = (line for line in page.splitlines() if f"--workdir=runs/again/{name}" in line)
+        assert all(word in line for word in [*words, "--config.compare=()"])
+        assert "layout" not in line
 
 
 def test_no_two_runs_are_repeated_in_the_same_place(tmp_path, monkeypatch):

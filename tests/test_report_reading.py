@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from jax_al.report import ReportError, write_report
+from jax_al.errors import UsageError
+from jax_al.report import write_report
 from jax_al.report.charts import charts
 from jax_al.report.entrants import differing, gather
 from jax_al.report.look_files import Pool
@@ -16,11 +17,19 @@ from jax_al.report.tables import make_tables, verdict
 from jax_al.report.twins import picked_rows
 from jax_al.report.wording import listed
 from jax_al.report.workdirs import find, read
-from tests.made_up_runs import CLASSES, make_run
+from tests.made_up_runs import CLASSES, NEW, OLD, looks_of, make_root, make_run, only_merged
+
+LAYOUTS = pytest.mark.parametrize("layout", [OLD, NEW])
 
 
 def entrants(*paths):
-    return gather([read(path) for path in find(paths)])
+    return gather([run for path in find(paths) for run in read(path)])
+
+
+def only(path):
+    """The records of a directory with one strategy."""
+    (run,) = read(path)
+    return run
 
 
 def test_a_tree_of_runs_is_found_as_its_runs(tmp_path):
@@ -32,12 +41,13 @@ def test_a_tree_of_runs_is_found_as_its_runs(tmp_path):
     assert [entrant.name for entrant in entrants(*found)] == ["coreset", "random", "bald"]
 
 
-def test_a_run_is_read_whole_and_a_partial_last_line_is_not_there_yet(tmp_path):
-    run = make_run(tmp_path / "run", seeds=range(2), episodes=3)
+@LAYOUTS
+def test_a_run_is_read_whole_and_a_partial_last_line_is_not_there_yet(tmp_path, layout):
+    run = make_run(tmp_path / "run", seeds=range(2), episodes=3, layout=layout)
     for name in ("metrics.jsonl", "picks.csv"):
         with open(run / name, "a") as file:
             file.write('{"seed": 9, "epis')
-    found = read(run)
+    found = only(run)
     assert [(row["seed"], row["episode"]) for row in found.metrics] == [
         (seed, episode) for seed in range(2) for episode in (1, 2, 3)
     ]
@@ -46,33 +56,39 @@ def test_a_run_is_read_whole_and_a_partial_last_line_is_not_there_yet(tmp_path):
     assert found.finished
 
 
+@LAYOUTS
 @pytest.mark.parametrize("looks", [True, False])
-def test_a_run_is_finished_at_its_last_episode_or_when_the_pool_is_used_up(tmp_path, looks):
-    sizes = {"budget": 10, "episodes": 4, "max_episodes": 9, "looks": looks}
-    assert not read(make_run(tmp_path / "going_on", pool_size=200, **sizes)).finished
+def test_a_run_is_finished_at_its_last_episode_or_when_the_pool_is_used_up(tmp_path, looks, layout):
+    sizes = {"budget": 10, "episodes": 4, "max_episodes": 9, "looks": looks, "layout": layout}
+    assert not only(make_run(tmp_path / "going_on", pool_size=200, **sizes)).finished
     used_up = make_run(tmp_path / "used_up", pool_size=40, **sizes)
-    assert read(used_up).finished
+    only_merged(used_up)
+    assert only(used_up).finished
     rows = (used_up / "metrics.jsonl").read_text().splitlines(keepends=True)
     (used_up / "metrics.jsonl").write_text("".join(rows[:-1]))  # the last seed lacks its last one
-    assert not read(used_up).finished
+    assert not only(used_up).finished
     (used_up / "metrics.jsonl").write_text("".join(rows[:8]))  # and now all of its episodes
-    assert not read(used_up).finished
+    assert not only(used_up).finished
 
 
-def test_a_run_of_which_more_is_wanted_is_not_finished_although_it_has_bought_nothing_yet(tmp_path):
-    run = make_run(tmp_path / "run", episodes=4, looks=True)
-    assert read(run).finished
+@LAYOUTS
+def test_a_run_of_which_more_is_wanted_is_not_finished_although_it_has_bought_nothing_yet(
+    tmp_path, layout
+):
+    run = make_run(tmp_path / "run", episodes=4, looks=True, layout=layout)
+    assert only(run).finished
     change_config(run, max_episodes=9)
-    assert not read(run).finished
+    assert not only(run).finished
 
 
-def test_of_two_rows_of_an_episode_the_later_counts(tmp_path):
-    run = make_run(tmp_path / "run", seeds=range(2), episodes=3)
+@LAYOUTS
+def test_of_two_rows_of_an_episode_the_later_counts(tmp_path, layout):
+    run = make_run(tmp_path / "run", seeds=range(2), episodes=3, layout=layout)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     again = rows[2] | {"test_accuracy": 0.75}
     with open(run / "metrics.jsonl", "a") as file:
         file.write(json.dumps(again) + "\n")
-    assert read(run).metrics == [*rows[:2], again, *rows[3:]]
+    assert only(run).metrics == [*rows[:2], again, *rows[3:]]
 
 
 def change_config(run, **fields):
@@ -80,14 +96,82 @@ def change_config(run, **fields):
     (run / "config.json").write_text(json.dumps(config | fields))
 
 
-def test_runs_of_one_strategy_are_one_line_over_their_seeds(tmp_path):
-    make_run(tmp_path / "a", "random", seeds=range(2))
-    make_run(tmp_path / "b", "random", seeds=range(2, 5))
-    (only,) = entrants(tmp_path)
-    assert only.name == "random"
-    assert only.seeds == [0, 1, 2, 3, 4]
-    assert only.path(3) == tmp_path / "b"
-    assert set(only.picks) == set(range(5))
+@pytest.mark.parametrize("layouts", [(OLD, OLD), (OLD, NEW), (NEW, NEW)])
+def test_runs_of_one_strategy_are_one_line_over_their_seeds(tmp_path, layouts):
+    own = {  # what only one of the layouts has, and what makes no strategy another
+        OLD: {"seed_axis": "map", "seeds_at_once": 10, "compare": []},
+        NEW: {"oracle": "simulated", "jobs": 2, "part": "1/4", "data__resident": "auto"},
+    }
+    for name, seeds, layout in zip("ab", (range(2), range(2, 5)), layouts, strict=True):
+        make_run(tmp_path / name, "random", seeds=seeds, layout=layout, **own[layout])
+    (found,) = entrants(tmp_path)
+    assert found.name == "random"
+    assert found.seeds == [0, 1, 2, 3, 4]
+    assert found.run(3).path == tmp_path / "b"
+    assert set(found.picks) == set(range(5))
+
+
+GAINS = {"coreset": 0.05, "random": 0.0, "typiclust@pixels_pca": 0.1}
+
+
+def test_the_strategies_of_a_new_root_are_those_of_a_tree_of_old_workdirs(tmp_path):
+    """Options, names, numbers, picks and looks: whichever the layout."""
+    for name, gain in GAINS.items():
+        strategy, _, embedding = name.partition("@")
+        options = {"strategy_args": {"embedding": embedding}} if embedding else {}
+        run = make_run(tmp_path / "old" / name, name, gain=gain, looks=True, **options)
+        change_config(run, strategy=strategy)
+    make_root(tmp_path / "new", GAINS, looks=True)
+    old, new = entrants(tmp_path / "old"), entrants(tmp_path / "new")
+    assert [e.name for e in old] == [e.name for e in new] == list(GAINS)
+    for one, other in zip(old, new, strict=True):
+        assert one.curve() == other.curve()
+        assert one.picks == other.picks
+        assert one.config == {k: other.config[k] for k in one.config}
+    assert gather_looks(old) == gather_looks(new)
+    assert repr(make_tables(old, "random")) == repr(make_tables(new, "random"))
+
+
+def test_both_layouts_stand_in_one_report(tmp_path):
+    make_run(tmp_path / "alone", "bald", looks=True)
+    make_root(tmp_path / "root", GAINS, looks=True)
+    make_run(tmp_path / "more", "random", seeds=range(3, 5), looks=True)
+    found = entrants(tmp_path / "alone", tmp_path / "root", tmp_path / "more")
+    assert [(e.name, len(e.seeds)) for e in found] == [
+        ("bald", 3), ("coreset", 3), ("random", 5), ("typiclust@pixels_pca", 3),
+    ]  # fmt: skip
+    assert differing(found) == {}
+    data, _ = gather_looks(found)
+    assert data is not None
+    assert data["strategies"].keys() == {e.name for e in found}
+
+
+def test_parts_that_are_not_merged_yet_are_read_where_they_are(tmp_path):
+    root = make_root(tmp_path / "run", {"coreset": 0, "random": 0}, seeds=range(2), looks=True)
+    whole = [run._replace(notes=[]) for run in read(root)]
+    for name in ("metrics.jsonl", "picks.csv"):
+        lines = (root / name).read_text().splitlines(keepends=True)
+        for end in (0, 1, 3, len(lines) // 2):
+            (root / name).write_text("".join(lines[:end]))
+            assert read(root) == whole
+            assert all(run.finished for run in read(root))
+        (root / name).unlink()
+    assert read(root) == whole
+    part = root / "parts/random/seed_1/metrics.jsonl"
+    part.write_text("".join(part.read_text().splitlines(keepends=True)[:1]))
+    coreset, random = read(root)
+    assert (coreset.finished, random.finished) == (True, False)
+    assert len(random.metrics) == 5
+
+
+def test_a_strategy_of_which_nothing_is_there_yet_is_known_to_be_wanted(tmp_path):
+    root = make_root(tmp_path / "run", {"coreset": 0, "random": 0})
+    change_config(root, compare=["coreset", "typiclust@some/where/clip.npy"])
+    runs = {run.name: run for run in read(root)}
+    assert list(runs) == ["coreset", "typiclust@clip", "random"]
+    assert not runs["typiclust@clip"].finished
+    assert runs["typiclust@clip"].config["strategy_args.embedding"] == "some/where/clip.npy"
+    assert [entrant.name for entrant in entrants(root)] == ["coreset", "random"]
 
 
 def test_what_sets_runs_of_one_strategy_apart_is_in_the_name(tmp_path):
@@ -160,7 +244,7 @@ def test_no_two_are_called_the_same(tmp_path):
         (lambda run: (run / "metrics.jsonl").write_text("nonsense\n"), "Line 1 of"),
         (
             lambda run: (run / "metrics.jsonl").write_text(
-                '{"seed": 0, "episode": 1, "num_labeled": 5, "test_accuracy": null}\n'
+                '{"seed": 0, "episode": 1, "num_labeled": 5, "test_accuracy": true}\n'
             ),
             "no number as test_accuracy",
         ),
@@ -182,18 +266,21 @@ def test_no_two_are_called_the_same(tmp_path):
         (lambda run: (run / "picks.csv").write_text(f"header\n{'x' * 200_000}\n"), "Line 2 of"),
     ],
 )
-def test_bad_records_are_one_clear_sentence(tmp_path, spoil, sentence):
-    run = make_run(tmp_path / "run", looks=True)
+@LAYOUTS
+def test_bad_records_are_one_clear_sentence(tmp_path, spoil, sentence, layout):
+    run = make_run(tmp_path / "run", looks=True, layout=layout)
+    only_merged(run)
     spoil(run)
-    with pytest.raises(ReportError) as error:
+    with pytest.raises(UsageError) as error:
         write_report([run], tmp_path / "report.html", files=False)
     assert sentence in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_value_that_is_no_number_is_left_out_and_told(tmp_path):
-    run = make_run(tmp_path / "run")
+@LAYOUTS
+def test_a_value_that_is_no_number_is_left_out_and_told(tmp_path, layout):
+    run = make_run(tmp_path / "run", layout=layout)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     rows[0] |= {"test_nll": float("inf"), "seconds_train": "soon", "labeled_class_counts": [1, -1]}
     rows[1] |= {"cover_radius": float("nan"), "test_nll": [1]}
@@ -231,8 +318,8 @@ def change_arrays(path, **changes):
     [
         (lambda run: (run / "looks/pool.npz").write_bytes(b"PK"), "not a readable .npz"),
         (lambda run: damage(run / "looks/pool.npz"), "not a readable .npz"),
-        (lambda run: damage(run / "looks/seed_0/map.npz"), "not a readable .npz"),
-        (lambda run: damage(run / "looks/seed_0/episode_001.npz"), "not a readable .npz"),
+        (lambda run: damage(looks_of(run, 0) / "map.npz"), "not a readable .npz"),
+        (lambda run: damage(looks_of(run, 0) / "episode_001.npz"), "not a readable .npz"),
         (
             lambda run: change_arrays(run / "looks/pool.npz", labels=np.full(200, 3)),
             "does not hold a pool",
@@ -243,62 +330,63 @@ def change_arrays(path, **changes):
         ),
         (
             lambda run: change_arrays(
-                run / "looks/seed_0/map.npz", map=np.full((200, 2), np.nan, np.float32)
+                looks_of(run, 0) / "map.npz", map=np.full((200, 2), np.nan, np.float32)
             ),
             "not finite",
         ),
         (
             lambda run: change_arrays(
-                run / "looks/seed_0/episode_001.npz", rows=np.arange(191, 201)
+                looks_of(run, 0) / "episode_001.npz", rows=np.arange(191, 201)
             ),
             "does not hold the picks",
         ),
         (
             lambda run: change_arrays(
-                run / "looks/seed_0/episode_001.npz", predicted=np.full(10, 3)
+                looks_of(run, 0) / "episode_001.npz", predicted=np.full(10, 3)
             ),
             "does not hold the picks",
         ),
         (
             lambda run: change_arrays(
-                run / "looks/seed_0/episode_001.npz", images=np.zeros((3, 8, 8), np.uint8)
+                looks_of(run, 0) / "episode_001.npz", images=np.zeros((3, 8, 8), np.uint8)
             ),
             "does not hold the picks",
         ),
-        (lambda run: (run / "looks/seed_0/map.npz").write_bytes(b""), "not a readable .npz"),
+        (lambda run: (looks_of(run, 0) / "map.npz").write_bytes(b""), "not a readable .npz"),
         (
-            lambda run: np.savez(run / "looks/seed_0/episode_001.npz", rows=np.arange(3)),
+            lambda run: np.savez(looks_of(run, 0) / "episode_001.npz", rows=np.arange(3)),
             "lacks an array",
         ),
         (
             lambda run: np.savez(
-                run / "looks/seed_0/map.npz", map=np.zeros((2, 2), np.float32), embedding="x"
+                looks_of(run, 0) / "map.npz", map=np.zeros((2, 2), np.float32), embedding="x"
             ),
             "has shape (2, 2)",
         ),
     ],
 )
-def test_what_cannot_be_looked_at_is_left_out_and_told(tmp_path, spoil, sentence):
-    run = make_run(tmp_path / "run", looks=True)
+@LAYOUTS
+def test_what_cannot_be_looked_at_is_left_out_and_told(tmp_path, spoil, sentence, layout):
+    run = make_run(tmp_path / "run", looks=True, layout=layout)
     spoil(run)
     _, notes = gather_looks(entrants(run))
     (note,) = notes
     assert sentence in note
     assert str(run) in note
     assert note.endswith("It is left out.")
-    write_report([run], tmp_path / "report.html")
+    write_report([run], tmp_path / "report.html", files=layout == OLD)  # of both the same
     assert note.replace("'", "&#x27;") in (tmp_path / "report.html").read_text()
 
 
 def test_other_data_the_same_seed_twice_and_no_directory_are_refused(tmp_path):
     first = make_run(tmp_path / "first")
     other = make_run(tmp_path / "other", "coreset", data__name="digits")
-    with pytest.raises(ReportError, match=r"data\.name is 'made_up' in .*first, 'digits'"):
+    with pytest.raises(UsageError, match=r"data\.name is 'made_up' in .*first, 'digits'"):
         entrants(first, other)
     again = make_run(tmp_path / "again")
-    with pytest.raises(ReportError, match="Seed 0 of random is in"):
+    with pytest.raises(UsageError, match="Seed 0 of random is in"):
         entrants(first, again)
-    with pytest.raises(ReportError, match="nowhere is not a directory"):
+    with pytest.raises(UsageError, match="nowhere is not a directory"):
         entrants(tmp_path / "nowhere")
 
 
@@ -421,8 +509,9 @@ def test_only_pictures_with_numbers_are_drawn(tmp_path):
 # --- maps and thumbnails --------------------------------------------------------------------------
 
 
-def test_looks_carry_the_picks_and_the_reasons(tmp_path):
-    run = make_run(tmp_path / "run", looks=True, seeds=range(2))
+@LAYOUTS
+def test_looks_carry_the_picks_and_the_reasons(tmp_path, layout):
+    run = make_run(tmp_path / "run", looks=True, seeds=range(2), layout=layout)
     data, notes = gather_looks(entrants(run))
     assert data is not None
     assert notes == []
@@ -430,7 +519,7 @@ def test_looks_carry_the_picks_and_the_reasons(tmp_path):
     assert set(data["strategies"]["random"]) == {"0", "1"}
     entry = data["strategies"]["random"]["1"]
     with (
-        np.load(run / "looks/seed_1/episode_002.npz") as look,
+        np.load(looks_of(run, 1) / "episode_002.npz") as look,
         np.load(run / "looks/pool.npz") as pool,
     ):
         assert entry["picks"][2] == look["rows"].tolist()
@@ -443,9 +532,10 @@ def test_looks_carry_the_picks_and_the_reasons(tmp_path):
     json.dumps(data, allow_nan=False)
 
 
-def test_what_is_missing_of_the_looks_is_left_out(tmp_path):
-    run = make_run(tmp_path / "run", looks=True, seeds=range(1))
-    (run / "looks/seed_0/map.npz").unlink()
+@LAYOUTS
+def test_what_is_missing_of_the_looks_is_left_out(tmp_path, layout):
+    run = make_run(tmp_path / "run", looks=True, seeds=range(1), layout=layout)
+    (looks_of(run, 0) / "map.npz").unlink()
     data, _ = gather_looks(entrants(run))
     assert data is not None
     assert set(data["strategies"]["random"]["0"]) == {"gallery"}
@@ -475,8 +565,8 @@ def test_large_maps_are_thinned_but_keep_every_pick(tmp_path, monkeypatch, room,
 
 def test_one_damaged_file_takes_no_other_away(tmp_path):
     run = make_run(tmp_path / "run", looks=True, seeds=range(2))
-    damage(run / "looks/seed_0/episode_001.npz")
-    damage(run / "looks/seed_1/map.npz")
+    damage(looks_of(run, 0) / "episode_001.npz")
+    damage(looks_of(run, 1) / "map.npz")
     data, notes = gather_looks(entrants(run))
     assert data is not None
     assert len(notes) == 2
@@ -490,7 +580,7 @@ def test_one_damaged_file_takes_no_other_away(tmp_path):
 def test_a_score_that_is_not_finite_is_left_out(tmp_path):
     run = make_run(tmp_path / "run", looks=True, seeds=range(1))
     score = np.array([np.inf, -np.inf, np.nan, 0, 1, 2, 3, 4, 5, 6], np.float32)
-    change_arrays(run / "looks/seed_0/episode_001.npz", score=score)
+    change_arrays(looks_of(run, 0) / "episode_001.npz", score=score)
     data, notes = gather_looks(entrants(run))
     assert data is not None
     assert notes == []
@@ -500,7 +590,7 @@ def test_a_score_that_is_not_finite_is_left_out(tmp_path):
 
 
 def test_an_unknown_pick_is_on_no_map_rather_than_on_the_point_of_another():
-    pool = Pool(np.zeros(4, np.int32), np.array([2, 4, 6, 8]), ["a"])
+    pool = Pool(np.zeros(4, np.int32), np.array([2, 4, 6, 8]), ["a"], [])
     assert pool.rows([8, 5, 2, 99, 0]).tolist() == [3, 0]
     rows, episodes = picked_rows(pool, {0: [4, 5], 1: [], 3: [9, 8, 2]})
     assert rows.tolist() == [1, 3, 0]
@@ -516,3 +606,49 @@ def test_many_seeds_are_not_all_shown(tmp_path, monkeypatch):
     assert data is not None
     assert {len(seeds) for seeds in data["strategies"].values()} <= {1, 2}
     assert any("more seeds" in note for note in notes)
+
+
+@LAYOUTS
+def test_picks_of_a_table_are_named(tmp_path, layout):
+    run = make_run(tmp_path / "run", looks=True, channels=0, seeds=range(1), layout=layout)
+    data, notes = gather_looks(entrants(run))
+    assert data is not None
+    assert notes == ["There are no images on record, so the picks are named."]
+    gallery = data["strategies"]["random"]["0"]["gallery"]
+    assert gallery["sprite"] is None
+    episode = gallery["episodes"][1]
+    assert episode["id"] == [f"row <{index}>" for index in episode["index"]]
+    write_report([run], tmp_path / "report.html")
+    assert (tmp_path / "report_files/map.png").exists()
+
+
+@LAYOUTS
+def test_without_truth_the_classes_are_unknown_and_that_is_told(tmp_path, layout):
+    run = make_run(tmp_path / "run", looks=True, truth=False, seeds=range(1), layout=layout)
+    data, notes = gather_looks(entrants(run))
+    assert data is not None
+    assert notes == ["The true class is not known of every point."]
+    assert set(np.frombuffer(base64.b64decode(data["labels"]), np.uint8)) == {255}
+    assert set(data["strategies"]["random"]["0"]["gallery"]["episodes"][1]["label"]) == {-1}
+    write_report([run], tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("gains", [{"random": 0}, {"random": 0, "coreset": 0}])
+def test_without_a_test_set_the_other_curves_are_shown_and_one_sentence_tells(tmp_path, gains):
+    root = make_root(tmp_path / "root", gains, test=False)
+    sentences = verdict(make_tables(entrants(root), "random" if len(gains) > 1 else None))
+    assert sentences[1:] == ["No test accuracy is on record, so there are no curves of it."]
+    write_report([root], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.count(sentences[1]) == 1
+    assert 'id="plot-class_balance"' in page
+    assert 'id="plot-accuracy"' not in page
+
+
+def test_a_strategy_without_a_test_set_stands_beside_those_that_have_one(tmp_path):
+    make_root(tmp_path / "a", {"random": 0, "coreset": 0.1})
+    make_root(tmp_path / "b", {"bald": 0.1}, test=False)
+    tables = make_tables(entrants(tmp_path), "random")
+    assert [s.name for s in tables.standings] == ["coreset", "random", "bald"]
+    assert make_tables(entrants(tmp_path), "bald").standings
+    write_report([tmp_path], tmp_path / "report.html", reference="bald")

@@ -4,11 +4,11 @@ import math
 import pathlib
 
 import pytest
-
 from jax_al.cli.settings import capacity, check, learner_options
-from jax_al.errors import UsageError
 from jax_al.session.history import is_last
 from jax_al.session.workdir import flat
+
+from jax_al.errors import UsageError
 
 RECIPES = sorted(
     path.stem

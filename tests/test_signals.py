@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from jax_al.learners import inference, training
+from jax_al.drivers.signals import pool_signals
 from jax_al.learners.inference import fit_normalizer
+
+from jax_al.drivers import signals
+from jax_al.learners import inference, training
 from jax_al.learners.networks import Model, make_model
-from jax_al.run import signals
-from jax_al.run.signals import pool_signals
 from jax_al.types import Outputs, Signals
 
 N, CLASSES, EMBEDDING, SAMPLES = 11, 3, 4, 5

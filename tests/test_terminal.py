@@ -44,23 +44,70 @@ def test_a_row_stands_under_the_names_of_its_columns(monkeypatch):
     assert row.split() == "3 2 1200 - 0.2500 2.000 1.500 12.3 0.0 0.0 0.00".split()  # noqa: SIM905
 
 
+def test_of_several_strategies_a_column_comes_first_and_80_columns_are_enough(monkeypatch):
+    begun = {"event": "run_begun", "facts": {"jax": "0.10"}, "total": 9}
+    names = ["coreset", "uncertainty_coreset"]
+    row = ROW | {"strategy": "coreset", "num_labeled": 50_000, "cover_radius": 123.456}
+
+    def use(strategies):
+        def of_them(terminal):
+            terminal.on_event(begun | {"strategies": strategies})
+            terminal.on_event({"event": "row", "row": row})
+            terminal.on_event({"event": "run_ended"})
+
+        return shown(monkeypatch, of_them, is_terminal=False).splitlines()
+
+    for strategies in (names[:1], names):
+        _, header, line = use(strategies)
+        assert len(header) == len(line) <= 80
+    assert header.split()[:2] == ["strategy", "seed"]
+    assert line.split() == "coreset 3 2 50000 - 0.2500 2.000 123.456 12.3".split()  # noqa: SIM905
+
+
+def test_one_bar_stands_over_all_parts_and_whatever_else_happens_is_passed_over(monkeypatch):
+    def use(terminal):
+        terminal.on_event({"event": "run_begun", "facts": {}, "strategies": "ab", "total": 8})
+        for strategy in "ab":
+            for event in (
+                {"event": "part_begun", "strategy": strategy, "seed": 0},
+                {"event": "phase", "text": f"{strategy}, seed 0, episode 1: training"},
+                {"event": "asked", "request": 0, "rows": [1, 2]},
+                {"event": "advance", "units": 3},
+                {"event": "part_ended", "strategy": strategy, "seed": 0},
+            ):
+                terminal.on_event(event)
+        terminal.on_event({"event": "run_ended"})
+
+    text = shown(monkeypatch, use, is_terminal=True)
+    assert "b, seed 0, episode 1: training" in text
+    assert "75%" in text
+
+
+def test_a_part_that_fails_is_told_on_stderr(monkeypatch, capsys):
+    event = {"event": "part_failed", "strategy": "bait", "seed": 1, "error": "It diverged."}
+    assert shown(monkeypatch, lambda one: one.on_event(event), is_terminal=False) == ""
+    assert capsys.readouterr().err == "bait, seed 1 failed: It diverged.\n"
+
+
 def test_piped_into_a_file_there_is_no_bar_and_no_escape(monkeypatch):
     def use(terminal):
-        with terminal.progress(10):
-            terminal.phase("seed 0, episode 1: training")
-            terminal.advance(4)
-            terminal.say("[a line] in brackets is no markup")
+        terminal.on_event({"event": "run_begun", "facts": {}, "strategies": ["a"], "total": 10})
+        terminal.phase("seed 0, episode 1: training")
+        terminal.advance(4)
+        terminal.say("[a line] in brackets is no markup")
+        terminal.on_event({"event": "run_ended"})
 
     text = shown(monkeypatch, use, is_terminal=False)
     assert "\x1b" not in text
-    assert text.strip() == "[a line] in brackets is no markup"
+    assert text.splitlines()[-1] == "[a line] in brackets is no markup"
 
 
 def test_on_a_terminal_the_bar_says_what_goes_on(monkeypatch):
     def use(terminal):
-        with terminal.progress(10):
-            terminal.phase("seed 0, episode 1: training")
-            terminal.advance(4)
+        terminal.on_event({"event": "run_begun", "facts": {}, "strategies": ["a"], "total": 10})
+        terminal.phase("seed 0, episode 1: training")
+        terminal.advance(4)
+        terminal.on_event({"event": "run_ended"})
 
     text = shown(monkeypatch, use, is_terminal=True)
     assert "seed 0, episode 1: training" in text

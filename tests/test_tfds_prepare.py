@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 import pathlib
@@ -17,26 +18,18 @@ from tensorflow_datasets.core import split_builder
 from tensorflow_datasets.core.utils import lazy_imports_utils
 
 from jax_al.errors import UsageError
-from jax_al.pools import load as data
-from jax_al.pools import tfds_prepare
+from jax_al.pools import stand_in, tfds_prepare
+from jax_al.pools.decode import resize_square
 
 
 def load(name, tmp_path, **changes):
-    arguments = {
-        "data_dir": str(tmp_path / "tfds"),
-        "cache_dir": str(tmp_path / "cache"),
-        "pool_splits": ["train"],
-        "pool_size": None,
-        "test_split": "test",
-        "test_size": None,
-        "image_size": None,
-    }
-    return data.load(name, **(arguments | changes))
+    places = {"data_dir": str(tmp_path / "tfds"), "cache_dir": str(tmp_path / "cache")}
+    return made_up.opened(name, **(places | changes))
 
 
 @pytest.fixture(autouse=True)
 def no_tensorflow():
-    if tfds_prepare.importlib.util.find_spec("tensorflow") is not None:
+    if importlib.util.find_spec("tensorflow") is not None:
         pytest.skip("TensorFlow is installed: TFDS needs no stand-in here")
     yield
     assert "_module" not in vars(lazy_imports_utils.tensorflow)
@@ -86,7 +79,7 @@ def test_flowers_come_back_as_pillow_decodes_them(tmp_path):
     for row, name in enumerate(loaded.ids):
         jpeg, label = expected[name]
         pixels = np.asarray(Image.open(io.BytesIO(jpeg)))
-        np.testing.assert_array_equal(loaded.images[row], data.resize_square(pixels, 48))
+        np.testing.assert_array_equal(loaded.images[row], resize_square(pixels, 48))
         assert loaded.labels[row] == label
     assert loaded.test_images.shape == (5, 48, 48, 3)
     assert sorted(loaded.test_labels) == sorted(label for _, label in truth["test"].values())
@@ -330,7 +323,7 @@ def test_a_directory_with_a_file_missing_is_named(tmp_path, lost):
 
 def test_the_stand_in_is_lent_only_for_a_while():
     lazy = vars(lazy_imports_utils.tensorflow)
-    with contextlib.suppress(KeyError), tfds_prepare.stand_in():
+    with contextlib.suppress(KeyError), stand_in.stand_in():
         assert lazy_imports_utils.tensorflow.executing_eagerly()
         assert "tensorflow" not in sys.modules
         raise KeyError
@@ -340,7 +333,7 @@ def test_the_stand_in_is_lent_only_for_a_while():
 def test_the_stand_in_stays_away_where_tensorflow_is(tmp_path, monkeypatch):
     (tmp_path / "tensorflow.py").write_text("__version__ = '2.99'\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with tfds_prepare.stand_in():
+    with stand_in.stand_in():
         assert "_module" not in vars(lazy_imports_utils.tensorflow)
 
 

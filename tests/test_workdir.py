@@ -4,9 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
-from jax_al.errors import UsageError
-from jax_al.session.records import read_json
 from jax_al.session.workdir import (
     CONTENTS,
     MAY_CHANGE,
@@ -16,6 +13,9 @@ from jax_al.session.workdir import (
     locked,
     write_config,
 )
+
+from jax_al.errors import UsageError
+from jax_al.session.records import read_json
 
 CONFIG = {
     "seed": 0,

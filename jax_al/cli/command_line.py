@@ -1,165 +1,212 @@
-"""What a person may type wrong, and the one sentence that answers it.
-
-absl and ml_collections parse the flags; here their errors become sentences, and the options of a
-strategy or of another model, which a locked config cannot know, are taken out before.
-"""
+"""The words --config.FIELD=VALUE, read by the types of the fields, and sentences for mistakes."""
 
 import ast
-import itertools
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from jax_al.cli.config import KINDS, put
+from jax_al.cli.fields import FREE, GONE, OPTIONS, Option
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.session.workdir import flat
 
-_OPTION = re.compile(r"--?config\.(\w+)\.(\w+)=(.*)", re.DOTALL)
-_ALONE = re.compile(r"--?config\.(strategy_args|model)\.\w+")
-_FIELD = re.compile(r"--?config\.([\w.]+)(=.*)?", re.DOTALL)
-# What Python and absl say of a text that is not of the type of its flag, and that type.
-_KINDS = {
-    "invalid literal for int()": "a whole number",
-    "could not convert string to float": "a number",
-    "('Non-boolean argument": "true or false",
+_WORD = re.compile(r"--?(no)?config\.([\w.-]+)(?:=(.*))?", re.DOTALL)
+# Names with commas between them; "a:100,b" is one name, a until 100 labels and then b.
+_NAMES = re.compile(r"(?:[^,]*:\d+,)*[^,]+")
+_TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+_ALSO = {word: name for name, option in OPTIONS.items() for word in option.about.also}
+# What absl says of a text that is not of the type of its flag, and that type.
+_TYPES = {
+    "invalid literal for int()": KINDS[int],
+    "could not convert string to float": KINDS[float],
+    "('Non-boolean argument": KINDS[bool],
 }
 
 
-def take_options(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Takes --config.strategy_args.NAME=VALUE out of `argv`, and those of a model that is named.
+def take_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Takes the words that set a field of the config out of `argv`.
 
-    Which options there are depends on the strategy and the model, which know them and refuse
-    others; a locked config would refuse all but those of the recipe.
+    A value may be a word of its own, as absl allows; a field that is true or false needs none, and
+    --noconfig.FIELD makes it false.
 
     Returns:
-      The other words, and the options by the field of the config they belong to.
+      The other words, and names and values in their order; - in a name has become _.
+
+    Raises:
+      UsageError: a value is missing.
     """
-    argv = _joined(argv)
-    fields = ["strategy_args"]
-    if any(re.match(r"--?config\.model\.name=", word) for word in argv):
-        fields.append("model")
     rest: list[str] = []
-    options: dict[str, dict[str, Any]] = {field: {} for field in fields}
-    for word in argv:
-        match = _OPTION.fullmatch(word)
-        if match is None or match[1] not in fields:
+    options: list[tuple[str, str]] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":  # what follows is no flag
+            return [*rest, word, *words], options
+        match = _WORD.fullmatch(word)
+        if match is None:
             rest.append(word)
             continue
-        field, name, text = match.groups()
-        try:
-            options[field][name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            options[field][name] = text
-        if (field, name) == ("model", "name"):
-            options[field][name] = text
+        no, name, text = match.groups()
+        name = name.replace("-", "_")
+        if name in OPTIONS and OPTIONS[name].kind is bool and text is None:
+            text = "false" if no else "true"
+        elif no:
+            raise UsageError(f"{word} is not a flag: config.{name} is not true or false.")
+        elif text is None:
+            text = next(words, None)
+        if text is None or ("=" not in word and re.match("--?[a-zA-Z]", text)):
+            raise UsageError(f"An option wants a value: --config.{name}=VALUE.")
+        options.append((name, text))
     return rest, options
 
 
-def set_options(config: ConfigDict, options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Puts what `take_options` took into `config`, of whatever type: strategy and model judge it.
+def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
+    """Puts what `take_options` took into `config`; of two values for one field the last counts.
 
     Another model than the recipe's has other options, so none of the recipe's is left.
+
+    Raises:
+      UsageError: there is no such field, or the value is not of its type.
     """
-    strategy_args, model = options["strategy_args"], dict(options.get("model", {}))
+    free: dict[str, dict[str, Any]] = {group: {} for group in FREE}
+    for name, text in options:
+        group, _, option = name.partition(".")
+        if group in FREE and option:
+            free[group][option] = text if name == "model.name" else _literal(text)
+        elif group in FREE:
+            free[group] |= _mapping(group, text)
+        else:
+            put(config, name, parse(_option(name, text), text))
     # Made anew, since a ConfigDict holds its fields to the types they had.
     with config.unlocked():
-        if strategy_args:
-            config.strategy_args = ConfigDict(config.strategy_args.to_dict() | strategy_args)
-        if model:
-            before = config.model.to_dict() if model["name"] == config.model.name else {}
-            config.model = ConfigDict(before | model)
+        for group, given in free.items():
+            if given:
+                before = config[group].to_dict()
+                if group == "model" and given.get("name", before.get("name")) != before.get("name"):
+                    before = {}
+                config[group] = ConfigDict(before | given)
 
 
-def _joined(argv: Sequence[str]) -> list[str]:
-    """Returns `argv` with options that are followed by their value, as absl allows, as one word."""
-    words: list[str] = []
-    for word in argv:
-        if words and _ALONE.fullmatch(words[-1]) and not word.startswith("-"):
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
+def parse(option: Option, text: str) -> Any:
+    """Returns the value that `text` stands for.
 
-
-def config_path(argv: Sequence[str], default: str) -> str:
-    """Returns the config file that `argv` names, without the argument that may follow a colon."""
-    path = default
-    for word, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
-        if re.match(r"--?config=", word):
-            path = word.partition("=")[2]
-        elif re.fullmatch(r"--?config", word):
-            path = following
-    return path.partition(":")[0]
-
-
-def why_no_config(
-    error: Exception,
-    argv: Sequence[str],
-    path: str,
-    recipes: Sequence[str],
-    default: ConfigDict,
-) -> str:
-    """Returns a sentence that explains why a config could not be made.
-
-    Args:
-      error: what loading the file or applying the flags raised: anything, as a config file is a
-        program.
-      argv: the words of the command line.
-      path: of the config file.
-      recipes: the names of the files that could have been meant.
-      default: a config with all fields.
+    Raises:
+      UsageError: it is not of the type of the field.
     """
-    if not os.path.isfile(path):
-        return f"There is no config file {path}; configs/ holds {', '.join(recipes)}."
-    unknown = _unknown_field(argv, default)
-    if unknown is not None:
-        return unknown
-    kind, lines = type(error).__name__, str(error).strip().splitlines()
-    reason = f"{kind}: {lines[-1].strip()}" if lines else kind
-    return f"The config file {path} cannot be loaded: {reason}."
+    if option.optional and text == "None":
+        return None
+    try:
+        if option.kind is bool:
+            return _TRUTH[text.lower()]
+        if option.kind is tuple:
+            return _names(text)
+        return option.kind(text)
+    except (ValueError, SyntaxError, KeyError) as error:
+        wanted = KINDS[option.kind] + (" or None" if option.optional else "")
+        raise UsageError(f"config.{option.name} is {text!r}, but must be {wanted}.") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Reads a,b or ('a','b') or (a,b) or a or ()."""
+    text = text.strip()
+    if text.startswith(("(", "[", "'", '"')):
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            bare = re.fullmatch(r"\(([^()'\"]*)\)|\[([^]['\"]*)\]", text)
+            if bare is None:
+                raise
+            text = bare[1] or bare[2]
+        else:
+            names = tuple(value) if isinstance(value, tuple | list) else (value,)
+            if not all(isinstance(name, str) for name in names):
+                raise ValueError("not names")
+            return names
+    names = tuple(name.strip() for name in _NAMES.findall(text))
+    if not all(names):
+        raise ValueError("an empty name")
+    return names
+
+
+def _literal(text: str) -> Any:
+    """Returns what `text` is in Python, or `text`: strategy and learner judge it."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _mapping(group: str, text: str) -> Mapping[str, Any]:
+    value = _literal(text)
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return value
+    name = f"; its name is --config.model.name={text}" if group == "model" else ""
+    raise UsageError(f"config.{group} is {text!r}, but must be {KINDS[dict]}{name}.")
+
+
+def _option(name: str, text: str) -> Option:
+    """Returns the field called `name`.
+
+    Raises:
+      UsageError: there is none; the sentence says which was meant.
+    """
+    if name in OPTIONS:
+        return OPTIONS[name]
+    if name in GONE:
+        raise UsageError(f"config.{name} is gone: {GONE[name]}.")
+    within = [other for other in OPTIONS if other.startswith(f"{name}.")]
+    if within:
+        raise UsageError(
+            f"config.{name} is a group of fields: write --config.{within[0]}={text}, for one."
+        )
+    meant = find(name)
+    if meant is not None:
+        raise UsageError(f"The config has no field {name!r}: it is config.{meant}.")
+    raise UsageError(f"The config has no field {name!r}{_nearest(name)}")
+
+
+def _nearest(name: str) -> str:
+    """Returns what the first part of `name` that does not exist could have been."""
+    place = ""
+    for part in name.split("."):
+        here = {other[len(place) :].split(".")[0] for other in OPTIONS if other.startswith(place)}
+        if not here:
+            return "."  # a field of a field
+        if part not in here:
+            return f": {did_you_mean(part, here, 'docs/config.md')}"
+        place += f"{part}."
+    return "."
+
+
+def find(name: str) -> str | None:
+    """Returns the field that somebody means who says `name`; None: none or several."""
+    name = name.replace("-", "_").lower()
+    within = [other for other in OPTIONS if other.endswith(f".{name}")]
+    if name in OPTIONS:
+        return name
+    if name in _ALSO:
+        return _ALSO[name]
+    return within[0] if len(within) == 1 else None
+
+
+def why_no_flag(flag: str, argv: Sequence[str]) -> str | None:
+    """Returns a sentence about a flag that does not exist if a field of the config is meant."""
+    given = re.compile(rf"--?{re.escape(flag)}=(.*)", re.DOTALL)
+    values = [match[1] for match in map(given.fullmatch, argv) if match]
+    name, value = flag.replace("-", "_"), values[-1] if values else "VALUE"
+    if name in GONE:
+        return f"config.{name} is gone: {GONE[name]}."
+    meant = find(name)
+    if meant is None:
+        return None
+    return f"--{flag} is a field of the config: write --config.{meant}={value}."
 
 
 def why_no_value(error: Exception) -> str:
     """Returns a sentence that explains why a flag could not be read, as `error` of absl says."""
     text = " ".join(str(error).split())
-    for reason, kind in _KINDS.items():
+    for reason, kind in _TYPES.items():
         match = re.match(rf"flag --([\w.]+)=(.*?): {re.escape(reason)}", text)
         if match is not None:
             return f"{match[1]} is {match[2]!r}, but must be {kind}."
     return text
-
-
-def check_fields(config: ConfigDict, path: str, default: ConfigDict) -> None:
-    """Makes sure that `config`, of the file `path`, has all fields of `default`.
-
-    Raises:
-      UsageError: names those that are not there.
-    """
-    lacking = _fields(default) - _fields(config)
-    if lacking:
-        raise UsageError(
-            f"The config file {path} lacks {', '.join(sorted(lacking))}; "
-            "let it begin with configs.default.get_config()."
-        )
-
-
-def _unknown_field(argv: Sequence[str], default: ConfigDict) -> str | None:
-    """Returns a sentence about the first flag whose field does not exist, None if all do."""
-    for match in filter(None, map(_FIELD.fullmatch, argv)):
-        if match[1].startswith("strategy_args.") and match[2] is None:
-            return f"An option wants a value: --config.{match[1]}=VALUE."
-        parent: Any = default
-        for name in match[1].split("."):
-            if not isinstance(parent, ConfigDict):
-                return f"The config has no field {match[1]!r}."
-            if name not in parent:
-                return f"The config has no field {match[1]!r}: {did_you_mean(name, parent)}"
-            parent = parent[name]
-    return None
-
-
-def _fields(config: ConfigDict) -> set[str]:
-    """Returns the names of all fields but the options of strategy and model, which vary."""
-    return set(flat({**config.to_dict(), "strategy_args": None, "model": None}))

@@ -1,1 +1,105 @@
-"""Learners: what fits and predicts."""
+"""Learners: what fits and predicts, and the table that names them."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.host import host_learner
+from jax_al.learners.image_networks import cnn, resnet18, vgg16
+from jax_al.learners.linear import linear
+from jax_al.learners.network import MakeLearner, network
+from jax_al.learners.training_options import TrainingOptions
+from jax_al.outside import function_named
+from jax_al.types import Learner, Spec
+
+__all__ = [
+    "LEARNERS",
+    "MakeLearner",
+    "TrainingOptions",
+    "cnn",
+    "host_learner",
+    "learner_named",
+    "learner_options",
+    "linear",
+    "make_learner",
+    "network",
+    "resnet18",
+    "vgg16",
+]
+
+# Each takes options, all of which have defaults, and returns (spec, number of classes) -> Learner.
+LEARNERS: dict[str, Callable[..., MakeLearner]] = {
+    "cnn": cnn,
+    "linear": linear,
+    "resnet18": resnet18,
+    "vgg16": vgg16,
+}
+
+
+def make_learner(name: str, spec: Spec, num_classes: int, **options: Any) -> Learner:
+    """Returns the learner of that name; see `learner_named`, whose errors are raised.
+
+    Args:
+      name: of LEARNERS, or "module:function".
+      spec: of the pool.
+      num_classes: C.
+      **options: of the learner.
+    """
+    return learner_named(name, **options)(spec, num_classes)
+
+
+def learner_named(name: str, **options: Any) -> MakeLearner:
+    """Returns the function of (Spec, number of classes) that makes the learner of that name.
+
+    Args:
+      name: of LEARNERS, or "module:function", a function of yours that is called with
+        `(spec, num_classes, **options)` and returns a `Learner`.
+      **options: of the learner.
+
+    Raises:
+      UsageError: there is no such learner or option, or an option is out of its range. When the
+        learner is made: it is not for pools of this spec.
+    """
+    if ":" in name:
+        return _from_outside(name, options)
+    if name not in LEARNERS:
+        raise UsageError(
+            f"There is no learner {name!r}: {did_you_mean(name, LEARNERS)} One of yours is named "
+            "'module:function'."
+        )
+    known = learner_options(name)
+    for option in sorted(options.keys() - known.keys()):
+        raise UsageError(
+            f"The learner {name!r} has no option {option!r}: {did_you_mean(option, known)}"
+        )
+    return LEARNERS[name](**options)
+
+
+def learner_options(name: str) -> dict[str, Any]:
+    """Returns the options of a learner of LEARNERS with their defaults."""
+    parameters = inspect.signature(LEARNERS[name]).parameters.values()
+    takes_training = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    own = {one.name: one.default for one in parameters if one.kind is not one.VAR_KEYWORD}
+    return own | (TrainingOptions()._asdict() if takes_training else {})
+
+
+def _from_outside(name: str, options: dict[str, Any]) -> MakeLearner:
+    function = function_named("learner", name)
+
+    def make(spec: Spec, num_classes: int) -> Learner:
+        try:
+            inspect.signature(function).bind(spec, num_classes, **options)
+        except TypeError as error:
+            raise UsageError(
+                f"The learner {name!r} is called with (spec, num_classes"
+                f"{''.join(f', {option}=' for option in options)}), which does not fit: {error}."
+            ) from error
+        learner = function(spec, num_classes, **options)
+        if not isinstance(learner, Learner):
+            raise UsageError(
+                f"{name!r} must return a jax_al.types.Learner, not a {type(learner).__name__}."
+            )
+        return learner
+
+    return make

@@ -1,37 +1,43 @@
 """Opens, and where needed downloads and prepares, a TFDS data set without TensorFlow.
 
 TFDS reads and writes array_record by itself, but while preparing it borrows a handful of
-TensorFlow's functions: to open and list files, to decode names, to encode images.
-`prepared_builder` lends it a stand-in made of the standard library and Pillow, for that time and
-only where TensorFlow is not installed.
+TensorFlow's functions, which `stand_in` lends it.
 """
 
 import contextlib
 import difflib
-import glob
-import importlib.util
-import io
 import logging
 import os
-import types
 import urllib.error
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.pools.stand_in import replaced, stand_in
 
 _INSTALL = "pip install 'jax_al[prepare]'"
 _RETRIES = 4  # three seconds; TFDS's own ten make someone without a network wait for minutes
 
 
-def prepared_builder(name: str, data_dir: str | None) -> Any:
+class Keys(NamedTuple):
+    """Names of the features that are used."""
+
+    image: str
+    label: str
+
+
+def prepared_builder(
+    name: str, data_dir: str | None, image_key: str | None = None, label_key: str | None = None
+) -> Any:
     """Opens a TFDS image-classification data set by name, downloading and preparing it if need be.
 
     Args:
       name: TFDS's name, such as "cifar10", "cifar10:3.0.2" or "cmaterdb/bangla".
       data_dir: where TFDS keeps prepared data; None means $TFDS_DATA_DIR, then TFDS's default.
+      image_key: see `find_keys`.
+      label_key: see `find_keys`.
 
     Returns:
       A `tfds.core.DatasetBuilder` whose data is on disk.
@@ -41,12 +47,53 @@ def prepared_builder(name: str, data_dir: str | None) -> Any:
         on disk was never finished.
     """
     builder = _builder(name, data_dir)
-    _check_features(builder)
+    find_keys(builder, image_key, label_key)
     if builder.data_path.exists():
         _check_complete(builder)
     else:
         _prepare(builder)
     return builder
+
+
+def find_keys(builder: Any, image_key: str | None, label_key: str | None) -> Keys:
+    """Finds the features that hold the image and its class.
+
+    Args:
+      builder: a `tfds.core.DatasetBuilder`.
+      image_key: the name of an Image feature; None: "image", or else the only one there is.
+      label_key: the name of a ClassLabel feature; None: "label", or else the only one there is.
+
+    Raises:
+      UsageError: there is no such feature, or more than one, or images are of another kind.
+    """
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    if not isinstance(features, tfds.features.FeaturesDict):
+        features = {}
+    image = _find_key(builder.name, features, tfds.features.Image, "image", image_key)
+    label = _find_key(builder.name, features, tfds.features.ClassLabel, "label", label_key)
+    kind = features[image]
+    if kind.np_dtype != np.uint8 or kind.shape[-1] not in (1, 3, 4, None):
+        raise UsageError(
+            f"{builder.name} has images of type {np.dtype(kind.np_dtype)} and {kind.shape[-1]} "
+            "channels; only uint8 images of 1, 3 or 4 channels can be used."
+        )
+    return Keys(image, label)
+
+
+def _find_key(name: str, features: Any, kind: type, default: str, key: str | None) -> str:
+    there = [one for one in features if isinstance(features[one], kind)]
+    wanted = default if key is None else key
+    if wanted in there:
+        return wanted
+    if key is None and default not in features and len(there) == 1:
+        return there[0]
+    choice = f"set data.{default}_key to one of {', '.join(map(repr, there))}"
+    problem = f"it has no {kind.__name__} feature named {wanted!r}"
+    if there:
+        raise UsageError(f"{name} can be used, but {problem}: {choice}.")
+    raise UsageError(f"{name} is no image-classification data set: {problem}.")
 
 
 def split_rows(builder: Any, split: str) -> list[tuple[str, range]]:
@@ -138,25 +185,6 @@ def _prepare(builder: Any) -> None:
             raise UsageError(sentence) from error
 
 
-@contextlib.contextmanager
-def stand_in() -> Iterator[list[str]]:
-    """Lends TFDS, and nobody else, a stand-in for TensorFlow where that is not installed.
-
-    Yields:
-      A list that grows by the name of each thing TFDS asked for and the stand-in has not.
-    """
-    from tensorflow_datasets.core.utils import lazy_imports_utils
-
-    missing: list[str] = []
-    if importlib.util.find_spec("tensorflow") is not None:
-        yield missing
-        return
-    # TFDS's modules share one lazy module, which keeps what it imported under this name;
-    # sys.modules would show the stand-in to everybody.
-    with _replaced(vars(lazy_imports_utils.tensorflow), "_module", _tensorflow(missing)):
-        yield missing
-
-
 # --- opening ------------------------------------------------------------------------------------
 
 
@@ -182,26 +210,6 @@ def _builder(name: str, data_dir: str | None) -> Any:
         raise UsageError(f"TFDS cannot open {name!r}: {one_line(error)}.") from error
 
 
-def _check_features(builder: Any) -> None:
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    names = features.keys() if isinstance(features, tfds.features.FeaturesDict) else ()
-    wanted = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
-    for key, kind in wanted.items():
-        if key not in names or not isinstance(features[key], kind):
-            raise UsageError(
-                f"{builder.name} is no image-classification data set: "
-                f"it has no {kind.__name__} feature named {key!r}."
-            )
-    image = features["image"]
-    if image.np_dtype != np.uint8 or image.shape[-1] not in (1, 3, 4, None):
-        raise UsageError(
-            f"{builder.name} has images of type {np.dtype(image.np_dtype)} and {image.shape[-1]} "
-            "channels; only uint8 images of 1, 3 or 4 channels can be used."
-        )
-
-
 def _check_complete(builder: Any) -> None:
     directory = builder.data_path
     problem = None
@@ -217,70 +225,6 @@ def _check_complete(builder: Any) -> None:
             f"The prepared data of {builder.name} in {directory} is incomplete ({problem}): "
             "delete that directory and prepare it again."
         )
-
-
-# --- the stand-in -------------------------------------------------------------------------------
-
-
-class _Names(types.SimpleNamespace):
-    """A namespace that remembers what was asked of it in vain."""
-
-    def __init__(self, path: str, missing: list[str], **names: Any):
-        super().__init__(**names)
-        self._path, self._missing = path, missing
-
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_"):
-            self._missing.append(f"{self._path}.{name}")
-        raise AttributeError(f"{self._path}.{name} needs TensorFlow")
-
-
-def _tensorflow(missing: list[str]) -> _Names:
-    def names(path: str, **members: Any) -> _Names:
-        return _Names(path, missing, **members)
-
-    gfile = names(
-        "tf.io.gfile",
-        GFile=_open,
-        exists=os.path.exists,
-        glob=glob.glob,
-        isdir=os.path.isdir,
-        listdir=os.listdir,
-        walk=os.walk,
-    )
-    return names(
-        "tf",
-        io=names("tf.io", gfile=gfile),
-        compat=names("tf.compat", as_text=_as_text),
-        image=names("tf.image", encode_png=_encode_png, encode_jpeg=_encode_jpeg),
-        executing_eagerly=lambda: True,  # so TFDS calls an encoder and then its .numpy()
-    )
-
-
-def _open(path: str | os.PathLike[str], mode: str = "r") -> Any:
-    return open(path, mode, encoding=None if "b" in mode else "utf-8")
-
-
-def _as_text(value: str | bytes, encoding: str = "utf-8") -> str:
-    return value.decode(encoding) if isinstance(value, bytes) else value
-
-
-def _encode_png(pixels: np.ndarray) -> types.SimpleNamespace:
-    return _encode(pixels, format="PNG")
-
-
-def _encode_jpeg(pixels: np.ndarray) -> types.SimpleNamespace:
-    return _encode(pixels, format="JPEG", quality=95, subsampling="4:2:0")  # TensorFlow's defaults
-
-
-def _encode(pixels: np.ndarray, **options: Any) -> types.SimpleNamespace:
-    from PIL import Image
-
-    if pixels.dtype != np.uint8:  # Pillow has no 16-bit color
-        raise ImportError(f"an encoder of {pixels.dtype} pixels")
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, **options)
-    return types.SimpleNamespace(numpy=buffer.getvalue)
 
 
 # --- what can go wrong --------------------------------------------------------------------------
@@ -324,21 +268,7 @@ def _few_retries() -> Iterator[None]:
 
     noisy = logging.getLogger("urllib3.connectionpool")  # warns once per retry
     with (
-        _replaced(vars(downloader), "MAX_RETRIES", _RETRIES),
-        _replaced(vars(noisy), "disabled", True),
+        replaced(vars(downloader), "MAX_RETRIES", _RETRIES),
+        replaced(vars(noisy), "disabled", True),
     ):
         yield
-
-
-@contextlib.contextmanager
-def _replaced(table: dict[str, Any], key: str, value: Any) -> Iterator[None]:
-    absent = object()
-    before = table.get(key, absent)
-    table[key] = value
-    try:
-        yield
-    finally:
-        if before is absent:
-            table.pop(key, None)
-        else:
-            table[key] = before

@@ -1,90 +1,121 @@
 """What a person may want to see of a query: where the picks lie, and why they were picked.
 
-    looks/pool.npz                  labels int32 [N], index int64 [N], class_names str [C]
-    looks/seed_S/map.npz            map float32 [N, 2], embedding str: the newest one
-    looks/seed_S/episode_EEE.npz    rows int64 [Q], score float32 [Q] (NaN if there is none),
+    ROOT/looks/pool.npz             labels int32 [N] (-1 where there is no truth), index int64 [N],
+                                    class_names str [C], ids str [N]
+    PART/looks/map.npz              map float32 [N, 2], embedding str: the newest one
+    PART/looks/episode_EEE.npz      rows int64 [Q], score float32 [Q] (NaN if there is none),
                                     predicted int32 [Q] (-1 if unknown),
-                                    images uint8 [K, H, W, channels] of the first K picks
+                                    images uint8 [K, H, W, channels] of the first K picks, if the
+                                    pool shows images
 
-The report reads them; nothing else does, and a run goes on without them.
+The report reads them; nothing else does, and a run goes on without them. In a workdir of the old
+layout the files of a part lie in WORKDIR/looks/seed_S.
 """
 
 import io
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
-from jax_al.pools.load import Dataset
 from jax_al.session.records import write_atomically
-from jax_al.types import NOTHING, Query, Signals
+from jax_al.types import UNKNOWN
 
 SHOWN = 12  # K, picks of an episode whose images are kept
+BLOCK = 65_536  # rows of an embedding in memory at a time
 
 
-def save_pool(directory: pathlib.Path, dataset: Dataset) -> None:
-    """Writes what stays the same over seeds and episodes."""
-    _save(
-        directory / "looks" / "pool.npz",
-        labels=dataset.labels,
-        index=dataset.index,
-        class_names=np.array(dataset.class_names),
-    )
-
-
-def save_query(
-    directory: pathlib.Path,
-    seed: int,
-    episode: int,
-    images: np.ndarray,
-    query: Query,
-    signals: Signals,
-    embedding: str,
+def write_pool(
+    root: pathlib.Path,
+    index: np.ndarray,
+    ids: Sequence[str],
+    class_names: Sequence[str],
+    truth: np.ndarray | None,
 ) -> None:
-    """Writes what one query looked like.
+    """Writes what stays the same over parts and episodes.
 
     Args:
-      directory: the workdir.
-      seed: of the run.
-      episode: at whose end the query was made.
-      images: uint8 [N, H, W, channels], the pool.
-      query: with Q picks.
-      signals: on which it was decided.
-      embedding: the name of the strategy's embedding.
+      root: the directory of the run.
+      index: int [N], where each row of the pool is in the whole data set.
+      ids: N names.
+      class_names: C names.
+      truth: int [N], the class of each row, or None where nobody knows.
     """
-    place = directory / "looks" / f"seed_{seed}"
-    picked = np.asarray(query.indices) != NOTHING
-    rows = np.asarray(query.indices)[picked].astype(np.int64)
-    score = np.full(len(rows), np.nan, np.float32)
-    if query.scores is not None:
-        score = np.asarray(query.scores)[picked]
-    probs = signals.log_probs if signals.log_probs is not None else signals.mc_probs
-    predicted = np.full(len(rows), -1, np.int32)
-    if probs is not None:
-        predicted = np.asarray(probs)[rows].argmax(axis=1).astype(np.int32)
-    is_drawn = embedding != "model" and (place / "map.npz").exists()  # the same in every episode
-    if signals.embedding is not None and not is_drawn:
-        _save(place / "map.npz", map=project(np.asarray(signals.embedding)), embedding=embedding)
     _save(
-        place / f"episode_{episode:03}.npz",
-        rows=rows,
-        score=score,
-        predicted=predicted,
-        images=images[rows[:SHOWN]],
+        root / "looks" / "pool.npz",
+        labels=np.full(len(index), UNKNOWN, np.int32) if truth is None else truth,
+        index=np.asarray(index, np.int64),
+        class_names=np.array(class_names, np.str_),
+        ids=np.array(ids, np.str_),
     )
+
+
+def write_query(
+    looks: pathlib.Path,
+    episode: int,
+    rows: np.ndarray,
+    scores: np.ndarray | None,
+    probs: np.ndarray | None,
+    images: np.ndarray | None,
+) -> None:
+    """Writes why one query picked what it did.
+
+    Args:
+      looks: the directory for it, PART/looks.
+      episode: at whose end the query was made.
+      rows: int [Q], in pick order.
+      scores: float [Q], or None.
+      probs: float [N, C], probabilities of the pool or their logarithms, or None.
+      images: uint8 [at least K, H, W, channels], of the first picks, or None where examples are no
+        images; K is SHOWN, or Q if that is less.
+    """
+    predicted = np.full(len(rows), UNKNOWN, np.int32)
+    if probs is not None:
+        predicted = np.asarray(probs[rows]).argmax(axis=1).astype(np.int32)
+    _save(
+        looks / f"episode_{episode:03}.npz",
+        rows=np.asarray(rows, np.int64),
+        score=np.full(len(rows), np.nan, np.float32)
+        if scores is None
+        else np.asarray(scores, np.float32),
+        predicted=predicted,
+        **({} if images is None else {"images": images[:SHOWN]}),
+    )
+
+
+def write_map(looks: pathlib.Path, embedding: np.ndarray, name: str) -> None:
+    """Writes the map of the pool; the one before is replaced.
+
+    Args:
+      looks: the directory for it, PART/looks.
+      embedding: float32 [N, D], maybe of a mapped file.
+      name: of the embedding. Only "model" changes from episode to episode: a map of any other that
+        is there already is left as it is.
+    """
+    if name == "model" or not (looks / "map.npz").exists():
+        _save(looks / "map.npz", map=project(embedding), embedding=name)
 
 
 def project(embedding: np.ndarray) -> np.ndarray:
     """Returns the two principal components, float32 [N, 2], of `embedding` float32 [N, D].
 
-    Zeros stand for components that are not there. The sign is such that the largest weight of
-    each component is positive, so that the map of one embedding never flips.
+    It is read in blocks, so it may be larger than memory. Zeros stand for components that are not
+    there. The sign is such that the largest weight of each component is positive, so that the map
+    of one embedding never flips.
     """
-    centred = embedding - embedding.mean(axis=0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
+    blocks = [slice(first, first + BLOCK) for first in range(0, len(embedding), BLOCK)]
+    sums = [np.asarray(embedding[block]).sum(axis=0, dtype=np.float64) for block in blocks]
+    mean = (np.sum(sums, axis=0) / len(embedding)).astype(np.float32)
+    covariance = np.zeros((embedding.shape[1],) * 2)
+    for block in blocks:
+        centred = embedding[block] - mean
+        covariance += centred.T @ centred
+    _, vectors = np.linalg.eigh(covariance)
     axes = vectors[:, ::-1][:, :2]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     found = np.zeros((len(embedding), 2), np.float32)
-    found[:, : axes.shape[1]] = centred @ axes
+    for block in blocks:
+        found[block, : axes.shape[1]] = (embedding[block] - mean) @ axes
     return found
 
 

@@ -3,9 +3,9 @@
 Without a terminal (a pipe, a log file) there is no bar and no colour, only whole lines.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 import jax
 from rich.console import Console
@@ -19,25 +19,33 @@ from rich.progress import (
 )
 
 from jax_al.errors import UsageError
+from jax_al.record.listeners import Event
 from jax_al.session.records import Row
 
 _COLUMNS = (
     ("seed", "seed", "{:d}"),
     ("episode", "episode", "{:d}"),
     ("labels", "num_labeled", "{:d}"),
-    ("train loss", "train_loss", "{:.3f}"),
-    ("test acc", "test_accuracy", "{:.4f}"),
-    ("test nll", "test_nll", "{:.3f}"),
-    ("cover radius", "cover_radius", "{:.3f}"),
+    ("  loss", "train_loss", "{:.3f}"),
+    ("   acc", "test_accuracy", "{:.4f}"),
+    ("   nll", "test_nll", "{:.3f}"),
+    (" radius", "cover_radius", "{:.3f}"),
+)
+_SECONDS = (
     ("train s", "seconds_train", "{:.1f}"),
     ("eval s", "seconds_evaluate", "{:.1f}"),
     ("embed s", "seconds_embed", "{:.1f}"),
     ("select s", "seconds_select", "{:.2f}"),
 )
+_ALL_SECONDS = (("seconds", "seconds", "{:.1f}"),)
 
 
 class Terminal:
-    """Prints; keeps no result. `progress` must be open for `phase` and `advance` to show."""
+    """A listener that prints; it keeps no result.
+
+    A row is at most 80 characters wide: where a column names the strategy, the seconds of all
+    phases are one column. The bar is there from `run_begun` to `run_ended`.
+    """
 
     def __init__(self):
         self._console = Console(highlight=False, soft_wrap=True)
@@ -53,6 +61,31 @@ class Terminal:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._strategies: Sequence[str] = ()  # those a column tells apart, if there are several
+
+    def on_event(self, event: Event) -> None:
+        """Shows what concerns a person."""
+        match event["event"]:
+            case "run_begun":
+                self.facts(event["facts"])
+                names = event["strategies"]
+                self._strategies = names if len(names) > 1 else ()
+                self.header()
+                self._task = self._bar.add_task("", total=event["total"])
+                self._bar.start()
+            case "phase":
+                self.phase(event["text"])
+            case "advance":
+                self.advance(event["units"])
+            case "row":
+                self.row(event["row"])
+            case "say":
+                self.say(event["text"])
+            case "part_failed":
+                where = f"{event['strategy']}, seed {event['seed']}"
+                print(f"{where} failed: {event['error']}", file=sys.stderr, flush=True)
+            case "run_ended":
+                self._bar.stop()
 
     def say(self, text: str) -> None:
         """Prints a line, above the bar if there is one."""
@@ -60,28 +93,29 @@ class Terminal:
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Prints names and values in two columns."""
-        width = max(map(len, facts))
+        width = max(map(len, facts), default=0)
         for name, value in facts.items():
             self.say(f"{name:<{width}}  {value}")
 
     def header(self) -> None:
         """Prints the names of the columns of `row`."""
-        self.say("  ".join(name for name, _, _ in _COLUMNS))
+        self._line("strategy", [name for name, _, _ in self._columns()])
 
     def row(self, row: Row) -> None:
         """Prints one row of metrics."""
+        values = row | {"seconds": sum(row[field] or 0.0 for _, field, _ in _SECONDS)}
         cells = []
-        for name, field, form in _COLUMNS:
-            value = row[field]
+        for name, field, form in self._columns():
+            value = values[field]
             cells.append(("-" if value is None else form.format(value)).rjust(len(name)))
-        self.say("  ".join(cells))
+        self._line(row.get("strategy", ""), cells)
 
-    @contextlib.contextmanager
-    def progress(self, total: float) -> Iterator[None]:
-        """Shows the bar while the block runs; `total` in the units of `advance`."""
-        self._task = self._bar.add_task("", total=total)
-        with self._bar:
-            yield
+    def _columns(self) -> tuple[tuple[str, str, str], ...]:
+        return _COLUMNS + (_ALL_SECONDS if self._strategies else _SECONDS)
+
+    def _line(self, strategy: str, cells: Sequence[str]) -> None:
+        width = max(map(len, ["strategy", *self._strategies]))
+        self.say(" ".join([strategy.ljust(width), *cells] if self._strategies else cells))
 
     def phase(self, text: str) -> None:
         """Says beside the bar what goes on."""

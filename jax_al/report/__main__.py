@@ -5,8 +5,8 @@ import pathlib
 import sys
 import time
 
+from jax_al.errors import UsageError
 from jax_al.report.build import write_report
-from jax_al.report.errors import ReportError
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
                     refresh=arguments.watch,
                 )
                 waiting = None
-            except ReportError as error:
+            except UsageError as error:
                 if arguments.watch is None:
                     return _failed(str(error))
                 if str(error) != waiting:  # a run that has just begun has nothing to show yet

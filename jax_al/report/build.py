@@ -3,16 +3,16 @@
 import pathlib
 from collections.abc import Sequence
 
+from jax_al.errors import UsageError
 from jax_al.report.charts import charts
 from jax_al.report.entrants import Entrant, gather
-from jax_al.report.errors import ReportError
 from jax_al.report.looks import gather_looks
 from jax_al.report.page import make_page
-from jax_al.report.pictures import replace_file
 from jax_al.report.styles import make_styles
 from jax_al.report.tables import make_tables
 from jax_al.report.twins import write_files
 from jax_al.report.workdirs import find, read
+from jax_al.session.records import write_atomically
 
 BASELINE = "random"
 
@@ -38,11 +38,11 @@ def write_report(
       Whether all the runs are finished.
 
     Raises:
-      ReportError: the runs cannot be reported on, in one sentence.
+      UsageError: the runs cannot be reported on, in one sentence.
     """
     if out.is_dir():
-        raise ReportError(f"{out} is a directory; name a file in it to write the report to.")
-    runs = [read(path) for path in find(paths)]
+        raise UsageError(f"{out} is a directory; name a file in it to write the report to.")
+    runs = [run for path in find(paths) for run in read(path)]
     entrants = gather(runs)
     finished = all(run.finished for run in runs)
     against = _reference(entrants, reference)
@@ -64,19 +64,17 @@ def write_report(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ReportError(f"{out.parent} is not a directory to write {out.name} to.") from error
+        raise UsageError(f"{out.parent} is not a directory to write {out.name} to.") from error
     if files:
         write_files(beside, entrants, drawn, tables, styles)
-    replace_file(out, page.encode())
+    write_atomically(out, page)
     return finished
 
 
 def _reference(entrants: Sequence[Entrant], wanted: str | None) -> str | None:
     names = [entrant.name for entrant in entrants]
     if wanted is not None and wanted not in names:
-        raise ReportError(
-            f"There is no strategy {wanted!r} to compare to, only {', '.join(names)}."
-        )
+        raise UsageError(f"There is no strategy {wanted!r} to compare to, only {', '.join(names)}.")
     if len(names) == 1:
         return None
     baselines = [entrant.name for entrant in entrants if entrant.config["strategy"] == BASELINE]

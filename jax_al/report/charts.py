@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jax_al import statistics
 from jax_al.report.entrants import Entrant
 from jax_al.report.workdirs import SECONDS
-from jax_al.statistics import Difference, Interval
+from jax_al.statistics import Curve, Difference, Interval
 
 SIGNIFICANT = 0.05
 MOST_PAIRS = 6  # lines in the picture of overlaps
@@ -67,7 +67,7 @@ def charts(
       others: names of those that are not shown at first, and take no part in pairs.
     """
     found = [
-        _accuracy(entrants),
+        accuracy_chart({entrant.name: entrant.curve() for entrant in entrants}),
         _difference(entrants, reference) if reference else None,
         _curves(
             entrants, "nll", "test_nll", "Likelihood of the test labels",
@@ -113,12 +113,13 @@ def seconds(row: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _accuracy(entrants: Sequence[Entrant]) -> Chart:
-    chart = _curves(
-        entrants, "accuracy", "test_accuracy", "Test accuracy", "test accuracy",
-        "Mean over seeds with a 95% bootstrap interval.",
-    )  # fmt: skip
-    return chart if chart.has_intervals else chart._replace(caption="One seed each: no interval.")
+def accuracy_chart(curves: Mapping[str, Curve]) -> Chart:
+    """Returns the picture of {name: learning curve}, for the page, its files and curve.png."""
+    lines = [Line(name, _points(_by_count(curve))) for name, curve in curves.items()]
+    caption = "Mean over seeds with a 95% bootstrap interval."
+    if not has_intervals(lines):
+        caption = "One seed each: no interval."
+    return Chart("accuracy", "Test accuracy", "labels", "test accuracy", lines, caption)
 
 
 def _curves(
@@ -198,7 +199,7 @@ def _overlap(entrants: Sequence[Entrant], are_some: bool) -> Chart | None:
     )  # fmt: skip
 
 
-def _by_count(curve: Mapping[int, Mapping[int, float]]) -> dict[int, list[float]]:
+def _by_count(curve: Curve) -> dict[int, list[float]]:
     found: dict[int, list[float]] = {}
     for scores in curve.values():
         for count, score in scores.items():

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jax_al.report.errors import ReportError
-from jax_al.report.workdirs import INCIDENTAL, Workdir, check_same_data
-
-EMBEDDING = "strategy_args.embedding"
+from jax_al.errors import UsageError
+from jax_al.report.configs import ABSENT, EMBEDDING, INCIDENTAL, embedding_name
+from jax_al.report.workdirs import Workdir, check_same_data
+from jax_al.session.records import Row
 
 
 class Entrant(NamedTuple):
@@ -23,7 +23,7 @@ class Entrant(NamedTuple):
         return self.runs[0].config
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Row]:
         """The rows of all its seeds."""
         return [row for run in self.runs for row in run.metrics]
 
@@ -42,17 +42,22 @@ class Entrant(NamedTuple):
         """The seeds that have ended an episode."""
         return sorted({row["seed"] for row in self.metrics})
 
-    def path(self, seed: int) -> pathlib.Path:
-        """The workdir that holds a seed."""
-        return next(run.path for run in self.runs if any(r["seed"] == seed for r in run.metrics))
+    def run(self, seed: int) -> Workdir:
+        """The records that hold a seed."""
+        return next(run for run in self.runs if any(r["seed"] == seed for r in run.metrics))
 
     def curve(self, field: str = "test_accuracy") -> dict[int, dict[int, float]]:
         """Returns {seed: {label count: field}}, without rows where it is null or absent."""
-        found: dict[int, dict[int, float]] = {}
-        for row in self.metrics:
-            if row.get(field) is not None:
-                found.setdefault(row["seed"], {})[row["num_labeled"]] = float(row[field])
-        return found
+        return curve_of(self.metrics, field)
+
+
+def curve_of(metrics: Sequence[Row], field: str) -> dict[int, dict[int, float]]:
+    """Returns {seed: {label count: field}}, without rows where it is null or absent."""
+    found: dict[int, dict[int, float]] = {}
+    for row in metrics:
+        if row.get(field) is not None:
+            found.setdefault(row["seed"], {})[row["num_labeled"]] = float(row[field])
+    return found
 
 
 def gather(runs: Sequence[Workdir]) -> list[Entrant]:
@@ -63,13 +68,13 @@ def gather(runs: Sequence[Workdir]) -> list[Entrant]:
     that have not ended an episode yet are left out.
 
     Raises:
-      ReportError: different data, nothing to show yet, or the same seed twice.
+      UsageError: different data, nothing to show yet, or the same seed twice.
     """
     check_same_data(runs)
     shown = [run for run in runs if run.metrics]
     if not shown:
         where = ", ".join(str(run.path) for run in runs)
-        raise ReportError(f"There is nothing to report yet: no episode has ended in {where}.")
+        raise UsageError(f"There is nothing to report yet: no episode has ended in {where}.")
     groups: dict[tuple[tuple[str, str], ...], list[Workdir]] = {}
     for run in shown:
         groups.setdefault(tuple(sorted(_settings(run.config).items())), []).append(run)
@@ -83,7 +88,7 @@ def gather(runs: Sequence[Workdir]) -> list[Entrant]:
         for run in entrant.runs:
             for seed in {row["seed"] for row in run.metrics}:
                 if seed in owner:
-                    raise ReportError(
+                    raise UsageError(
                         f"Seed {seed} of {entrant.name} is in {owner[seed]} and in {run.path}; "
                         "name only one of them."
                     )
@@ -104,7 +109,7 @@ def differing(entrants: Sequence[Entrant]) -> dict[str, list[Any]]:
     }
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+def _settings(config: dict[str, Any]) -> dict[str, str]:
     """Returns the settings that make a strategy what it is, in the one form to compare them in.
 
     As JSON, so that True is not 1, but with 1 for 1.0; without those that are null, which is what
@@ -112,7 +117,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     """
     return {
         field: json.dumps(_whole(value))
-        for field, value in config.items()
+        for field, value in (ABSENT | config).items()
         if field not in INCIDENTAL and value is not None
     }
 
@@ -123,7 +128,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _name(config: Mapping[str, Any], all_configs: Sequence[Mapping[str, Any]]) -> str:
+def _name(config: dict[str, Any], all_configs: Sequence[dict[str, Any]]) -> str:
     mine = _settings(config)
     rivals = [_settings(each) for each in all_configs if each["strategy"] == config["strategy"]]
     apart = [
@@ -131,9 +136,7 @@ def _name(config: Mapping[str, Any], all_configs: Sequence[Mapping[str, Any]]) -
         for field in sorted({field for rival in rivals for field in rival} - {EMBEDDING})
         if any(rival.get(field) != mine.get(field) for rival in rivals)
     ]
-    embedding = str(config[EMBEDDING]) if EMBEDDING in mine else ""
-    if embedding.endswith(".npy"):
-        embedding = pathlib.PurePath(embedding).stem
+    embedding = embedding_name(str(config[EMBEDDING])) if EMBEDDING in mine else ""
     return (
         config["strategy"]
         + (f"@{embedding}" if embedding else "")

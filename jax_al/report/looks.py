@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
+from jax_al.errors import UsageError
 from jax_al.report.entrants import Entrant
-from jax_al.report.errors import ReportError
 from jax_al.report.look_files import Look, Pool, look_files, read_look, read_map, read_pool
 
 Found = TypeVar("Found")
@@ -27,6 +27,7 @@ THUMBNAIL = 48  # pixels a side at most
 SMALL_THUMBNAIL = 32  # where many strategies share the room
 MANY = 4
 FIGURES = 4  # significant ones of a score
+NAMED = 12  # picks of an episode that are named where there are no images
 
 
 class Looks(NamedTuple):
@@ -40,7 +41,7 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
     """Reads looks/ of all entrants. What cannot be read is left out, and told.
 
     Raises:
-      ReportError: pools differ.
+      UsageError: pools differ.
     """
     notes: list[str] = []
     pool = _common_pool(entrants, notes)
@@ -51,7 +52,7 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         (entrant, entrant.seeds[rank])
         for rank in range(max(len(entrant.seeds) for entrant in entrants))
         for entrant in entrants
-        if rank < len(entrant.seeds) and _look_directory(entrant, entrant.seeds[rank]).is_dir()
+        if rank < len(entrant.seeds) and _looks(entrant, entrant.seeds[rank]).is_dir()
     ]
     sharing = max(1, len({entrant.name for entrant, _ in ranked}))
     room = max(1, MAP_BYTES * 3 // 4 // 4 // sharing)  # points: x and y in 2 bytes each
@@ -85,9 +86,17 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         )
     if not strategies:
         return Looks(None, notes)
-    width = np.uint8 if len(pool.class_names) < 256 else np.uint16
+    entries = [entry for seeds in strategies.values() for entry in seeds.values()]
+    galleries = [entry["gallery"] for entry in entries if "gallery" in entry]
+    has_images = not galleries or any(gallery["sprite"] for gallery in galleries)
+    if not has_images:
+        notes.append("There are no images on record, so the picks are named.")
+    if (pool.labels < 0).any():
+        notes.append("The true class is not known of every point.")
+    width = np.uint8 if len(pool.class_names) < 255 else np.uint16  # -1 becomes the largest
     data = {
         "classes": pool.class_names,
+        "images": has_images,
         "labels": _text(pool.labels[kept].astype(width)),
         "labelBytes": width().itemsize,
         "strategies": strategies,
@@ -100,8 +109,8 @@ def _entry(
 ) -> dict[str, Any]:
     """Returns the map, the picks and the gallery of one seed; empty if it has neither."""
     entry: dict[str, Any] = {}
-    path = entrant.path(seed)
-    found = _or_note(functools.partial(read_map, path, seed, pool), notes)
+    place = _looks(entrant, seed)
+    found = _or_note(functools.partial(read_map, place, pool), notes)
     if found is not None:
         points, embedding = found
         entry |= _coordinates(points[kept]) | {"embedding": embedding}
@@ -111,7 +120,7 @@ def _entry(
         }
     looks = {
         episode: look
-        for episode, file in look_files(path, seed).items()
+        for episode, file in look_files(place).items()
         if (look := _or_note(functools.partial(read_look, file, pool), notes)) is not None
     }
     if looks:
@@ -121,14 +130,14 @@ def _entry(
 
 def _common_pool(entrants: Sequence[Entrant], notes: list[str]) -> Pool | None:
     common, where = None, None
-    for run in (run for entrant in entrants for run in entrant.runs):
-        pool = _or_note(functools.partial(read_pool, run.path), notes)
+    for path in dict.fromkeys(run.path for entrant in entrants for run in entrant.runs):
+        pool = _or_note(functools.partial(read_pool, path), notes)
         if pool is None:
             continue
         if common is None:
-            common, where = pool, run.path
+            common, where = pool, path
         elif not np.array_equal(pool.index, common.index):
-            raise ReportError(f"looks/pool.npz differs between {where} and {run.path}.")
+            raise UsageError(f"looks/pool.npz differs between {where} and {path}.")
     return common
 
 
@@ -136,7 +145,7 @@ def _or_note(read: Callable[[], Found | None], notes: list[str]) -> Found | None
     """Returns what is read; where that fails, None, and the reason goes to the notes."""
     try:
         return read()
-    except ReportError as error:
+    except UsageError as error:
         notes.append(f"{error} It is left out.")
         return None
 
@@ -164,8 +173,8 @@ def _fitting(
     return fitting, np.sort(np.concatenate([bought, some]))
 
 
-def _look_directory(entrant: Entrant, seed: int) -> pathlib.Path:
-    return entrant.path(seed) / "looks" / f"seed_{seed}"
+def _looks(entrant: Entrant, seed: int) -> pathlib.Path:
+    return entrant.run(seed).looks(seed)
 
 
 def _coordinates(points: np.ndarray) -> dict[str, str]:
@@ -177,10 +186,10 @@ def _coordinates(points: np.ndarray) -> dict[str, str]:
 
 
 def _gallery(looks: dict[int, Look], pool: Pool, size: int) -> dict[str, Any]:
-    """Returns one picture with all thumbnails, a line per episode, and what is known of each."""
-    tiles, episodes = {}, {}
+    """Returns what is known of the first picks of each episode, and their thumbnails."""
+    episodes = {}
     for line, (episode, look) in enumerate(sorted(looks.items())):
-        rows = look.rows[: len(look.images)]
+        rows = look.rows[: NAMED if look.images is None else len(look.images)]
         episodes[episode] = {
             "line": line,
             "index": [int(i) for i in pool.index[rows]],
@@ -191,22 +200,28 @@ def _gallery(looks: dict[int, Look], pool: Pool, size: int) -> dict[str, Any]:
                 for score in look.score[: len(rows)]
             ],
         }
-        tiles[line] = [_thumbnail(image, size) for image in look.images]
-    columns = max(1, max(len(line) for line in tiles.values()))
-    first = next((tile for line in tiles.values() for tile in line), Image.new("L", (1, 1)))
-    width, height = first.size
+        if look.images is None and pool.ids:
+            episodes[episode]["id"] = [pool.ids[row] for row in rows]
+    images = [look.images for _, look in sorted(looks.items())]
+    return {"episodes": episodes, "sprite": _sprite(images, size)}
+
+
+def _sprite(images: Sequence[np.ndarray | None], size: int) -> dict[str, Any] | None:
+    """Returns one picture with all thumbnails, a line per episode; None if there are none."""
+    tiles = [[] if some is None else [_thumbnail(image, size) for image in some] for some in images]
+    first = next((tile for line in tiles for tile in line), None)
+    if first is None:
+        return None
+    columns, (width, height) = max(map(len, tiles)), first.size
     sheet = Image.new("RGB", (columns * width, len(tiles) * height))
-    for line, images in tiles.items():
-        for column, image in enumerate(images):
+    for line, some in enumerate(tiles):
+        for column, image in enumerate(some):
             sheet.paste(image, (column * width, line * height))
     file = io.BytesIO()
     # 256 colors for the whole sheet: a third of the weight, and nothing that an eye would miss.
     sheet.quantize(256, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-    return {
-        "episodes": episodes,
-        "sprite": {"uri": uri, "columns": columns, "lines": len(tiles), "ratio": height / width},
-    }
+    return {"uri": uri, "columns": columns, "lines": len(tiles), "ratio": height / width}
 
 
 def _thumbnail(image: np.ndarray, size: int) -> Image.Image:

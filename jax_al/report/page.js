@@ -215,7 +215,7 @@
       return {
         type: gl, mode: "markers", name, marker,
         x: rows.map((row) => x[row]), y: rows.map((row) => y[row]),
-        text: rows.map((row) => plainClasses[labels[row]]),
+        text: rows.map((row) => plainClasses[labels[row]] ?? "class unknown"),
         hovertemplate: "%{text}<extra>" + name + "</extra>",
       };
     }
@@ -254,7 +254,7 @@
       byId("plot-map").setAttribute("aria-label",
         `2-D map of the pool: ${earlier.length} points labeled before, ${now.length} picked now.`);
       byId("map-caption").textContent =
-        `Each point is an image of the pool; near ones have similar embeddings ` +
+        `Each point is an ${looks.images ? "image" : "example"} of the pool; near ones have similar embeddings ` +
         `(${entry.embedding}). ${earlier.length.toLocaleString("en")} labeled ` +
         `before, ${now.length.toLocaleString("en")} picked now.`;
       Plotly.react("plot-map", traces, layout, config);
@@ -267,38 +267,45 @@
       const found = gallery.episodes[episode], { sprite } = gallery;
       const items = !found ? [] : found.label.map((label, k) => {
         const item = document.createElement("li"), thumb = document.createElement("span");
-        const right = looks.classes[label];
+        const right = looks.classes[label]; // undefined where nobody knows
         const said = found.predicted[k] < 0 ? null : looks.classes[found.predicted[k]];
-        thumb.className = "thumb";
-        thumb.setAttribute("role", "img");
-        thumb.setAttribute("aria-label", `Pick ${k + 1}: ${right}`);
-        thumb.style.height = `${96 * sprite.ratio}px`;
-        thumb.style.backgroundSize = `${sprite.columns * 100}% ${sprite.lines * 100}%`;
-        thumb.style.backgroundPosition =
-          `${sprite.columns > 1 ? k * 100 / (sprite.columns - 1) : 0}% ` +
-          `${sprite.lines > 1 ? found.line * 100 / (sprite.lines - 1) : 0}%`;
+        if (sprite) {
+          thumb.className = "thumb";
+          thumb.setAttribute("role", "img");
+          thumb.setAttribute("aria-label", `Pick ${k + 1}: ${right ?? "class unknown"}`);
+          thumb.style.height = `${96 * sprite.ratio}px`;
+          thumb.style.backgroundSize = `${sprite.columns * 100}% ${sprite.lines * 100}%`;
+          thumb.style.backgroundPosition =
+            `${sprite.columns > 1 ? k * 100 / (sprite.columns - 1) : 0}% ` +
+            `${sprite.lines > 1 ? found.line * 100 / (sprite.lines - 1) : 0}%`;
+          item.append(thumb);
+        }
         const title = document.createElement("strong");
-        title.textContent = right;
-        item.append(thumb, title);
+        title.textContent = right ?? "class unknown";
+        item.append(title);
         const add = (text, className) => {
           const line = document.createElement("span");
           line.textContent = text;
           line.className = className || "";
           item.append(document.createElement("br"), line);
         };
-        if (said !== null) add(said === right ? "✓ predicted" : `✗ predicted ${said}`,
+        if (found.id) add(found.id[k]);
+        if (said !== null && right === undefined) add(`predicted ${said}`);
+        else if (said !== null) add(said === right ? "✓ predicted" : `✗ predicted ${said}`,
           said === right ? "" : "wrong");
         if (found.score[k] !== null) add(`score ${found.score[k]}`);
         add(`#${k + 1}, index ${found.index[k]}`);
         return item;
       });
-      byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
+      if (sprite) byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
       byId("gallery").replaceChildren(...items);
-      const missed = found ? found.predicted.filter((p, k) => p >= 0 && p !== found.label[k]).length : 0;
-      const known = found ? found.predicted.filter((p) => p >= 0).length : 0;
+      const told = !found ? [] : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0);
+      const missed = !found ? 0
+        : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0 && p !== found.label[k]).length;
+      const isTold = found && found.label.some((label) => label >= 0);
       byId("gallery-caption").textContent = !found ? "No pictures of this episode."
-        : `The first ${found.label.length}, in pick order, with their true class` +
-          (known ? `; the network was wrong on ${missed} of ${known}.` : ".");
+        : `The first ${found.label.length}, in pick order` + (isTold ? ", with their true class" : "") +
+          (told.length ? `; the network was wrong on ${missed} of ${told.length}.` : ".");
     }
 
     function redraw() {

@@ -1,81 +1,180 @@
-"""Pictures of a run. Takes plain rows and arrays, so it works on any run's files."""
+"""Pictures by matplotlib: lines of a chart, and the two that every run has at its root.
+
+curve.png is the chart of accuracies that the page shows too; picks.png a contact sheet.
+"""
 
 import io
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-Row = Mapping[str, Any]
+from jax_al.report.charts import Chart, accuracy_chart
+from jax_al.report.entrants import curve_of
+from jax_al.report.look_files import Pool, read_pool
+from jax_al.report.styles import FEW, GRAY, Style, make_styles
+from jax_al.report.wording import seeds
+from jax_al.report.workdirs import Workdir, read
+from jax_al.session.records import Pick, Row, read_picks, write_atomically
+
+PICTURED = 12  # images in a line of the contact sheet
 
 
 class Sheet(NamedTuple):
     """One line of the contact sheet: some of the images an episode bought."""
 
     title: str
-    images: np.ndarray  # uint8 [K, H, W, channels]
-    class_names: Sequence[str]  # [K]
+    images: list[np.ndarray]  # uint8 [H, W, channels] each, K of them
+    class_names: list[str]  # [K]
 
 
-class CurvePoint(NamedTuple):
-    """A metric at one label count, over the seeds that have reached it."""
+def draw(
+    root: pathlib.Path, show: Callable[[int], np.ndarray | str | None]
+) -> dict[str, pathlib.Path]:
+    """Draws curve.png and picks.png of a run of the new layout, from its files.
 
-    num_labeled: int
-    mean: float
-    std: float  # sample standard deviation (n - 1), nan for one seed
-    num_seeds: int
+    Args:
+      root: of the run.
+      show: returns what a person would look at of a row of the pool: an image uint8
+        [H, W, channels], or text or nothing, of which there is no contact sheet.
 
+    Returns:
+      {"curve": path, "picks": path}, without what there is nothing to draw of.
 
-def learning_curve(metrics: Sequence[Row], field: str = "test_accuracy") -> list[CurvePoint]:
-    """Returns mean and spread of `field` at each label count, in order."""
-    by_count: dict[int, list[float]] = {}
-    for row in metrics:
-        by_count.setdefault(row["num_labeled"], []).append(row[field])
-    return [
-        CurvePoint(
-            count,
-            float(np.mean(values)),
-            float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
-            len(values),
+    Raises:
+      UsageError: a file of the run cannot be read.
+    """
+    runs, pool = read(root), read_pool(root)
+    data, first_seed = runs[0].config["data.name"], runs[0].config["seed"]
+    drawn = {}
+    if any(row["test_accuracy"] is not None for run in runs for row in run.metrics):
+        drawn["curve"] = root / "curve.png"
+        plot_curves(drawn["curve"], {run.title: run.metrics for run in runs if run.metrics}, data)
+    picks = [pick for pick in read_picks(root / "picks.csv") if pick.seed == first_seed]
+    sheets = [] if pool is None else _sheets(runs, picks, pool, show)
+    if any(sheet.images for sheet in sheets):
+        what = f"{runs[0].title}: first picks of each episode"
+        if len(runs) > 1:
+            what = "first picks of each strategy's first query"
+        drawn["picks"] = root / "picks.png"
+        plot_picks(
+            drawn["picks"], sheets, f"{data}, {what} of seed {first_seed}, with their classes"
         )
-        for count, values in sorted(by_count.items())
-    ]
+    return drawn
+
+
+def _sheets(
+    runs: Sequence[Workdir],
+    picks: Sequence[Pick],
+    pool: Pool,
+    show: Callable[[int], np.ndarray | str | None],
+) -> list[Sheet]:
+    """Returns a line per episode; of several strategies but one each, of their first query.
+
+    By then all have the same network, so the lines show how they differ.
+    """
+    sheets = []
+    for run in runs:
+        mine = [pick for pick in picks if run.name in (None, pick.strategy)]
+        episodes = sorted({pick.episode for pick in mine})
+        if len(runs) > 1:
+            episodes = [episode for episode in episodes if episode][:1]
+        for episode in episodes:
+            bought = [pick for pick in mine if pick.episode == episode]
+            title = run.title if len(runs) > 1 else f"episode {episode}" if episode else "initial"
+            if len(bought) > PICTURED:
+                title += f"\n{PICTURED} of {len(bought)}"
+            sheets.append(_sheet(title, bought[:PICTURED], pool, show))
+    return sheets
+
+
+def _sheet(
+    title: str,
+    picks: Sequence[Pick],
+    pool: Pool,
+    show: Callable[[int], np.ndarray | str | None],
+) -> Sheet:
+    sheet = Sheet(title, [], [])
+    for pick in picks:
+        for row in pool.rows([pick.index]):  # one, or none if it is not in the pool
+            image = show(int(row))
+            if isinstance(image, np.ndarray):
+                sheet.images.append(image)
+                is_known = pick.label < len(pool.class_names)  # else the class came later
+                sheet.class_names.append(
+                    pool.class_names[pick.label] if is_known else f"class {pick.label}"
+                )
+    return sheet
 
 
 def plot_curves(path: pathlib.Path, runs: Mapping[str, Sequence[Row]], title: str) -> None:
-    """Draws test accuracy against labels: a line per run, mean and standard deviation over seeds.
+    """Draws test accuracy against labels: a line per run, mean and 95% interval over seeds.
 
     Args:
       path: where the PNG goes.
       runs: the rows of metrics.jsonl by the name the legend shall show.
       title: above the picture.
     """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    curves = {}
+    for name, metrics in runs.items():
+        curve = curve_of(metrics, "test_accuracy")
+        curves[f"{name} ({seeds(len(curve))})"] = curve
+    chart = accuracy_chart(curves)
+    spread = " (mean, 95% interval)" if chart.has_intervals else ""
+    chart = chart._replace(title=title, ylabel=chart.ylabel + spread)
+    _save(line_picture(chart, make_styles(list(curves), None), ()), path)
+
+
+def line_picture(chart: Chart, styles: Mapping[str, Style], others: Collection[str]) -> Figure:
+    """Returns the picture of a chart, in which `others` are but thin gray lines."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
-    markers = "osD^vP*X"
-    for (name, metrics), marker in zip(runs.items(), markers * len(runs), strict=False):
-        curve = learning_curve(metrics)
-        counts = [point.num_labeled for point in curve]
-        means = np.array([point.mean for point in curve])
-        spread = np.nan_to_num([point.std for point in curve])
-        num_seeds = len({row["seed"] for row in metrics})
-        label = f"{name} ({num_seeds} seed{'s' if num_seeds > 1 else ''})"
-        (line,) = axes.plot(counts, means, marker=marker, markersize=5, label=label)
-        if num_seeds > 1:
-            axes.fill_between(
-                counts, means - spread, means + spread, color=line.get_color(), alpha=0.18, lw=0
-            )
-    axes.set_xlabel("labels")
+    if chart.zero:
+        axes.axhline(0, color=GRAY, lw=1)
+    free = list(styles.values())
+    named = [line for line in chart.lines if line.name not in others]
+    for line in chart.lines:
+        if line.name in others:
+            faint(axes, [point.x for point in line.points], [p.value[0] for p in line.points])
+    for k, line in enumerate(named):
+        style = styles.get(line.name, free[k % len(free)])
+        x = [point.x for point in line.points]
+        y = [point.value.estimate for point in line.points]
+        axes.plot(
+            x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1], markersize=5,
+            label=line.name, markerfacecolor="none" if chart.zero else None,
+        )  # fmt: skip
+        strong = [point for point in line.points if point.strong]
+        axes.plot(
+            [p.x for p in strong], [p.value.estimate for p in strong], style.marker[1],
+            color=style.color, markersize=5,
+        )  # fmt: skip
+        if len(named) <= FEW:
+            low = [point.value.low for point in line.points]
+            high = [point.value.high for point in line.points]
+            axes.fill_between(x, low, high, color=style.color, alpha=0.15, lw=0)
+    axes.set(xlabel=chart.xlabel, ylabel=chart.ylabel, title=chart.title)
     axes.xaxis.set_major_locator(whole_ticks())
-    several = any(len({row["seed"] for row in metrics}) > 1 for metrics in runs.values())
-    axes.set_ylabel("test accuracy" + (" (mean ± standard deviation)" if several else ""))
-    axes.set_title(title)
+    if chart.whole:
+        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    _save(figure, path)
+    legend(axes, len(chart.lines) - len(named))
+    return figure
+
+
+def faint(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """Draws a line that is one of many others."""
+    axes.plot(x, y, color=GRAY, alpha=0.35, lw=0.8, zorder=1)
+
+
+def legend(axes: Axes, num_faint: int) -> None:
+    """Names the lines; those that are `faint` are but counted."""
+    title = f"thin: {num_faint} others" if num_faint else None
+    axes.legend(fontsize=8, title=title, title_fontsize=8)
 
 
 def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
@@ -111,14 +210,7 @@ def whole_ticks() -> MaxNLocator:
     return MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
 
 
-def replace_file(path: pathlib.Path, content: bytes) -> None:
-    """Replaces a file: a reader (or a kill) never meets half of it."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def _save(figure: Figure, path: pathlib.Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=130)
-    replace_file(path, content.getvalue())
+    write_atomically(path, content.getvalue())

@@ -19,8 +19,10 @@ from jax_al.report.markup import links, shade, table, text
 from jax_al.report.styles import LEGEND
 from jax_al.report.tables import Standing, Tables, verdict
 from jax_al.report.wording import DASH, between, number, p_value, seeds, signed
+from jax_al.report.workdirs import Workdir
 
 DIFFERS = {True: "yes", False: "no", None: "not tested"}
+NOT_REPEATED = ("layout", "part", "scheduler", "seed_axis", "seeds_at_once")
 AGAIN = pathlib.PurePath("runs", "again")  # where the commands on the page repeat runs
 
 
@@ -252,10 +254,13 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
             "come from a setting.</p>"
             + table("Settings that differ", ["field", *(e.name for e in entrants)], rows)
         )
-    places = places_again([run.path for entrant in entrants for run in entrant.runs])
+    runs = [run for entrant in entrants for run in entrant.runs]
+    places = places_again([_place(run, runs) for run in runs])
     for entrant in entrants:
         where = ", ".join(str(run.path) for run in entrant.runs)
-        commands = "\n".join(command(run.config, str(places[run.path])) for run in entrant.runs)
+        commands = "\n".join(
+            command(run.config, str(places[_place(run, runs)])) for run in entrant.runs
+        )
         fields = json.dumps(entrant.config, indent=2)
         parts.append(
             f"<details><summary>{text(entrant.name)}: {seeds(len(entrant.seeds))}, "
@@ -271,6 +276,12 @@ def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
     return "".join(parts)
 
 
+def _place(run: Workdir, runs: Sequence[Workdir]) -> pathlib.Path:
+    """Returns a path of its own for the run: strategies of one directory are repeated alone."""
+    shared = sum(other.path == run.path for other in runs) > 1
+    return run.path / run.title if shared else run.path
+
+
 def places_again(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, pathlib.PurePath]:
     """Returns a workdir to repeat each run in, by as few of its last names as tell them apart."""
     parts = {path: path.resolve().relative_to(path.resolve().anchor).parts for path in paths}
@@ -282,11 +293,14 @@ def places_again(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, pathlib.Pu
 
 
 def command(config: Mapping[str, Any], workdir: str) -> str:
-    """Returns the command that repeats a run in `workdir`, with every field that is not None."""
+    """Returns the command that repeats a run in `workdir`, with every field that is not None.
+
+    Without those that are of one machine or one start, or that only old runs had.
+    """
     words = ["python", "launch.py", "--config=configs/default.py", f"--workdir={workdir}"]
     for field, value in config.items():
         is_option = field.startswith("strategy_args.")  # whose default may be other than None
-        if value is not None or is_option:
+        if field not in NOT_REPEATED and (value is not None or is_option):
             words.append(f"--config.{field}={_written(value, is_option)}")
     return shlex.join(words)
 

@@ -100,10 +100,14 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
 
 def verdict(tables: Tables) -> list[str]:
     """Returns the honest sentences at the top: what can be said, what cannot, and from how much."""
-    if tables.reference is None:
+    reference, missing = tables.reference, []
+    if not any(reach.num_seeds for reach in tables.reach):
+        missing.append("No test accuracy is on record, so there are no curves of it.")
+    if reference is None:
         only = tables.standings[0]
-        return [f"One strategy, {only.name}: nothing to compare it with."]
-    reference = tables.reference
+        return [f"One strategy, {only.name}: nothing to compare it with.", *missing]
+    if missing:
+        return [f"Nothing can be said yet of any strategy against {reference}.", *missing]
     groups: dict[str, list[Standing]] = {"better": [], "worse": [], "open": [], "untested": []}
     for standing in tables.standings:
         if standing.difference is not None:
@@ -202,7 +206,10 @@ def _targets(curves: Mapping[str, Curve], reference: str | None) -> list[tuple[s
         for scores in curve.values():
             for count, score in scores.items():
                 by_count.setdefault(count, []).append(score)
-        means[name] = [float(np.mean(by_count[count])) for count in sorted(by_count)]
+        if by_count:
+            means[name] = [float(np.mean(by_count[count])) for count in sorted(by_count)]
+    if not means:
+        return []
     start = max(values[0] for values in means.values())
     best = max(max(values) for values in means.values())
     targets = []
@@ -212,7 +219,7 @@ def _targets(curves: Mapping[str, Curve], reference: str | None) -> list[tuple[s
         first = math.floor(start / step) + 1
         round_ones = [k * step for k in range(first, math.floor(best / step + 1e-9) + 1)]
         targets = [(f"{value:.1%}", value) for value in round_ones]
-    if reference is not None:
+    if reference in means:
         end = means[reference][-1]
         targets.append((f"{end:.1%}, where {reference} ends", end))
     return targets

@@ -5,23 +5,23 @@ import csv
 import io
 import math
 import pathlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jax_al.errors import UsageError
 from jax_al.report.charts import Chart, seconds
+from jax_al.report.configs import flat
 from jax_al.report.entrants import Entrant
-from jax_al.report.errors import ReportError
 from jax_al.report.look_files import Pool, read_map, read_pool
-from jax_al.report.pictures import replace_file, whole_ticks
-from jax_al.report.styles import COLORS, FEW, GRAY, Style
+from jax_al.report.pictures import faint, legend, line_picture, whole_ticks
+from jax_al.report.styles import COLORS, GRAY, Style
 from jax_al.report.tables import Tables
 from jax_al.report.wording import DASH
-from jax_al.report.workdirs import flat
+from jax_al.session.records import write_atomically
 
 HATCHES = ("", "//", "..", "xx", "\\\\", "++")
 
@@ -63,52 +63,6 @@ def write_files(
     picture = _maps([entrant for entrant in entrants if entrant.name not in tables.others])
     if picture is not None:
         _save(picture, directory / "map")
-
-
-def line_picture(chart: Chart, styles: Mapping[str, Style], others: Collection[str]) -> Figure:
-    """Returns the picture of a chart, in which `others` are but thin gray lines."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    if chart.zero:
-        axes.axhline(0, color=GRAY, lw=1)
-    free = list(styles.values())
-    named = [line for line in chart.lines if line.name not in others]
-    for line in chart.lines:
-        if line.name in others:
-            _faint(axes, [point.x for point in line.points], [p.value[0] for p in line.points])
-    for k, line in enumerate(named):
-        style = styles.get(line.name, free[k % len(free)])
-        x = [point.x for point in line.points]
-        y = [point.value.estimate for point in line.points]
-        axes.plot(
-            x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1], markersize=5,
-            label=line.name, markerfacecolor="none" if chart.zero else None,
-        )  # fmt: skip
-        strong = [point for point in line.points if point.strong]
-        axes.plot(
-            [p.x for p in strong], [p.value.estimate for p in strong], style.marker[1],
-            color=style.color, markersize=5,
-        )  # fmt: skip
-        if len(named) <= FEW:
-            low = [point.value.low for point in line.points]
-            high = [point.value.high for point in line.points]
-            axes.fill_between(x, low, high, color=style.color, alpha=0.15, lw=0)
-    axes.set(xlabel=chart.xlabel, ylabel=chart.ylabel, title=chart.title)
-    axes.xaxis.set_major_locator(whole_ticks())
-    if chart.whole:
-        axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
-    _legend(axes, len(chart.lines) - len(named))
-    return figure
-
-
-def _faint(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
-    axes.plot(x, y, color=GRAY, alpha=0.35, lw=0.8, zorder=1)
-
-
-def _legend(axes: Axes, num_faint: int) -> None:
-    title = f"thin: {num_faint} others" if num_faint else None
-    axes.legend(fontsize=8, title=title, title_fontsize=8)
 
 
 def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
@@ -155,7 +109,7 @@ def _reach(tables: Tables, styles: Mapping[str, Style]) -> Figure:
         shown = [(value, labels) for value, labels in points if labels is not None]
         x, y = [value for value, _ in shown], [labels for _, labels in shown]
         if reach.name in tables.others:
-            _faint(axes, x, y)
+            faint(axes, x, y)
             continue
         axes.plot(
             x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1],
@@ -163,7 +117,7 @@ def _reach(tables: Tables, styles: Mapping[str, Style]) -> Figure:
         )  # fmt: skip
     axes.set(xlabel="test accuracy to reach", ylabel="labels needed (median over seeds)")
     axes.grid(alpha=0.3)
-    _legend(axes, len(tables.others))
+    legend(axes, len(tables.others))
     return figure
 
 
@@ -189,9 +143,10 @@ def _maps(entrants: Sequence[Entrant]) -> Figure | None:
     shown = []
     for entrant in entrants:
         seed = entrant.seeds[0]
-        with contextlib.suppress(ReportError):  # the page tells what is damaged
-            pool = read_pool(entrant.path(seed))
-            found = None if pool is None else read_map(entrant.path(seed), seed, pool)
+        run = entrant.run(seed)
+        with contextlib.suppress(UsageError):  # the page tells what is damaged
+            pool = read_pool(run.path)
+            found = None if pool is None else read_map(run.looks(seed), pool)
             if pool is not None and found is not None:
                 shown.append((entrant, seed, found[0], pool))
     if not shown:
@@ -269,7 +224,10 @@ def _episode_rows(entrants: Sequence[Entrant]) -> Iterable[Sequence[Any]]:
     rows = [(entrant.name, flat(row)) for entrant in entrants for row in entrant.metrics]
     fields = list(
         dict.fromkeys(
-            field for _, row in rows for field, value in row.items() if not isinstance(value, list)
+            field
+            for _, row in rows
+            for field, value in row.items()
+            if field != "strategy" and not isinstance(value, list)
         )
     )
     yield ["strategy", *fields, "seconds"]
@@ -282,7 +240,7 @@ def _write_csv(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
         writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in row])
-    replace_file(path, text.getvalue().encode())
+    write_atomically(path, text.getvalue().encode())
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
@@ -291,4 +249,4 @@ def _save(figure: Figure, path: pathlib.Path) -> None:
         for kind, metadata in (("png", None), ("svg", {"Date": None})):
             content = io.BytesIO()
             figure.savefig(content, format=kind, dpi=130, metadata=metadata)
-            replace_file(path.with_suffix(f".{kind}"), content.getvalue())
+            write_atomically(path.with_suffix(f".{kind}"), content.getvalue())

@@ -1,55 +1,62 @@
 """Reads what runs have left on disk: config.json, metrics.jsonl and picks.csv.
 
-A run may be going on while it is read: a partial last line is not there yet.
+Two layouts are read. A workdir of the old one has a single strategy; the root of a new one has all
+parts of a run, each a strategy and a seed. A run may be going on while it is read: a part that has
+not been merged to the root yet is read from its own files.
 """
 
-import csv
-import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jax_al.report.errors import ReportError
+from jax_al.errors import UsageError
+from jax_al.report.configs import DATA_FIELDS, alone, is_count, read_config
 from jax_al.report.look_files import read_pool
+from jax_al.session.records import (
+    Pick,
+    Row,
+    key_of,
+    metrics_lines,
+    part_directories,
+    read_picks,
+)
 
-# What makes two runs runs on the same data; where it lies does not matter.
-DATA_FIELDS = (
-    "data.name",
-    "data.pool_splits",
-    "data.pool_size",
-    "data.test_split",
-    "data.test_size",
-    "data.image_size",
-)
-# What may differ between runs of one strategy without making it another.
-INCIDENTAL = (
-    "seed",
-    "num_seeds",
-    "seeds_at_once",
-    "max_episodes",
-    "keep_checkpoints",
-    "data.data_dir",
-    "data.cache_dir",
-    "wandb.mode",
-    "wandb.project",
-)
-# Of config.json and of a row of metrics.jsonl, what no report can do without.
-TEXTS, COUNTS = ("strategy", "data.name"), ("seed", "num_seeds", "max_episodes")
+# Of a row of metrics.jsonl, what no report can do without.
 ROW_COUNTS = ("seed", "episode", "num_labeled")
 # What is drawn of a row if it is a number, as are all fields of this prefix.
 NUMBERS, SECONDS = ("test_nll", "test_ece", "cover_radius", "near_duplicate_share"), "seconds_"
 LARGEST = 1e100  # a number beyond it is no measurement, and overflows in a sum of squares
 
 
-class Workdir(NamedTuple):
-    """The records of one run."""
+class Line(NamedTuple):
+    """A row of metrics.jsonl and where it stands."""
 
     path: pathlib.Path
-    config: dict[str, Any]  # flat: {"data.name": ...}
-    metrics: list[dict[str, Any]]  # by seed and episode
+    number: int  # from 1
+    row: Row
+
+
+class Workdir(NamedTuple):
+    """The records of one strategy in one directory."""
+
+    path: pathlib.Path
+    name: str | None  # of its parts; None in the old layout
+    config: dict[str, Any]  # flat: {"data.name": ...}, as if the strategy had run alone
+    metrics: list[Row]  # by seed and episode
     picks: dict[int, dict[int, list[int]]]  # {seed: {episode: indices in pick order}}
     pool_size: int | None  # N, None where the run has left no looks/
     notes: list[str]  # what was left out, a sentence each
+
+    @property
+    def title(self) -> str:
+        """What it is called where it stands alone."""
+        return self.name or self.config["strategy"]
+
+    def looks(self, seed: int) -> pathlib.Path:
+        """Returns the directory of what there is to see of a seed."""
+        if self.name is None:
+            return self.path / "looks" / f"seed_{seed}"
+        return self.path / "parts" / self.name / f"seed_{seed}" / "looks"
 
     @property
     def finished(self) -> bool:
@@ -74,101 +81,130 @@ def find(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     """Returns the workdirs among `paths` and the directories in them, one level down.
 
     Raises:
-      ReportError: a path does not exist, or is neither a workdir nor holds one.
+      UsageError: a path does not exist, or is neither a workdir nor holds one.
     """
     found: list[pathlib.Path] = []
     for path in paths:
         if not path.is_dir():
-            raise ReportError(f"{path} is not a directory.")
+            raise UsageError(f"{path} is not a directory.")
         inside = sorted(config.parent for config in path.glob("*/config.json"))
         if (path / "config.json").is_file() and ((path / "metrics.jsonl").exists() or not inside):
             inside = [path]
         if not inside:
-            raise ReportError(f"{path} holds no run: there is no config.json in it or below it.")
+            raise UsageError(f"{path} holds no run: there is no config.json in it or below it.")
         found += [each for each in inside if each not in found]
     return found
 
 
-def read(path: pathlib.Path) -> Workdir:
-    """Reads one workdir; `metrics` is empty if no episode has ended yet.
+def read(path: pathlib.Path) -> list[Workdir]:
+    """Reads one workdir, by strategy; `metrics` is empty where no episode has ended yet.
 
     Raises:
-      ReportError: a file cannot be read, or a line of it is not what it should be.
+      UsageError: a file cannot be read, or a line of it is not what it should be.
     """
-    config = _read_config(path / "config.json")
-    metrics, notes = _read_metrics(path / "metrics.jsonl")
-    picks = _read_picks(path / "picks.csv")  # after the rows: see `Workdir.finished`
-    return Workdir(path, config, metrics, picks, _pool_size(path), notes)
+    try:
+        config = read_config(path / "config.json")
+        is_new = "layout" in config
+        places = [path, *(part_directories(path).values() if is_new else ())]
+        lines = _lines_by_part(places)
+        picks = _picks_by_part(places)  # after the rows: see `Workdir.finished`
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    pool_size = _pool_size(path)
+    found = list(dict.fromkeys(strategy for strategy, _ in [*lines, *picks]))
+    runs = []
+    for name, own in alone(config, found).items() if is_new else [("", config)]:
+        rows, notes = _checked(
+            [line for (strategy, _), some in lines.items() if strategy == name for line in some]
+        )
+        bought = {
+            seed: _by_episode(some) for (strategy, seed), some in picks.items() if strategy == name
+        }
+        runs.append(Workdir(path, name if is_new else None, own, rows, bought, pool_size, notes))
+    return runs
 
 
 def check_same_data(runs: Sequence[Workdir]) -> None:
     """Checks that the runs can stand in one picture.
 
     Raises:
-      ReportError: they are on different data.
+      UsageError: they are on different data.
     """
     first = runs[0]
     for run in runs[1:]:
         for name in DATA_FIELDS:
             mine, theirs = run.config.get(name), first.config.get(name)
             if mine != theirs:
-                raise ReportError(
+                raise UsageError(
                     f"These runs are on different data and cannot be compared: {name} is "
                     f"{theirs!r} in {first.path}, {mine!r} in {run.path}."
                 )
 
 
-def flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns {"data.name": ...} for {"data": {"name": ...}}."""
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        inside = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{name}.") if inside else {prefix + name: value}
-    return found
-
-
-def _read_config(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        config = flat(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, AttributeError) as error:
-        raise ReportError(f"{path} is not the config of a run.") from error
-    for name in (*TEXTS, *COUNTS):
-        if name not in config:
-            raise ReportError(f"{path} has no field {name!r}.")
-        fits = isinstance(config[name], str) if name in TEXTS else _is_count(config[name])
-        if not fits:
-            wanted = "a text" if name in TEXTS else "a count"
-            raise ReportError(f"{path} has {config[name]!r} as {name}, which is not {wanted}.")
-    return config
-
-
-def _read_metrics(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Returns the rows by seed and episode, and notes on the values that were left out.
+def _lines_by_part(places: Sequence[pathlib.Path]) -> dict[tuple[str, int], list[Line]]:
+    """Returns {(strategy, seed): a line per episode}, from the first of `places` that has most.
 
     Of two rows of the same episode the later counts: a run whose last episode has become one
     among others writes it again.
     """
-    rows, unfit = {}, []
-    for number, line in enumerate(_whole_lines(path), start=1):
-        try:
-            row = json.loads(line)
-            missing = [name for name in ROW_COUNTS if not _is_count(row[name])]
-            missing += [] if _is_number(row["test_accuracy"]) else ["test_accuracy"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ReportError(
-                f"Line {number} of {path} cannot be read as an episode; mend or remove it."
-            ) from error
+    found: dict[tuple[str, int], list[Line]] = {}
+    for place in places:
+        path = place / "metrics.jsonl"
+        here: dict[tuple[str, int], dict[int, Line]] = {}
+        for number, row in metrics_lines(path):
+            strategy, seed, episode = key_of(row)
+            here.setdefault((strategy, seed), {})[episode] = Line(path, number, row)
+        _keep_longer(found, {part: list(lines.values()) for part, lines in here.items()})
+    return found
+
+
+def _picks_by_part(places: Sequence[pathlib.Path]) -> dict[tuple[str, int], list[Pick]]:
+    """Returns {(strategy, seed): picks in order}, from the first of `places` that has most."""
+    found: dict[tuple[str, int], list[Pick]] = {}
+    for place in places:
+        here: dict[tuple[str, int], list[Pick]] = {}
+        for pick in read_picks(place / "picks.csv"):
+            here.setdefault((pick.strategy, pick.seed), []).append(pick)
+        _keep_longer(found, here)
+    return found
+
+
+def _by_episode(picks: Iterable[Pick]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for pick in picks:
+        found.setdefault(pick.episode, []).append(pick.index)
+    return found
+
+
+def _keep_longer(found: dict[Any, list[Any]], here: Mapping[Any, list[Any]]) -> None:
+    for part, some in here.items():
+        if len(some) > len(found.get(part, ())):
+            found[part] = some
+
+
+def _checked(lines: Iterable[Line]) -> tuple[list[Row], list[str]]:
+    """Returns the rows by seed and episode, and notes on the values that were left out.
+
+    Raises:
+      UsageError: a row lacks what no report can do without.
+    """
+    rows: list[Row] = []
+    unfit: dict[pathlib.Path, list[str]] = {}
+    for path, number, row in lines:
+        missing = [name for name in ROW_COUNTS if not is_count(row.get(name))]
+        accuracy = row.get("test_accuracy", "absent")  # null: there is no test set
+        missing += [] if accuracy is None or _is_number(accuracy) else ["test_accuracy"]
         if missing:
-            raise ReportError(f"Line {number} of {path} has no number as {missing[0]}.")
+            raise UsageError(f"Line {number} of {path} has no number as {missing[0]}.")
         for field in _unfit(row):
             row[field] = None
-            unfit.append(f"{field} in line {number}")
-        rows[row["seed"], row["episode"]] = row
-    more = f" and {len(unfit) - 3} more" if len(unfit) > 3 else ""
-    notes = [f"Left out of {path}, not being numbers: {', '.join(unfit[:3])}{more}."]
-    return [row for _, row in sorted(rows.items())], notes if unfit else []
+            unfit.setdefault(path, []).append(f"{field} in line {number}")
+        rows.append(row)
+    notes = []
+    for path, fields in unfit.items():
+        more = f" and {len(fields) - 3} more" if len(fields) > 3 else ""
+        notes.append(f"Left out of {path}, not being numbers: {', '.join(fields[:3])}{more}.")
+    return sorted(rows, key=lambda row: (row["seed"], row["episode"])), notes
 
 
 def _unfit(row: Mapping[str, Any]) -> list[str]:
@@ -176,7 +212,7 @@ def _unfit(row: Mapping[str, Any]) -> list[str]:
     numbers = [name for name in row if name in NUMBERS or name.startswith(SECONDS)]
     found = [name for name in numbers if row[name] is not None and not _is_number(row[name])]
     counts = row.get("labeled_class_counts")
-    if counts is not None and not (isinstance(counts, list) and all(map(_is_count, counts))):
+    if counts is not None and not (isinstance(counts, list) and all(map(is_count, counts))):
         found.append("labeled_class_counts")
     return found
 
@@ -185,38 +221,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63
-
-
-def _read_picks(path: pathlib.Path) -> dict[int, dict[int, list[int]]]:
-    picks: dict[int, dict[int, list[int]]] = {}
-    for number, line in enumerate(_whole_lines(path)[1:], start=2):
-        try:
-            seed, episode, _, index, _, _ = next(csv.reader([line]))
-            if not _is_count(int(index)):
-                raise ValueError
-            picks.setdefault(int(seed), {}).setdefault(int(episode), []).append(int(index))
-        except (ValueError, csv.Error) as error:
-            raise ReportError(f"Line {number} of {path} cannot be read as a pick.") from error
-    return picks
-
-
 def _pool_size(path: pathlib.Path) -> int | None:
     try:
         pool = read_pool(path)
-    except ReportError:  # it is told where the maps would be
+    except UsageError:  # it is told where the maps would be
         return None
     return None if pool is None else len(pool.index)
-
-
-def _whole_lines(path: pathlib.Path) -> list[str]:
-    try:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        return whole.decode("utf-8").split("\n") if whole else []
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ReportError(f"{path} is not UTF-8 text.") from error

@@ -1,12 +1,14 @@
-"""Networks on disk: one Orbax checkpoint per seed and episode."""
+"""Networks on disk: one Orbax checkpoint per part and episode."""
 
 import errno
+import hashlib
 import os
 import pathlib
 import shutil
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from jax_al import interrupt
@@ -14,8 +16,24 @@ from jax_al import interrupt
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
 
 
+def digest_of(state: Any) -> str:
+    """Returns the SHA-256 of the names, dtypes, shapes and bytes of the arrays in `state`.
+
+    Names are those of dictionaries, so that a state read back without its classes has the same.
+    """
+    named = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+    sha = hashlib.sha256()
+    for name, array in sorted(named.items()):
+        sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
 class Checkpoints:
-    """The checkpoints of one seed, `DIRECTORY/episode_001` and so on.
+    """The checkpoints of one part, `DIRECTORY/episode_001` and so on.
 
     Orbax writes to a temporary name and renames when all is on disk, so a checkpoint is whole or
     not there.
@@ -44,8 +62,14 @@ class Checkpoints:
         """Returns the episodes that have a checkpoint."""
         return sorted(self._manager.all_steps())
 
-    def save(self, episode: int, state: Any, metrics: dict[str, float]) -> None:
+    def save(self, episode: int, state: Any, metrics: dict[str, float]) -> str:
         """Writes `state` (a pytree of arrays) and `metrics`; returns when they are on disk.
+
+        What is there of this episode or a later one could not be read, or stands on what could
+        not, and goes.
+
+        Returns:
+          The digest of `state`.
 
         Raises:
           OSError: the disk is full or cannot be written to.
@@ -54,31 +78,40 @@ class Checkpoints:
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + _SLACK_BYTES
         if shutil.disk_usage(self._directory).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._directory))
-        if episode in self.episodes():
-            self._manager.delete(episode)  # one that could not be read
+        for old in self.episodes():
+            if old >= episode:  # Orbax would pass over a step before its last one
+                self._manager.delete(old)
         content = ocp.args.Composite(
             state=ocp.args.StandardSave(state), metrics=ocp.args.JsonSave(metrics)
         )
         with interrupt.deferred():  # which Orbax's threads would answer with tracebacks too
             self._manager.save(episode, args=content)
+        return digest_of(state)
 
-    def restore(self, episode: int, like: Any) -> tuple[Any, dict[str, float]]:
+    def restore(
+        self, episode: int, like: Any | None, digest: str | None = None
+    ) -> tuple[Any, dict[str, float]]:
         """Returns what `save` was given for `episode`.
 
         Args:
           episode: one of `episodes()`.
-          like: a pytree of the shapes, dtypes and places the arrays shall have.
+          like: a pytree of the shapes, dtypes and places that the arrays shall have; None where
+            they are not known: dictionaries and lists then stand for all other containers.
+          digest: what `save` returned; None: not checked.
 
         Raises:
           Exception: of Orbax, of many kinds, if the files cannot be read.
+          ValueError: they can, but hold something else than was saved.
         """
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        abstract = None if like is None else jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         found = self._manager.restore(
             episode,
             args=ocp.args.Composite(
                 state=ocp.args.StandardRestore(abstract), metrics=ocp.args.JsonRestore()
             ),
         )
+        if digest is not None and digest_of(found["state"]) != digest:
+            raise ValueError(f"The checkpoint of episode {episode} holds what was not saved.")
         return found["state"], found["metrics"]
 
     def __enter__(self) -> "Checkpoints":

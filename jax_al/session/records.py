@@ -10,7 +10,7 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,10 @@ class Pick(NamedTuple):
     index: int  # type: ignore[assignment]  # in the whole pool; hides tuple.index
     id: str  # the data set's own name for the image, empty if it has none
     label: int
+    strategy: str = ""  # of a run of many parts; empty where the file has no such column
+
+
+OLD_COLUMNS = Pick._fields[:-1]  # of a run that has one strategy
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
@@ -39,7 +43,7 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -77,28 +81,45 @@ def append_metrics(path: pathlib.Path, row: Row) -> None:
 def read_metrics(path: pathlib.Path) -> list[Row]:
     """Returns the rows of metrics.jsonl; a partial last line is not there yet.
 
-    A later row of the same seed and episode stands in place of the earlier: a last episode gets
-    a new one when more episodes follow.
+    A later row of the same strategy, seed and episode stands in place of the earlier: a last
+    episode gets a new one when more episodes follow.
 
     Raises:
       UsageError: a whole line is not JSON, or not a row.
     """
-    rows: dict[tuple[int, int], Row] = {}
-    for number, line in enumerate(_whole_lines(path), start=1):
+    return list({key_of(row): row for _, row in metrics_lines(path)}.values())
+
+
+def metrics_lines(path: pathlib.Path) -> Iterator[tuple[int, Row]]:
+    """Yields the number (from 1) and the row of each whole line of metrics.jsonl.
+
+    Raises:
+      UsageError: a whole line is not JSON, or not a row.
+    """
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             row = json.loads(line)
-            rows[row["seed"], row["episode"]] = row
-        except (ValueError, TypeError, KeyError) as error:
+            hash(key_of(row))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"Line {number} of {path} is not a row of metrics; mend or remove it."
             ) from error
-    return list(rows.values())
+        yield number, row
+
+
+def key_of(row: Row) -> tuple[str, int, int]:
+    """Returns what one row of metrics.jsonl is about: strategy (empty if not told), seed, episode.
+
+    Raises:
+      KeyError: it has no seed or no episode.
+    """
+    return row.get("strategy", ""), row["seed"], row["episode"]
 
 
 def append_picks(path: pathlib.Path, picks: Iterable[Pick]) -> None:
     """Adds lines to picks.csv, with the header if the file is new."""
-    header = "" if path.exists() and path.stat().st_size else _csv([Pick._fields])
-    _append(path, header + _csv(picks))
+    header = "" if path.exists() and path.stat().st_size else csv_text([OLD_COLUMNS])
+    _append(path, header + csv_text(pick[:-1] for pick in picks))
 
 
 def read_picks(path: pathlib.Path) -> list[Pick]:
@@ -107,16 +128,20 @@ def read_picks(path: pathlib.Path) -> list[Pick]:
     Raises:
       UsageError: a whole line has other columns.
     """
-    picks = []
-    for number, row in enumerate(csv.reader(_whole_lines(path)), start=1):
-        if number == 1:
-            continue
-        try:
-            seed, episode, order, index, name, label = row
-            picks.append(Pick(int(seed), int(episode), int(order), int(index), name, int(label)))
-        except ValueError as error:
-            columns = ",".join(Pick._fields)
-            raise UsageError(f"Line {number} of {path} is not {columns}; mend it.") from error
+    picks: list[Pick] = []
+    columns: tuple[str, ...] = OLD_COLUMNS
+    lines = csv.reader(line + "\n" for line in whole_lines(path))
+    try:
+        if next(lines, None) == list(Pick._fields):
+            columns = Pick._fields
+        for seed, episode, order, index, name, label, *strategy in lines:
+            if len(strategy) != len(columns) - len(OLD_COLUMNS) or not 0 <= int(index) < 2**63:
+                raise ValueError
+            numbers = int(seed), int(episode), int(order), int(index)
+            picks.append(Pick(*numbers, name, int(label), *strategy))
+    except (ValueError, csv.Error) as error:
+        named = ",".join(columns)
+        raise UsageError(f"Line {lines.line_num} of {path} is not {named}; mend it.") from error
     return picks
 
 
@@ -124,11 +149,13 @@ def rewrite(workdir: pathlib.Path, metrics: list[Row], picks: list[Pick]) -> Non
     """Replaces metrics.jsonl and picks.csv, ordered by seed and episode, where they differ."""
     metrics = sorted(metrics, key=lambda row: (row["seed"], row["episode"]))
     picks = sorted(picks, key=lambda pick: (pick.seed, pick.order))
-    _rewrite_one(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
-    _rewrite_one(workdir / "picks.csv", _csv([Pick._fields, *picks]) if picks else "")
+    lines = [OLD_COLUMNS, *(pick[:-1] for pick in picks)]
+    replace_if_other(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
+    replace_if_other(workdir / "picks.csv", csv_text(lines) if picks else "")
 
 
-def _rewrite_one(path: pathlib.Path, text: str) -> None:
+def replace_if_other(path: pathlib.Path, text: str) -> None:
+    """Writes `text` atomically, unless the file says the same already or both are empty."""
     old = path.read_bytes() if path.exists() else b""
     if old != text.encode():
         write_atomically(path, text)
@@ -148,10 +175,25 @@ def _append(path: pathlib.Path, text: str) -> None:
                 file.truncate(size)
             raise
     if is_new:
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
-def _whole_lines(path: pathlib.Path) -> list[str]:
+def part_directories(root: pathlib.Path) -> dict[tuple[str, int], pathlib.Path]:
+    """Returns {(strategy, seed): ROOT/parts/STRATEGY/seed_SEED} of the parts that have begun."""
+    found = {}
+    for path in root.glob("parts/*/seed_*"):
+        number = path.name.removeprefix("seed_")
+        if number.isdecimal():
+            found[path.parent.name, int(number)] = path
+    return dict(sorted(found.items()))
+
+
+def whole_lines(path: pathlib.Path) -> list[str]:
+    """Returns the lines of a file of ours, without a partial last one; none if it is not there.
+
+    Raises:
+      UsageError: it is not UTF-8 text.
+    """
     if not path.exists():
         return []
     whole, _, _ = path.read_bytes().rpartition(b"\n")
@@ -161,13 +203,15 @@ def _whole_lines(path: pathlib.Path) -> list[str]:
         raise UsageError(f"{path} is not UTF-8 text ({error.reason}); mend it.") from error
 
 
-def _csv(rows: Iterable[Iterable[Any]]) -> str:
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Returns rows as the text of a CSV file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
-def _sync_directory(directory: pathlib.Path) -> None:
+def sync_directory(directory: pathlib.Path) -> None:
+    """Makes the names in `directory` durable: those of new files, and those changed."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,11 +13,14 @@ def zero_excluded(signals: Signals, excluded: Any) -> Signals:
 
     Whoever asks a strategy owes it that, as an excluded point may be a broken one and hold NaN,
     which no factor of 0 takes out of a sum. It is done where signals are made, not within a query:
-    there it would be a copy of the embedding. NumPy arrays give NumPy arrays.
+    there it would be a copy of the embedding. NumPy arrays give NumPy arrays; one that is mapped from
+    a file stays as it is, as a strategy that `reads_files` reads around what is excluded.
     """
     choose: Any = np.where if isinstance(excluded, np.ndarray) else jnp.where
 
     def present(name: str, values: Any) -> Any:
+        if isinstance(values, np.memmap):
+            return values
         axis = 1 if name == "sampled_probs" else 0
         shape = [1] * values.ndim
         shape[axis] = excluded.size

@@ -15,6 +15,7 @@ def strategy(
     embedding: str = "model",
     pseudo_labels: bool = False,
     on_host: bool = False,
+    reads_files: bool = False,
     needs_label: bool = False,
     uses_labels: bool = False,
 ) -> Strategy:
@@ -33,6 +34,8 @@ def strategy(
         "pixels_pca" or a .npy file.
       pseudo_labels: whether its queries bring some.
       on_host: never traced: it is given NumPy arrays and answers with them.
+      reads_files: whether, untraced, it also takes signals that are mapped from a file (np.memmap),
+        excluded points as they are, and answers with NumPy arrays.
       needs_label: while there is no label it is not asked, and points are drawn at random.
       uses_labels: whether it looks at what the labels are, and not only at which points have one.
 
@@ -53,5 +56,6 @@ def strategy(
         embedding=embedding,
         pseudo_labels=pseudo_labels,
         on_host=on_host,
+        reads_files=reads_files,
         uses_labels=uses_labels,
     )

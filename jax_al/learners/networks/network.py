@@ -102,8 +102,8 @@ def check_images(model: str, image_shape: tuple[int, int, int], least: int) -> N
     """
     if min(image_shape[:2]) < least:
         raise UsageError(
-            f"The model {model!r} needs images of at least {least}x{least} pixels, and these are "
-            f"{image_shape[0]}x{image_shape[1]}: set config.data.image_size to {least} or more."
+            f"The network {model!r} needs images of at least {least}x{least} pixels, and these are "
+            f"{image_shape[0]}x{image_shape[1]}: read them at {least} pixels a side or more."
         )
 
 
@@ -114,9 +114,7 @@ def check_at_least_one(option: str, value: Any) -> None:
       UsageError: it is not.
     """
     if not _is_width(value):
-        raise UsageError(
-            f"config.model.{option} is {value!r}, but must be a whole number, at least 1."
-        )
+        raise UsageError(f"{option} is {value!r}, but must be a whole number, at least 1.")
 
 
 def check_widths(option: str, widths: Any, count: int) -> None:
@@ -127,8 +125,7 @@ def check_widths(option: str, widths: Any, count: int) -> None:
     """
     if not (_is_row(widths, count) and all(map(_is_width, widths))):
         raise UsageError(
-            f"config.model.{option} is {widths!r}, but must be {count} whole numbers from 1 on, in "
-            "brackets."
+            f"{option} is {widths!r}, but must be {count} whole numbers from 1 on, in brackets."
         )
 
 
@@ -140,8 +137,7 @@ def check_rates(option: str, rates: Any, count: int) -> None:
     """
     if not (_is_row(rates, count) and all(map(_is_rate, rates))):
         raise UsageError(
-            f"config.model.{option} is {rates!r}, but must be {count} number(s) from 0 to below 1, "
-            "in brackets."
+            f"{option} is {rates!r}, but must be {count} number(s) from 0 to below 1, in brackets."
         )
 
 

@@ -1,0 +1,124 @@
+"""From a config to a study: what the fields name is loaded and made, or refused in a sentence."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from jax_al.cli.config import flat
+from jax_al.cli.strategy import prefixed, strategy_from
+from jax_al.drivers.engine import Looking, MakeLearner
+from jax_al.drivers.part import Schedule
+from jax_al.drivers.study import Study
+from jax_al.errors import UsageError
+from jax_al.features.embedding import check_embedding
+from jax_al.learners import LEARNERS, learner_named, learner_options
+from jax_al.learners.training_options import TrainingOptions
+from jax_al.oracles import make_oracle
+from jax_al.pools.load import benchmark
+from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
+
+NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of
+
+
+def study_of(public: Mapping[str, Any]) -> Study:
+    """Returns the study that a config describes; nothing is compiled or written.
+
+    Args:
+      public: the config as it is written down, nested, of what JSON can hold.
+
+    Raises:
+      UsageError: it names what is not there, or what cannot be meant.
+    """
+    fields = flat({**public, "strategy_args": None, "model": None})
+    strategies = strategies_of(public)
+    learner = _learner(public, fields)
+    data = _benchmark(fields)
+    if fields["initial_size"] > len(data.pool):
+        raise UsageError(
+            f"config.initial_size is {fields['initial_size']}, but the pool holds "
+            f"{len(data.pool)} examples."
+        )
+    return Study(
+        benchmark=data,
+        learner=learner,
+        strategies=strategies,
+        seeds=tuple(range(fields["seed"], fields["seed"] + fields["num_seeds"])),
+        schedule=Schedule(
+            initial_size=fields["initial_size"],
+            budget=fields["budget"],
+            max_episodes=fields["max_episodes"],
+            initial=fields["initial"],
+            warm_start=fields["warm_start"],
+            keep_checkpoints=fields["keep_checkpoints"],
+        ),
+        looking=Looking(
+            chunk_size=fields["test_batch_size"],
+            num_samples=fields["num_samples"],
+            resident=fields["data.resident"],
+        ),
+        oracle=_oracle(fields["oracle"]),
+        public=public,
+    )
+
+
+def strategies_of(public: Mapping[str, Any]) -> dict[str, Strategy]:
+    """Returns the strategies of a config by the names of their parts.
+
+    An entry of `compare` is NAME, or NAME@EMBEDDING for a strategy that looks at another embedding;
+    without one it is the strategy of the config. `strategy_args` go to all.
+
+    Raises:
+      UsageError: there is no such strategy, embedding or option, or one is named twice.
+    """
+    made: dict[str, Strategy] = {}
+    for entry in public["compare"] or (public["strategy"],):
+        name, _, embedding = entry.partition("@")
+        options = dict(public["strategy_args"]) | ({"embedding": embedding} if embedding else {})
+        strategy = strategy_from(name, options)
+        check_embedding(strategy.embedding)
+        if embedding.endswith(".npy"):
+            entry = f"{name}@{pathlib.Path(embedding).stem}"
+        if entry in made:
+            raise UsageError(f"config.compare names {entry!r} twice.")
+        made[entry] = strategy
+    return made
+
+
+def _benchmark(fields: Mapping[str, Any]) -> Benchmark:
+    names = (
+        "data_dir", "cache_dir", "pool_splits", "pool_size", "test_split", "test_size",
+        "image_size", "label_key", "image_key", "labels", "test_path", "test_labels",
+    )  # fmt: skip
+    options = {name: fields[f"data.{name}"] for name in names}
+    return benchmark(fields["data.name"], **options)
+
+
+def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearner:
+    options = {name: _tuples(value) for name, value in public["model"].items() if name != "name"}
+    training: dict[str, Any] = {}
+    name = public["model"]["name"]
+    if name in NETWORKS:
+        names = (*TrainingOptions._fields, "compute_dtype")
+        training = {name: fields[name] for name in names if name in fields}
+        training["augment"] = fields["data.augment"]
+    known = learner_options(name) if name in LEARNERS else options
+    with prefixed("config.", training.keys()), prefixed("config.model.", known.keys() - training):
+        make = learner_named(name, **options, **training)
+
+    def made(spec: Spec, num_classes: int) -> Learner:
+        with prefixed("config.data.", ("augment",)):
+            return make(spec, num_classes)
+
+    return made
+
+
+def _tuples(value: Any) -> Any:
+    """Returns a list, which JSON makes of a tuple, as the tuple that was meant."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _oracle(name: str) -> Any:
+    def make(data: Benchmark, seed: int) -> Oracle:
+        return make_oracle(name, data, **({"seed": seed} if name == "simulated" else {}))
+
+    return make

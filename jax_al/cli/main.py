@@ -1,0 +1,129 @@
+"""The command line: flags are parsed, one call is made, and what fails becomes an exit status.
+
+0 done, 1 the system failed (a full disk), 2 a mistake of the user, 130 interrupted.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import sys
+from typing import NamedTuple
+
+import jax
+from absl import app, flags, logging
+from ml_collections import ConfigDict
+
+from jax_al import interrupt
+from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_no_value
+from jax_al.cli.config import check, flat
+from jax_al.cli.paths import expand, expand_all
+from jax_al.cli.recipes import find_recipe, load_recipe
+from jax_al.errors import UsageError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "config",
+    "digits_coreset",
+    "The recipe: the path of a file, or the name of one in configs/. --config.FIELD=VALUE sets one "
+    "of its fields, which docs/config.md lists.",
+)
+flags.DEFINE_string(
+    "workdir", None, "Where results go and are continued; runs/<name of the config> if not given."
+)
+flags.DEFINE_bool("overwrite", False, "Remove the results in the workdir and start anew.")
+jax.config.config_with_absl()
+
+
+class Command(NamedTuple):
+    """What the command line asks for."""
+
+    config: ConfigDict  # locked
+    workdir: pathlib.Path
+    overwrite: bool
+
+
+def launch(recipes: pathlib.Path) -> None:
+    """Does what the command line says, and exits.
+
+    Args:
+      recipes: the directory of the recipes that can be named without a path.
+    """
+    for name in ("config", "workdir", "overwrite"):  # --help tells those of this program
+        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+    app.run(main, flags_parser=functools.partial(parse_flags, recipes=recipes))
+
+
+def parse_flags(argv: list[str], recipes: pathlib.Path) -> Command:
+    """Parses the command line; a mistake in it is one sentence and exit status 2."""
+    try:
+        return _parse(argv, recipes)
+    except SystemExit:  # --help has been answered, which absl takes for a failure
+        raise SystemExit(0) from None
+    except flags.UnrecognizedFlagError as error:
+        sentence = why_no_flag(error.flagname, argv) or why_no_value(error)
+        raise SystemExit(_failed(sentence)) from error
+    except flags.Error as error:
+        raise SystemExit(_failed(why_no_value(error))) from error
+    except UsageError as error:
+        raise SystemExit(_failed(str(error))) from error
+
+
+def _parse(argv: list[str], recipes: pathlib.Path) -> Command:
+    words, options = take_options(argv)
+    rest = FLAGS(words)
+    if not FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
+    if len(rest) > 1:
+        raise UsageError(f"{rest[1]!r} is not a flag; flags look like --name=value.")
+    path, argument = find_recipe(FLAGS.config, recipes)
+    if FLAGS.workdir == "":
+        raise UsageError(
+            f"--workdir is empty: name a directory, or leave it out for runs/{path.stem}."
+        )
+    config = load_recipe(path, argument)
+    set_options(config, options)
+    check(flat(json.loads(config.to_json_best_effort())))
+    expand_all(config)
+    workdir = pathlib.Path(expand(FLAGS.workdir or str(pathlib.Path("runs") / path.stem)))
+    return Command(config.lock(), workdir, FLAGS.overwrite)
+
+
+def main(command: Command) -> int:
+    """Runs what is asked for; returns the exit status."""
+    try:
+        interrupt.listen()
+        _cache_compiled_programs()
+        from jax_al.cli.start import start  # heavy, and a mistake above needs none of it
+
+        start(command.config, command.workdir, overwrite=command.overwrite)
+    except UsageError as error:
+        return _failed(str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _failed(f"{error.strerror or error}{where}. What was finished is kept; {_how_to_go_on()}")
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _cache_compiled_programs() -> None:
+    """Lets JAX keep compiled programs between runs, unless the user has said where or not to."""
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "jax_al", "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _how_to_go_on() -> str:
+    again = [arg for arg in sys.argv if not re.fullmatch("--?overwrite(=.*)?", arg)]
+    return f"to go on: {shlex.join([sys.executable, *again])}"
+
+
+def _failed(sentence: str) -> int:
+    print(f"launch.py: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,147 @@
+"""A run: its parts one after another in this process, or in others (`cluster.py`).
+
+Each part is on record by itself; what lies at the root is made from the records.
+"""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jax_al import interrupt
+from jax_al.drivers import root as roots
+from jax_al.drivers.engine import Engine
+from jax_al.drivers.part import Part, Tell
+from jax_al.drivers.publish import publishing
+from jax_al.drivers.study import Study, course_of, run_part, work_left
+from jax_al.errors import UsageError
+from jax_al.record import files
+from jax_al.session.journal import Journal
+from jax_al.session.locks import computing
+from jax_al.session.progress import Progress
+
+RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
+
+
+def run(
+    study: Study,
+    root: Path | None,
+    *,
+    tell: Tell,
+    overwrite: bool,
+    check_same: roots.CheckSame,
+    share: tuple[int, int] = (1, 1),
+    run_all: RunAll | None = None,
+) -> list[Progress]:
+    """Runs or continues all parts of `study`.
+
+    Args:
+      study: what is run.
+      root: the directory, made if missing; None: nothing is kept.
+      tell: is told what happens.
+      overwrite: whether to remove what an earlier run left there.
+      check_same: raises where a config on record differs in what may not.
+      share: (K, N): every N-th part from the K-th on is this process's to run.
+      run_all: runs parts elsewhere; None: here, one after another.
+
+    Returns:
+      The records of the parts, in their order.
+
+    Raises:
+      UsageError: nothing can be run, or parts failed in a way that the user can mend.
+      RuntimeError: parts failed otherwise; what they raised has been printed.
+    """
+    engine = Engine(study.benchmark, study.learner, study.looking)
+    for strategy in study.strategies.values():
+        engine.given(strategy)  # what it cannot have is refused before anything is touched
+    parts = study.parts(root)[share[0] - 1 :: share[1]]
+    with contextlib.ExitStack() as held:
+        if root is not None:
+            if share[1] == 1:  # else other processes work here too
+                held.enter_context(computing(root))
+            if overwrite:
+                roots.clear(root)
+            else:
+                roots.check_root(root, study.public, check_same)
+            roots.write_config(root, study.public)
+        records = [on_record(study, part) for part in parts]  # refused before anything is computed
+        left = sum(
+            work_left(study, engine, part, None if record is None else record.record)
+            for part, record in zip(parts, records, strict=True)
+        )
+        names = list(study.strategies)
+        tell({"event": "run_begun", "study": study, "root": root, "work": left})
+        finished: list[Progress] = []
+        is_whole = False
+        try:
+            if run_all is None:
+                failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
+            else:
+                failed = run_all(engine, study, root, parts, tell)
+            is_whole = True
+        finally:
+            if root is not None:
+                files.merge(root, names)
+            tell({"event": "run_ended", "is_whole": is_whole})
+    _raise(failed, parts)
+    if root is None:
+        return finished
+    return [Progress(Journal(part.directory), course_of(study)) for part in parts]
+
+
+def on_record(study: Study, part: Part) -> Progress | None:
+    """Returns what is on record of a part, if it was begun."""
+    if part.directory is None or not (part.directory / "journal.jsonl").exists():
+        return None
+    return Progress(Journal(part.directory), course_of(study))
+
+
+def _run_here(
+    engine: Engine, study: Study, parts: Sequence[Part], tell: Tell, finished: list[Progress]
+) -> dict[Part, BaseException]:
+    """Runs `parts` one after another; one that fails leaves the others alone."""
+    failed: dict[Part, BaseException] = {}
+    for part in parts:
+        tell({"event": "part_begun", **named(part)})
+        try:
+            finished.append(run_part(engine, study, part, tell))
+        except OSError:  # a full disk is full for the others too
+            raise
+        except Exception as error:
+            interrupt.check()  # a Ctrl-C may come as an error of some other kind
+            failed[part] = error
+            told(part, error, tell)
+            # Its frames hold what it had on the device, which the others may need.
+            traceback.clear_frames(error.__traceback__)
+        else:
+            tell({"event": "part_ended", **named(part)})
+    return failed
+
+
+def named(part: Part) -> Mapping[str, Any]:
+    """Returns the fields by which events name a part."""
+    return {"strategy": part.name, "seed": part.seed}
+
+
+def told(part: Part, error: BaseException, tell: Tell) -> None:
+    """Tells that a part has failed; what the user cannot mend is printed whole."""
+    if not isinstance(error, UsageError):
+        traceback.print_exception(error, file=sys.stderr)
+    tell({"event": "part_failed", **named(part), "error": _reason(error)})
+
+
+def _raise(failed: Mapping[Part, BaseException], parts: Sequence[Part]) -> None:
+    if not failed:
+        return
+    reasons = "; ".join(
+        f"{part.name}, seed {part.seed}: {_reason(error)}" for part, error in failed.items()
+    )
+    sentence = f"{len(failed)} of {len(parts)} parts failed. {reasons}"
+    are_mendable = all(isinstance(error, UsageError) for error in failed.values())
+    raise UsageError(sentence) if are_mendable else RuntimeError(sentence)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__} (above)"

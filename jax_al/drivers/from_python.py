@@ -1,0 +1,164 @@
+"""`al.run`: a study from Python, with a benchmark, learners and strategies of any origin."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jax_al.drivers import cluster, experiment
+from jax_al.drivers.engine import Looking, MakeLearner
+from jax_al.drivers.part import Schedule, Tell
+from jax_al.drivers.study import Study
+from jax_al.errors import UsageError
+from jax_al.oracles import make_oracle
+from jax_al.strategies import make_strategy
+from jax_al.types import Benchmark, Oracle, Strategy
+
+MAY_CHANGE = ("compare", "max_episodes", "num_seeds", "keep_checkpoints")
+
+
+def run(
+    benchmark: Benchmark,
+    *,
+    learner: MakeLearner,
+    strategies: Sequence[str] | Mapping[str, Strategy],
+    initial: int = 100,
+    budget: int = 100,
+    episodes: int = 10,
+    seeds: Iterable[int] = (0,),
+    directory: str | Path | None = None,
+    oracle: Callable[[Benchmark, int], Oracle] | str = "simulated",
+    warm_start: bool = False,
+    keep_checkpoints: int | None = 1,
+    chunk_size: int = 1000,
+    num_samples: int = 20,
+    resident: str = "auto",
+    jobs: int = 1,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    tell: Tell = lambda event: None,
+) -> list[dict[str, Any]]:
+    """Runs or continues strategies with the same seeds, each seed as if it ran alone.
+
+    Args:
+      benchmark: such as `al.benchmark("cifar10")`.
+      learner: a function of (Spec, number of classes), such as `al.cnn(epochs=10)`.
+      strategies: names ("typiclust@pixels_pca" looks at another embedding), or names of your own
+        with their strategies.
+      initial: labels before the first episode; 0: the strategy begins.
+      budget: labels bought an episode.
+      episodes: how many; the last one buys nothing.
+      seeds: consecutive whole numbers.
+      directory: where all is kept and continued; None: in memory.
+      oracle: who answers: "simulated", "module:function", or a function of (benchmark, seed).
+      warm_start: whether an episode goes on from the last one's learner.
+      keep_checkpoints: the newest so many of each part; None: all.
+      chunk_size: examples looked at together; memory grows with it.
+      num_samples: draws, for strategies that go by disagreement.
+      resident: whether the pool is kept on the device: "auto", "yes" or "no".
+      jobs: processes on this machine, each with its share of the cores; needs a directory.
+      scheduler: the address of a Dask scheduler; needs a directory that its workers see.
+      overwrite: whether to remove what an earlier run left in the directory.
+      tell: is told what happens.
+
+    Returns:
+      A row for each episode of each part, as in metrics.jsonl.
+
+    Raises:
+      ValueError: something cannot be meant, or parts failed in a way that can be mended.
+      RuntimeError: parts failed otherwise.
+    """
+    numbers = tuple(seeds)
+    made = _strategies(strategies)
+    _check(numbers, initial, budget, episodes, jobs, len(benchmark.pool))
+    public = {
+        "data": {"name": benchmark.name},
+        "strategy": next(iter(made)),
+        "strategy_args": {},
+        "compare": list(made) if len(made) > 1 else [],
+        "model": {"name": getattr(learner, "__qualname__", type(learner).__name__)},
+        "oracle": oracle if isinstance(oracle, str) else "of its own",
+        "initial": "random",
+        "initial_size": initial,
+        "budget": budget,
+        "max_episodes": episodes,
+        "seed": numbers[0],
+        "num_seeds": len(numbers),
+        "warm_start": warm_start,
+        "num_samples": num_samples,
+        "keep_checkpoints": keep_checkpoints,
+    }
+    study = Study(
+        benchmark,
+        learner,
+        made,
+        numbers,
+        Schedule(initial, budget, episodes, "random", warm_start, keep_checkpoints),
+        Looking(chunk_size, num_samples, resident),
+        functools.partial(_named_oracle, oracle) if isinstance(oracle, str) else oracle,
+        public,
+    )
+    root = None if directory is None else Path(directory).expanduser()
+    run_all = None
+    if jobs > 1 or scheduler is not None:
+        if root is None:
+            raise UsageError("Several processes need a directory that all of them can see.")
+        make = functools.partial(_same, study)
+        run_all = cluster.executor(make, _nobody_listens, jobs=jobs, scheduler=scheduler)
+    records = experiment.run(
+        study, root, tell=tell, overwrite=overwrite, check_same=_check_same, run_all=run_all
+    )
+    return [row for record in records for row in record.rows()]
+
+
+def _strategies(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, Strategy]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, str) or not given:
+        raise UsageError(f"strategies must be a list of one or more names, not {given!r}.")
+    made: dict[str, Strategy] = {}
+    for entry in given:
+        if entry in made:
+            raise UsageError(f"strategies names {entry!r} twice.")
+        name, _, embedding = entry.partition("@")
+        made[entry] = make_strategy(name, **({"embedding": embedding} if embedding else {}))
+    return made
+
+
+def _check(
+    seeds: Sequence[int], initial: int, budget: int, episodes: int, jobs: int, num_points: int
+) -> None:
+    if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
+        raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
+    least = {"initial": (initial, 0), "budget": (budget, 1), "episodes": (episodes, 1)}
+    for name, (value, limit) in (least | {"jobs": (jobs, 1)}).items():
+        if value < limit:
+            raise UsageError(f"{name} is {value}, but must be at least {limit}.")
+    if initial > num_points:
+        raise UsageError(f"initial is {initial}, but the pool holds {num_points} examples.")
+
+
+def _check_same(root: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    apart = [
+        f"{name} (was {old.get(name)!r}, now {new.get(name)!r})"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name) and name not in MAY_CHANGE
+    ]
+    if apart:
+        raise UsageError(
+            f"{root} holds a run with other settings: {'; '.join(apart)}. Name another directory, "
+            "or start anew with overwrite=True."
+        )
+
+
+def _named_oracle(name: str, benchmark: Benchmark, seed: int) -> Oracle:
+    return make_oracle(name, benchmark, **({"seed": seed} if name == "simulated" else {}))
+
+
+def _same(study: Study) -> Study:
+    return study
+
+
+def _nobody_listens(study: Study) -> Tell:
+    del study
+    return lambda event: None

@@ -1,0 +1,376 @@
+"""One part, one strategy and one seed: what `Progress` wants is computed here, and handed back.
+
+All that is random comes from `fold_in(key(seed), episode)`, so nothing depends on what was
+computed in this process and what is on record.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax_al import interrupt
+from jax_al.drivers.engine import Engine
+from jax_al.drivers.states import States
+from jax_al.errors import UsageError
+from jax_al.oracles.simulated import initial_indices
+from jax_al.pools.rows import whole_index
+from jax_al.session.fold import Record, Trained, fold
+from jax_al.session.journal import Journal
+from jax_al.session.progress import Progress
+from jax_al.session.records import write_array
+from jax_al.session.work import Answered, Ask, Asked, Result, Select, Selected, Train, Wait
+from jax_al.types import UNKNOWN, Oracle, PoolState, Strategy, empty_pool, label_points
+
+# A gradient step costs about so many looks at the same examples; for the progress bar alone.
+STEP_COST = 9
+PATIENCE = 0.05  # seconds between two questions to an oracle that has nothing yet
+
+Tell = Callable[[Mapping[str, Any]], None]  # hands an event to whoever listens
+
+
+class Part(NamedTuple):
+    """What is run: one strategy with one seed."""
+
+    name: str  # the entry of the comparison, such as "typiclust@pixels_pca"
+    seed: int
+    strategy: Strategy
+    directory: Path | None  # None: nothing is kept
+
+
+class Schedule(NamedTuple):
+    """How labels are bought; the fields of the config of the same names."""
+
+    initial_size: int
+    budget: int  # Q
+    max_episodes: int | None  # None: as long as somebody answers
+    initial: str = "random"
+    warm_start: bool = False
+    keep_checkpoints: int | None = None
+
+
+class Driver:
+    """Computes the work of one part, a piece at a time.
+
+    Args:
+      engine: data and programs.
+      part: which strategy and seed.
+      schedule: how labels are bought.
+      journal: the record.
+      progress: what the record leaves to do.
+      states: where States are kept.
+      tell: is told what goes on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        part: Part,
+        schedule: Schedule,
+        journal: Journal,
+        progress: Progress,
+        states: States,
+        tell: Tell,
+    ) -> None:
+        self.engine, self.part, self.schedule = engine, part, schedule
+        self.progress, self._journal = progress, journal
+        self._states, self._tell, self._compiles = states, tell, 0
+        self._latest: tuple[int, Any] | None = None  # the newest State, by its episode
+        self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
+
+    def compile_ahead(self) -> None:
+        """Compiles all that is needed, so that nothing is bought before it can be used."""
+        budget = min(self.schedule.budget, len(self.engine.benchmark.pool))
+        self._phase("compiling")
+        self._compiles = self.engine.compile_ahead(self.part.strategy, self.capacity(0), budget)
+
+    def run(self, oracle: Oracle) -> None:
+        """Works until nothing is left to do."""
+        while (work := self.progress.plan()) is not None:
+            interrupt.check()
+            match work:
+                case Ask():
+                    oracle.ask(work.request, work.rows)
+                    self._commit(Asked(work.request))
+                case Wait():
+                    answers = oracle.collect()
+                    if answers:
+                        self._commit(Answered(answers))
+                    else:
+                        time.sleep(PATIENCE)
+                case _:
+                    self.compute(work)
+
+    def compute(self, work: Select | Train) -> None:
+        """Computes one piece of work and commits it."""
+        if isinstance(work, Train):
+            result: Result | None = self._train(work)
+        elif work.episode == 0:
+            result = self._initial(work)
+        else:
+            result = self._select(work)
+        if result is not None:
+            self._commit(result)
+
+    def _commit(self, result: Result) -> None:
+        self.progress.commit(result)
+        self._tell({"event": "committed", "part": self.part, "progress": self.progress})
+
+    def state(self, episode: int) -> Any | None:
+        """Returns the State of `episode`; None if its checkpoint cannot be read.
+
+        Whoever gets None has the training planned again: it gives the same State.
+        """
+        if self._latest is None or self._latest[0] != episode:
+            trained = self.progress.record.trained[episode]
+            state = self._states.restore(episode, self._shapes, trained.digest)
+            if state is None:
+                self._say(
+                    f"The checkpoint of episode {episode} is missing or damaged; training that "
+                    "learner again."
+                )
+                self.progress.retrain(episode)
+                return None
+            self._latest = episode, state
+        return self._latest[1]
+
+    @property
+    def _shapes(self) -> Any | None:
+        """The shapes of a State, None where they vary."""
+        learner = self.engine.learner
+        if learner.on_host:
+            return None
+        return jax.eval_shape(learner.init, jax.random.key(0), self.engine.context)
+
+    def _initial(self, work: Select) -> Selected:
+        benchmark = self.engine.benchmark
+        truth = benchmark.truth
+        if truth is None:
+            if self.schedule.initial != "random":
+                raise UsageError(
+                    f"config.initial is {self.schedule.initial!r}, which looks at the truth, and "
+                    "this pool has none: choose random."
+                )
+            truth = np.zeros(len(benchmark.pool), np.int32)
+        rng = np.random.default_rng(self.part.seed)
+        rows = initial_indices(rng, self.schedule.initial, truth, work.count)
+        return self._selected(work, rows, None, {}, None, 0.0, 0.0, None)
+
+    def _train(self, work: Train) -> Trained | None:
+        episode, part, engine = work.episode, self.part, self.engine
+        init_key, train_key, _ = self._keys(episode)
+        record = fold(self._journal.events()[: work.as_of + 1])
+        rows, labels = self._taught(record, episode)
+        self._phase(f"episode {episode}: training")
+        state = engine.init(init_key)
+        if self.schedule.warm_start and episode > 1:
+            before = self.state(episode - 1)
+            if before is None:  # that one is planned now
+                return None
+            state = before
+        start = time.perf_counter()
+        loss = accuracy = None
+        if rows:
+
+            def on_step() -> None:
+                interrupt.check()
+                self._advance(STEP_COST * len(rows))
+
+            state, fit = engine.fit(
+                train_key, state, rows, labels, self.capacity(len(rows)), on_step
+            )
+            loss, accuracy = float(fit.loss), float(fit.accuracy)
+        trained_at = time.perf_counter()
+        self._phase(f"episode {episode}: evaluating")
+        tested = engine.test(state)
+        evaluated_at = time.perf_counter()
+        if not all(math.isfinite(x) for x in (loss, tested.nll) if x is not None):
+            raise UsageError(
+                f"Training diverged (seed {part.seed}, episode {episode}: train loss {loss}, test "
+                f"NLL {tested.nll}), so nothing was bought; start anew with a lower learning rate "
+                "(config.lr)."
+            )
+        metrics = {
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "test_accuracy": tested.accuracy,
+            "test_nll": tested.nll,
+            "test_ece": tested.ece,
+            "seconds_train": trained_at - start,
+            "seconds_evaluate": evaluated_at - trained_at,
+            "compiles": self._compiles,
+        }
+        state = jax.tree.map(np.asarray, state)
+        digest = self._states.save(episode, state, metrics)
+        self._latest = episode, state
+        return Trained(episode, work.as_of, metrics, digest)
+
+    def _select(self, work: Select) -> Selected | None:
+        episode, engine = work.episode, self.engine
+        state = self.state(episode)
+        if state is None:
+            return None
+        record = self.progress.record
+        if work.count < self.schedule.budget:
+            self._say(
+                f"Only {work.count} examples are left, fewer than config.budget="
+                f"{self.schedule.budget}: buying them all; episode {episode + 1} is the last."
+            )
+        self._phase(f"episode {episode}: asking for labels")
+        pool = self.pool_state(record)
+        budget = min(self.schedule.budget, len(engine.benchmark.pool))
+        query_key = self._keys(episode)[2]
+        try:
+            asked = engine.ask(
+                query_key,
+                state,
+                self.part.strategy,
+                pool,
+                budget,
+                work.count,
+                scratch=self.part.directory,
+            )
+        except jax.errors.JaxRuntimeError:  # what JAX makes of a Ctrl-C on the host
+            interrupt.check()
+            raise
+        chosen = asked.chosen
+        if chosen.info.get("random_fallback"):
+            self._say(
+                f"{self.part.name} cannot choose before there is a label: these "
+                f"{len(chosen.rows)} are random."
+            )
+        self._tell(
+            {
+                "event": "looked",
+                "directory": self.part.directory,
+                "episode": episode,
+                "rows": chosen.rows,
+                "scores": chosen.scores,
+                "signals": asked.signals,
+                "embedding": self.part.strategy.embedding,
+                "pool": engine.benchmark.pool,
+            }
+        )
+        share = engine.near_duplicates.share(np.array(record.order, int), chosen.rows)
+        return self._selected(
+            work,
+            chosen.rows,
+            chosen.scores,
+            chosen.info,
+            share,
+            asked.seconds_embed,
+            asked.seconds_select,
+            chosen.pseudo_labels,
+        )
+
+    def _selected(
+        self,
+        work: Select,
+        rows: np.ndarray,
+        scores: np.ndarray | None,
+        info: dict[str, float],
+        share: float | None,
+        seconds_embed: float,
+        seconds_select: float,
+        pseudo_labels: np.ndarray | None,
+    ) -> Selected:
+        pool = self.engine.benchmark.pool
+        return Selected(
+            request=work.request,
+            episode=work.episode,
+            rows=rows.tolist(),
+            ids=[pool.ids[row] for row in rows.tolist()],
+            index=whole_index(pool)[rows].tolist(),
+            scores=None if scores is None else scores.tolist(),
+            info=info,
+            near_duplicate_share=share,
+            seconds_embed=seconds_embed,
+            seconds_select=seconds_select,
+            pseudo_labels=self._keep(pseudo_labels, work.episode),
+        )
+
+    def _keep(self, pseudo_labels: np.ndarray | None, episode: int) -> dict[str, str] | None:
+        """Writes down what is believed, and returns what the record says of it."""
+        if pseudo_labels is None:
+            return None
+        self._believed = {episode: pseudo_labels}
+        name = f"pseudo_labels/episode_{episode:03}.npy"
+        if self.part.directory is not None:
+            write_array(self.part.directory / name, pseudo_labels)
+        return {"file": name, "digest": hashlib.sha256(pseudo_labels.tobytes()).hexdigest()}
+
+    def _taught(self, record: Record, episode: int) -> tuple[list[int], list[int]]:
+        """Returns rows and labels to train on: those owned, and what the last query believed."""
+        rows, labels = list(record.order), list(record.labels)
+        for request in record.requests:
+            if request.episode == episode - 1 and request.pseudo_labels is not None:
+                believed = self._read_believed(request.episode, request.pseudo_labels)
+                more = np.flatnonzero(believed != UNKNOWN)
+                self._say(f"Episode {episode} also trains on {len(more):,} pseudo-labels.")
+                rows, labels = rows + more.tolist(), labels + believed[more].tolist()
+        return rows, labels
+
+    def _read_believed(self, episode: int, kept: Mapping[str, str]) -> np.ndarray:
+        if episode not in self._believed:
+            assert self.part.directory is not None
+            path = self.part.directory / kept["file"]
+            believed = np.load(path, allow_pickle=False)
+            if hashlib.sha256(believed.tobytes()).hexdigest() != kept["digest"]:
+                raise UsageError(f"{path} is damaged; restore it, or start anew with --overwrite.")
+            self._believed = {episode: believed}
+        return self._believed[episode]
+
+    def capacity(self, num_labels: int) -> int:
+        """Returns L: fixed in an experiment; else the next power of two, so that it rarely grows.
+
+        No bit of a fit depends on it.
+        """
+        N, schedule = len(self.engine.benchmark.pool), self.schedule
+        if schedule.max_episodes is None:
+            return max(64, 1 << (num_labels - 1).bit_length())
+        if self.part.strategy.pseudo_labels:
+            return N  # any point may get one
+        wanted = schedule.initial_size + schedule.budget * (schedule.max_episodes - 1)
+        return max(1, min(wanted, N))  # arrays of no length are nobody's friend
+
+    def pool_state(self, record: Record) -> PoolState:
+        """Returns what `record` says of the pool."""
+        N = len(self.engine.benchmark.pool)
+        capacity = self.capacity(len(record.order))
+        excluded = np.zeros(N, bool)
+        # Whoever was decided and has not joined: without a class, or answered late.
+        excluded[list(record.decisions.keys() - set(record.order))] = True
+        # At full capacity whatever the count, so that no episode brings a new shape to compile for.
+        rows, labels = np.full(capacity, -1, np.int32), np.full(capacity, UNKNOWN, np.int32)
+        rows[: len(record.order)] = record.order
+        labels[: len(record.order)] = record.labels
+        state = label_points(
+            empty_pool(N, capacity, excluded), jnp.asarray(rows), jnp.asarray(labels)
+        )
+        return state._replace(
+            num_initial=jnp.int32(record.num_initial), num_queries=jnp.int32(record.num_queries)
+        )
+
+    def _keys(self, episode: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(self.part.seed), episode)
+        init_key, train_key, query_key = jax.random.split(key, 3)
+        return init_key, train_key, query_key
+
+    def _say(self, text: str) -> None:
+        self._tell({"event": "say", "text": f"{self._named}: {text}"})
+
+    def _phase(self, text: str) -> None:
+        self._tell({"event": "phase", "text": f"{self._named}, {text}"})
+
+    def _advance(self, units: float) -> None:
+        self._tell({"event": "advance", "units": units})
+
+    @property
+    def _named(self) -> str:
+        return f"{self.part.name}, seed {self.part.seed}"

@@ -1,0 +1,105 @@
+"""A run's root: whose it is, whether a config can go on with it, and what may be cleared there."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jax_al.errors import UsageError
+from jax_al.session.records import read_json, write_json
+
+LAYOUT = 2  # parts with journals; before it there was one directory a strategy, without
+# All that a run writes, of this layout and the one before, so that overwriting never touches a
+# file of somebody else.
+CONTENTS = (
+    "checkpoints",
+    "config.json",
+    "curve.png",
+    "looks",
+    "metrics.jsonl",
+    "parts",
+    "pending",
+    "pseudo_labels",
+    "picks.csv",
+    "picks.png",
+    "report.html",
+    "wandb",
+    "wandb_id.txt",
+)
+
+CheckSame = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], None]  # (root, old, new)
+
+
+def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> None:
+    """Makes sure that a run with the config `public` can begin or go on in `root`.
+
+    Args:
+      root: maybe not there yet.
+      public: the config as it is written down.
+      check_same: raises where a config on record differs in what may not.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    old = read_json(root / "config.json")
+    if old is None:
+        if any((root / name).exists() for name in ("metrics.jsonl", "picks.csv", "parts")):
+            raise UsageError(
+                f"{root} holds results but no config.json, so it cannot be continued; name "
+                "another --workdir, or start anew with --overwrite."
+            )
+        if _older_parts(root):
+            raise UsageError(_is_older(root))
+        return
+    if old.get("layout") != LAYOUT:
+        if any((root / name).exists() for name in ("metrics.jsonl", "picks.csv")):
+            raise UsageError(_is_older(root))
+        return
+    check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)
+
+
+def write_config(root: Path, public: Mapping[str, Any]) -> None:
+    """Writes config.json, unless it says the same already."""
+    wanted = {"layout": LAYOUT, **public}
+    try:
+        is_same = read_json(root / "config.json") == wanted
+    except UsageError:  # half of one, and no results that it belongs to
+        is_same = False
+    if not is_same:
+        write_json(root / "config.json", wanted)
+
+
+def clear(root: Path) -> None:
+    """Removes what runs have written in `root`, and nothing else."""
+    for part in _older_parts(root):
+        clear(part)
+        (part / ".lock").unlink(missing_ok=True)
+        if not any(part.iterdir()):
+            part.rmdir()
+    for name in CONTENTS:
+        path = root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _older_parts(root: Path) -> list[Path]:
+    """Returns the directories of the strategies of a comparison of the layout before."""
+    if not root.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(root.iterdir())
+        if path.is_dir()
+        and (path / "config.json").is_file()
+        and any((path / name).exists() for name in ("metrics.jsonl", "picks.csv", ".lock"))
+        and "layout" not in (read_json(path / "config.json") or {})
+    ]
+
+
+def _is_older(root: Path) -> str:
+    return (
+        f"{root} holds a run of an earlier version of jax_al, which this one can show (python -m "
+        "jax_al.report) but not go on with; name another --workdir, or start anew with --overwrite."
+    )

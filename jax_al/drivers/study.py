@@ -1,0 +1,166 @@
+"""A study: what its parts have in common, and one part of it run from its record to its end."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jax_al.drivers.engine import Engine, Looking, MakeLearner
+from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
+from jax_al.drivers.states import opened
+from jax_al.errors import UsageError
+from jax_al.session.fold import Record
+from jax_al.session.journal import Journal
+from jax_al.session.locks import computing
+from jax_al.session.opening import begin
+from jax_al.session.progress import Progress
+from jax_al.session.work import Course
+from jax_al.types import Benchmark, Oracle, Strategy
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+class Study(NamedTuple):
+    """Everything that decides the numbers of a run, for all of its parts."""
+
+    benchmark: Benchmark
+    learner: MakeLearner
+    strategies: Mapping[str, Strategy]  # by the name of their parts
+    seeds: tuple[int, ...]
+    schedule: Schedule
+    looking: Looking
+    oracle: Callable[[Benchmark, int], Oracle]  # (benchmark, seed)
+    public: Mapping[str, Any]  # the config as it is written down
+
+    def parts(self, directory: Path | None) -> list[Part]:
+        """Returns all parts, strategy by strategy."""
+        return [
+            Part(name, seed, strategy, directory and part_directory(directory, name, seed))
+            for name, strategy in self.strategies.items()
+            for seed in self.seeds
+        ]
+
+
+def part_directory(root: Path, name: str, seed: int) -> Path:
+    """Returns where a part of the run in `root` is kept."""
+    return root / "parts" / name / f"seed_{seed}"
+
+
+def course_of(study: Study) -> Course:
+    """Returns what decides how far a part goes."""
+    schedule = study.schedule
+    return Course(
+        num_points=len(study.benchmark.pool),
+        initial_size=schedule.initial_size,
+        budget=schedule.budget,
+        max_episodes=schedule.max_episodes,
+    )
+
+
+def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progress]:
+    """Returns the record of a part, begun if it is new; a change of versions is told.
+
+    Raises:
+      UsageError: what is on record is of other data, or cannot be read.
+    """
+    journal = Journal(part.directory)
+    changed = begin(
+        journal,
+        strategy=part.name,
+        seed=part.seed,
+        data={
+            "name": study.benchmark.name,
+            "version": study.benchmark.version,
+            "size": len(study.benchmark.pool),
+        },
+        classes=study.benchmark.classes,
+        config=study.public,
+        versions=versions(),
+    )
+    if changed:
+        text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
+        tell({"event": "say", "text": f"{part.name}, seed {part.seed}: {text}"})
+    progress = Progress(journal, course_of(study))
+    check_data(study, progress.record)
+    return journal, progress
+
+
+def check_data(study: Study, record: Record) -> None:
+    """Makes sure that what was bought is still in the pool under the same id, with its label.
+
+    Raises:
+      UsageError: it is not.
+    """
+    ids, truth = study.benchmark.pool.ids, study.benchmark.truth
+    for request in record.requests:
+        for row, name in zip(request.rows, request.ids, strict=True):
+            if row >= len(ids) or ids[row] != name:
+                raise UsageError(
+                    f"The record names the example {name!r} as row {row}, and the data do not: "
+                    "they have changed since the run began; restore them, or start anew with "
+                    "--overwrite."
+                )
+    if truth is not None and study.public.get("oracle", "simulated") == "simulated":
+        for row, label in zip(record.order, record.labels, strict=True):
+            if truth[row] != label:
+                raise UsageError(
+                    f"The record and the data disagree about the label of {ids[row]!r}: the data "
+                    "have changed since the run began; restore them, or start anew with "
+                    "--overwrite."
+                )
+
+
+def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
+    """Runs a part to its end, from wherever its record stands; returns the record.
+
+    Raises:
+      UsageError: it cannot go on, in a way that the user can mend.
+    """
+    with contextlib.ExitStack() as held:
+        if part.directory is not None:
+            held.enter_context(computing(part.directory))
+        journal, progress = open_progress(study, part, tell)
+        if progress.plan() is None:
+            return progress
+        states = held.enter_context(opened(part.directory, study.schedule.keep_checkpoints))
+        driver = Driver(engine, part, study.schedule, journal, progress, states, tell)
+        driver.compile_ahead()
+        driver.run(study.oracle(study.benchmark, part.seed))
+    return progress
+
+
+def work_left(study: Study, engine: Engine, part: Part, record: Record | None) -> float:
+    """Returns what is left to do of a part, in looks at an example; for the progress bar alone."""
+    schedule, N = study.schedule, len(study.benchmark.pool)
+    test = study.benchmark.test
+    looks = (len(test) if test else 0) + N * bool(engine.computed(part.strategy))
+    total = 0.0
+    for episode in range(len(record.trained) if record else 0, schedule.max_episodes or 0):
+        owned = min(N, schedule.initial_size + schedule.budget * episode)
+        total += owned * STEP_COST * engine.learner.steps + looks
+        if owned == N:
+            break
+    return total
+
+
+def versions() -> dict[str, Any]:
+    """Returns what else may decide the last bits of a run."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return found | {
+        "python": platform.python_version(),
+        "jax_al": importlib.metadata.version("jax_al"),
+        "device": jax.devices()[0].device_kind,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+    }
+
+
+def _cores() -> int | None:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

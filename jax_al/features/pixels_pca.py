@@ -1,0 +1,30 @@
+"""The first principal components of pixels, or of the rows of a table."""
+
+import numpy as np
+
+from jax_al.pools.arrays import blocks_of
+from jax_al.types import Pool
+
+PIXEL_COMPONENTS = 64  # dimensions at most: 85 to 90 % of the variance of CIFAR-10
+
+
+def pixels_pca(pool: Pool) -> np.ndarray:
+    """Returns the principal components of a pool; it has all of it in memory, as float32.
+
+    Args:
+      pool: images, whose pixels are scaled to 0..1, or rows of numbers, which are taken as they
+        are.
+
+    Returns:
+      float32 [N, D], D = PIXEL_COMPONENTS or fewer, if N or the size of an example is smaller.
+    """
+    from sklearn.decomposition import PCA  # heavy, and few runs want it
+
+    size = int(np.prod(pool.spec.shape))
+    rows = np.empty((len(pool), size), np.float32)
+    for block in blocks_of(len(pool), size * rows.itemsize):
+        read = pool.read(block).reshape(-1, size)
+        rows[block] = read.astype(np.float32) / 255 if pool.spec.is_image else read
+    num_components = min(PIXEL_COMPONENTS, *rows.shape)
+    # The eigenvectors of the covariance: deterministic, unlike the randomised solver.
+    return PCA(num_components, svd_solver="covariance_eigh").fit_transform(rows)

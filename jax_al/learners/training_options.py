@@ -1,0 +1,70 @@
+"""How networks are trained: the options that all of them share, their defaults and their ranges."""
+
+import math
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.optimizers import OPTIMIZERS, SCHEDULES
+
+
+class TrainingOptions(NamedTuple):
+    """The defaults are those of the experiment that this project reproduces."""
+
+    epochs: int = 10  # passes over the labeled set
+    optimizer: str = "adam"  # a name of OPTIMIZERS
+    weight_decay: float = 0.0  # decoupled: this much of a parameter per step, times the step size
+    schedule: str = "step"  # of the step size; or "cosine": half a cosine over the epochs
+    lr: float = 1e-3  # step size
+    gamma: float = 0.1  # factor of the step decay
+    lr_step_epochs: int = 10  # epochs between decays
+    batch_size: int = 32  # examples per gradient step
+    augment: bool = False  # shift and mirror images at random
+
+
+_WHOLE = ("epochs", "lr_step_epochs", "batch_size")
+_POSITIVE = ("lr", "gamma")
+_CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+
+
+def training_options(
+    learner: str, options: dict[str, Any], others: Collection[str] = ()
+) -> TrainingOptions:
+    """Returns the defaults with `options` in their place.
+
+    Args:
+      learner: its name, for messages.
+      options: those given.
+      others: names of the options that `learner` has besides.
+
+    Raises:
+      UsageError: there is no such option, or it may not have that value.
+    """
+    known = {*TrainingOptions._fields, *others}
+    for name in sorted(options.keys() - known):
+        hint = did_you_mean(name, known)
+        raise UsageError(f"The learner {learner!r} has no option {name!r}: {hint}")
+    chosen = TrainingOptions(**options)
+    for name in _WHOLE:
+        value = getattr(chosen, name)
+        if type(value) is not int or value < 1:
+            raise UsageError(f"{name} is {value!r}, but must be a whole number, at least 1.")
+    for name in _POSITIVE:
+        value = getattr(chosen, name)
+        if not (_is_number(value) and value > 0):
+            raise UsageError(f"{name} is {value!r}, but must be a positive number.")
+    if not (_is_number(chosen.weight_decay) and chosen.weight_decay >= 0):
+        raise UsageError(
+            f"weight_decay is {chosen.weight_decay!r}, but must be a number from 0 on."
+        )
+    for name, choices in _CHOICES.items():
+        value = getattr(chosen, name)
+        if value not in choices:
+            raise UsageError(f"{name} is {value!r}: {did_you_mean(str(value), choices)}")
+    if not isinstance(chosen.augment, bool):
+        raise UsageError(f"augment is {chosen.augment!r}, but must be True or False.")
+    return chosen
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

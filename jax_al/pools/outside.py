@@ -1,0 +1,66 @@
+"""Pools from outside, named "module:function"."""
+
+import re
+
+import numpy as np
+
+from jax_al.errors import UsageError
+from jax_al.outside import function_named
+from jax_al.types import Benchmark
+
+_READS = ("ids", "spec", "__len__", "read", "show")
+# What follows the colon of a TFDS name is a version, and begins with a digit.
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_outside(name: str) -> bool:
+    """Returns whether `name` reads "module:function"."""
+    return _NAME.fullmatch(name) is not None
+
+
+def outside(name: str) -> Benchmark:
+    """Returns what the function named "module:function" returns.
+
+    Args:
+      name: a function without arguments that returns a Pool or a Benchmark, in a module on
+        Python's path.
+
+    Returns:
+      Its Benchmark, or one of its Pool, without truth, classes and test set.
+
+    Raises:
+      UsageError: there is no such module or function, or it returns something else.
+    """
+    made = function_named("pool", name)()
+    found = made if isinstance(made, Benchmark) else Benchmark(made, None, (), name=name)
+    found = found._replace(
+        truth=None if found.truth is None else np.asarray(found.truth),
+        test_labels=None if found.test_labels is None else np.asarray(found.test_labels),
+    )
+    _check(found, f"{name!r}, which data.name names,")
+    return found
+
+
+def _check(found: Benchmark, what: str) -> None:
+    sets = [(found.pool, found.truth), (found.test, found.test_labels)]
+    for pool, labels in sets[: 1 if found.test is None else 2]:
+        lacking = [one for one in _READS if not hasattr(pool, one)]
+        if pool is None or lacking:
+            raise UsageError(
+                f"{what} must return a Pool or a Benchmark, but returned a "
+                f"{type(pool).__name__} without {lacking[0]!r}."
+            )
+        if pool.spec != found.pool.spec:
+            raise UsageError(f"{what} returned a test set whose examples differ from the pool's.")
+        if labels is None:
+            continue
+        if labels.shape != (len(pool),) or labels.dtype != np.int32:
+            raise UsageError(
+                f"{what} must return labels of type int32, one for each of {len(pool):,} examples, "
+                f"not {labels.dtype} {labels.shape}."
+            )
+        if labels.min() < 0 or labels.max() >= len(found.classes):
+            raise UsageError(
+                f"{what} returned labels {labels.min()}..{labels.max()} for "
+                f"{len(found.classes)} classes."
+            )

@@ -1,0 +1,130 @@
+"""What all pools here are made of: a function that reads checked rows."""
+
+import collections
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jax_al.errors import UsageError
+from jax_al.types import Pool, Spec
+
+
+class RowPool:
+    """A pool made of a function that reads rows; see `jax_al.types.Pool`.
+
+    Attributes:
+      spec: shape and dtype of one example.
+      index: int64 [N], the place of each row in the whole data; 0..N-1 unless this is a subset.
+      whole_size: rows of the whole data, N unless this is a subset.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        spec: Spec,
+        fetch: Callable[[np.ndarray | slice], np.ndarray],
+        *,
+        ids: Sequence[str] | None = None,
+        whole: tuple[np.ndarray, int] | None = None,
+        show: Callable[[int], np.ndarray | str | None] | None = None,
+    ):
+        """Makes a pool of `size` rows.
+
+        Args:
+          size: N.
+          spec: shape and dtype of one example.
+          fetch: returns a fresh contiguous array of rows int64 [n] or of a slice with start, stop
+            and step 1, all of them in range; called by many threads at once.
+          ids: N distinct strings; None: the index as text.
+          whole: `index` and `whole_size` of a subset; None: this is the whole.
+          show: what a person would look at; None: an image as it is, of other examples nothing.
+
+        Raises:
+          UsageError: `ids` are not N distinct strings.
+        """
+        self.spec = spec
+        self.index: np.ndarray = np.arange(size) if whole is None else whole[0].view()
+        self.index.flags.writeable = False
+        self.whole_size: int = size if whole is None else whole[1]
+        self._size = size
+        self._fetch = fetch
+        self._ids = None if ids is None else _checked_ids(ids, size)
+        self._show = show
+
+    @functools.cached_property
+    def ids(self) -> tuple[str, ...]:
+        """N distinct names that last."""
+        return tuple(map(str, self.index.tolist())) if self._ids is None else self._ids
+
+    def __len__(self) -> int:
+        """Returns N."""
+        return self._size
+
+    def read(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Returns examples [n, ...] of int rows [n] in their order, or of a slice.
+
+        Raises:
+          IndexError: a row is out of range, or not a whole number.
+        """
+        return self._fetch(checked_rows(rows, self._size))
+
+    def show(self, row: int) -> np.ndarray | str | None:
+        """Returns what a person would look at: an image uint8 [H, W, channels], text, nothing."""
+        one = checked_rows(np.array([row]), self._size)
+        if self._show is not None:
+            return self._show(row)
+        return self._fetch(one)[0] if self.spec.is_image else None
+
+
+def checked_rows(rows: np.ndarray | slice, size: int) -> np.ndarray | slice:
+    """Returns rows int64 [n] that lie in 0..size-1, or a slice with start <= stop and step 1.
+
+    Raises:
+      IndexError: a row is out of range, or not a whole number.
+    """
+    if isinstance(rows, slice):
+        start, stop, step = rows.indices(size)
+        return slice(start, max(start, stop)) if step == 1 else np.arange(start, stop, step)
+    rows = np.asarray(rows)
+    if rows.shape == (0,):
+        return np.empty(0, np.int64)  # a list without elements is of type float64
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise IndexError(
+            f"Rows must be whole numbers [n] or a slice, not {rows.dtype}{rows.shape}."
+        )
+    outside = (rows < 0) | (rows >= size)
+    if outside.any():
+        raise IndexError(
+            f"Row {rows[outside][0]} is out of range: the pool has rows 0..{size - 1}."
+        )
+    return rows.astype(np.int64, copy=False)
+
+
+def whole_index(pool: Pool) -> np.ndarray:
+    """Returns int64 [N], the place of each row in the whole data, for readers and writers of files.
+
+    A pool that does not tell is the whole.
+    """
+    index = getattr(pool, "index", None)  # of a sequence, a method
+    return index if isinstance(index, np.ndarray) else np.arange(len(pool))
+
+
+def whole_size(pool: Pool) -> int:
+    """Returns how many rows the whole data has, of which `pool` may be a subset."""
+    return getattr(pool, "whole_size", len(pool))
+
+
+def _checked_ids(ids: Sequence[str], size: int) -> tuple[str, ...]:
+    wrong = [name for name in ids if not isinstance(name, str)]
+    if wrong:
+        raise UsageError(f"Ids must be strings, and {wrong[0]!r} is none.")
+    checked = tuple(map(str, ids))  # np.str_ becomes plain text, as files give it back
+    if len(checked) != size:
+        raise UsageError(
+            f"There are {len(checked):,} ids for {size:,} examples: give one for each."
+        )
+    if len(set(checked)) < size:
+        twice, _ = collections.Counter(checked).most_common(1)[0]
+        raise UsageError(f"The id {twice!r} stands for two examples: ids must be distinct.")
+    return checked

@@ -1,0 +1,214 @@
+"""Results become events, or are refused in a sentence: pure functions of the record."""
+
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from jax_al.errors import UsageError
+from jax_al.session.events import Event
+from jax_al.session.fold import Record, Trained
+from jax_al.session.work import (
+    Answered,
+    ClassAdded,
+    ClassMerged,
+    ClassRenamed,
+    Closed,
+    Select,
+    Selected,
+    Train,
+    Undone,
+)
+from jax_al.types import BROKEN, SKIP, UNSURE, Answer
+
+
+def selected(
+    record: Record, num_points: int, result: Selected, wanted: Select, taken: Collection[int]
+) -> Event:
+    """Returns the event of a request.
+
+    Args:
+      record: as of now.
+      num_points: N.
+      result: to be written down.
+      wanted: what was planned.
+      taken: the rows that were decided then; somebody may have told more since.
+
+    Raises:
+      UsageError: it is not what was planned.
+    """
+    rows = [int(row) for row in result.rows]
+    is_next = record.open is None and result.request == len(record.requests)
+    if (result.request, result.episode) != (wanted.request, wanted.episode) or not is_next:
+        raise UsageError(
+            f"Request {result.request} of episode {result.episode} is not in turn: request "
+            f"{wanted.request} of episode {wanted.episode} was planned, and {len(record.requests)} "
+            "are on record; commit what plan() asks for."
+        )
+    if len(rows) != wanted.count:
+        raise UsageError(
+            f"{len(rows)} rows were selected where {wanted.count} were asked for; select as many "
+            "as asked for."
+        )
+    for name, column in (("ids", result.ids), ("index", result.index), ("scores", result.scores)):
+        if column is not None and len(column) != len(rows):
+            raise UsageError(f"There are {len(column)} {name} for {len(rows)} rows; give one each.")
+    if len(set(rows)) < len(rows):
+        twice = next(row for place, row in enumerate(rows) if row in rows[:place])
+        raise UsageError(f"Row {twice} was selected twice; select distinct rows.")
+    for row in rows:
+        if not 0 <= row < num_points:
+            raise UsageError(f"Row {row} is not in the pool of {num_points}; select others.")
+        if row in taken:
+            raise UsageError(f"Row {row} is labeled or excluded; select among the others.")
+    return {
+        "event": "asked",
+        "request": result.request,
+        "episode": result.episode,
+        "rows": rows,
+        "ids": [str(id) for id in result.ids],
+        "index": [int(i) for i in result.index],
+        "scores": None if result.scores is None else [_finite(s) for s in result.scores],
+        "info": {name: _finite(value) for name, value in result.info.items()},
+        "near_duplicate_share": result.near_duplicate_share,
+        "seconds_embed": result.seconds_embed,
+        "seconds_select": result.seconds_select,
+        "pseudo_labels": result.pseudo_labels,
+    }
+
+
+def trained(record: Record, wanted: Train | None, result: Trained) -> Event:
+    """Returns the event of a network.
+
+    Args:
+      record: as of now.
+      wanted: what is to be trained as of `result.as_of`, if anything is.
+      result: to be written down; its checkpoint is durable.
+
+    Raises:
+      UsageError: nobody wants it.
+    """
+    before = record.trained.get(result.episode)
+    is_again = before is not None and before.as_of == result.as_of
+    is_next = wanted == (result.episode, result.as_of) and before is None
+    if not (is_again or is_next):
+        raise UsageError(
+            f"A network of episode {result.episode} as of event {result.as_of} is not wanted; "
+            "train what plan() asks for."
+        )
+    return {"event": "trained", **result._asdict()}
+
+
+def answered(record: Record, result: Answered) -> list[Event]:
+    """Returns an event for each who and when, of what is not on record yet.
+
+    Raises:
+      UsageError: a row or a decision is unknown, or an answer contradicts another.
+    """
+    told: dict[int, Answer] = {}
+    for answer in result.answers:
+        row, decision = int(answer.row), int(answer.decision)
+        _check_answer(record, row, decision)
+        if row in told and told[row].decision != decision:
+            raise UsageError(f"Row {row} has two answers at once; tell one.")
+        told[row] = Answer(row, decision, str(answer.who), float(answer.when))
+    news = [answer for answer in told.values() if not _is_known(record, answer)]
+    if not result.relabel:
+        for answer in news:
+            if (old := record.decisions.get(answer.row)) is not None:
+                raise UsageError(
+                    f"Row {answer.row} was answered {_word(record, old.decision)} before, and now "
+                    f"{_word(record, answer.decision)}; relabel=True replaces an answer."
+                )
+    groups: dict[tuple[str, float], list[Answer]] = {}
+    for answer in news:
+        groups.setdefault((answer.who, answer.when), []).append(answer)
+    return [
+        {
+            "event": "answered",
+            "request": _one_or_none(record.asked[answer.row] for answer in group),
+            "answers": [[answer.row, answer.decision] for answer in group],
+            "who": who,
+            "when": when,
+            **({"relabel": True} if result.relabel else {}),
+        }
+        for (who, when), group in groups.items()
+    ]
+
+
+def undone(record: Record, result: Undone) -> Event:
+    """Returns the event that takes answers back.
+
+    Raises:
+      UsageError: there are none of that number, or no more.
+    """
+    if result.event not in record.answered:
+        raise UsageError(f"Event {result.event} holds no answers that stand; undo one that does.")
+    return {"event": "undone", "of": int(result.event)}
+
+
+def closed(record: Record, result: Closed) -> Event:
+    """Returns the event that closes a request.
+
+    Raises:
+      UsageError: it is not open.
+    """
+    if record.open is None or record.open.number != result.request:
+        now = "none is" if record.open is None else f"request {record.open.number} is"
+        raise UsageError(f"Request {result.request} is not open ({now}); close an open one.")
+    return {"event": "closed", "request": int(result.request)}
+
+
+def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerged) -> Event:
+    """Returns the event that changes the classes.
+
+    Raises:
+      UsageError: a class is not there, or a name is taken.
+    """
+    for id in (result.id, result.into) if isinstance(result, ClassMerged) else ():
+        _check_class(record, id)
+    if isinstance(result, ClassMerged):
+        if result.id == result.into:
+            raise UsageError(f"Class {result.id} cannot be merged into itself; name another.")
+        return {"event": "class_merged", "id": result.id, "into": result.into}
+    if not result.name or result.name in record.classes.values():
+        raise UsageError(f"A class cannot be named {result.name!r}: it is empty or taken.")
+    if isinstance(result, ClassAdded):
+        return {"event": "class_added", "id": record.num_classes, "name": result.name}
+    _check_class(record, result.id)
+    return {"event": "class_renamed", "id": result.id, "name": result.name}
+
+
+def _check_answer(record: Record, row: int, decision: int) -> None:
+    if row not in record.asked:
+        raise UsageError(f"Row {row} was never asked; answer rows of a request.")
+    if not 0 <= decision < record.num_classes and decision not in (SKIP, UNSURE, BROKEN):
+        raise UsageError(
+            f"The answer {decision} for row {row} is none of the {record.num_classes} classes; "
+            "name one of them, or SKIP, UNSURE, BROKEN."
+        )
+
+
+def _check_class(record: Record, id: int) -> None:
+    if id not in record.classes:
+        raise UsageError(f"There is no class {id}; there are {sorted(record.classes)}.")
+
+
+def _is_known(record: Record, answer: Answer) -> bool:
+    old = record.decisions.get(answer.row)
+    return old is not None and record.label_of(old.decision) == record.label_of(answer.decision)
+
+
+def _word(record: Record, decision: int) -> str:
+    names = {SKIP: "SKIP", UNSURE: "UNSURE", BROKEN: "BROKEN"}
+    return names.get(decision) or repr(record.classes[record.label_of(decision)])
+
+
+def _one_or_none(numbers: Iterable[int]) -> int | None:
+    distinct = set(numbers)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+def _finite(value: Any) -> float | None:
+    """Returns a float that JSON can hold: it has no infinity."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,230 @@
+"""What the events of a part come to: a pure function from events to a record.
+
+Answers wait with their request until it closes; then its rows that have a class join `order` in
+pick order, whatever the order in which the answers came. An answer that comes later joins at the
+next close, after the rows of the request that closes. A joined row whose answer is replaced by
+another class keeps its place; one that has no class any more leaves it.
+
+An answer that is undone is as if it had never been told: everything is folded without it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jax_al.session.events import Event
+
+
+class Decision(NamedTuple):
+    """What was last said of a row."""
+
+    decision: int  # a class as it was told (maybe merged since), or SKIP, UNSURE, BROKEN
+    who: str
+    when: float  # seconds since 1970
+
+
+class Request(NamedTuple):
+    """Rows that were asked together; all sequences in pick order."""
+
+    number: int  # from 0
+    episode: int  # at whose end it was asked; 0 for the initial labels
+    rows: tuple[int, ...]
+    ids: tuple[str, ...]
+    index: tuple[int, ...]  # type: ignore[assignment]  # in the whole data set; hides tuple.index
+    scores: tuple[float | None, ...] | None
+    info: dict[str, float | None]
+    near_duplicate_share: float | None
+    seconds_embed: float
+    seconds_select: float
+    pseudo_labels: dict[str, str] | None  # file, digest
+    closed: bool
+    asked_at: int  # the number of its event
+
+
+class Trained(NamedTuple):
+    """A network whose checkpoint is durable."""
+
+    episode: int
+    as_of: int  # the number of the last event that it was trained on
+    metrics: dict[str, Any]
+    digest: str  # of the checkpoint
+
+
+class Record(NamedTuple):
+    """All that is known after some events. Nothing in it is ever changed."""
+
+    strategy: str  # empty before the first event, like all that it tells
+    seed: int
+    data: dict[str, Any]  # name, version, size
+    config: dict[str, Any]
+    versions: dict[str, Any]  # the last ones
+    classes: dict[int, str]  # by id, without those that were merged into others
+    num_classes: int  # ids ever given: 0..num_classes-1
+    merged: dict[int, int]  # a class that is gone -> the one it is part of
+    requests: tuple[Request, ...]  # by number
+    open: Request | None  # the one that waits for answers
+    asked: dict[int, int]  # row -> the last request that it is of
+    decisions: dict[int, Decision]  # by row; none of these rows is asked again
+    excluded: tuple[int, ...]  # rows decided without a class, rising
+    late: tuple[int, ...]  # rows with a class that join at the next close, rising
+    order: tuple[int, ...]  # rows labeled, in the order of the closes
+    labels: tuple[int, ...]  # theirs, after all merges
+    num_initial: int  # how many of them are initial labels
+    num_queries: int  # requests of episodes that are closed
+    trained: dict[int, Trained]  # by episode, the last of each
+    answered: tuple[int, ...]  # numbers of the `answered` events that stand
+    num_events: int
+
+    def undecided(self) -> tuple[int, ...]:
+        """Returns the rows of the open request that wait for an answer, in pick order."""
+        rows = self.open.rows if self.open else ()
+        return tuple(row for row in rows if row not in self.decisions)
+
+    def label_of(self, decision: int) -> int:
+        """Returns `decision` after all merges."""
+        return self.merged.get(decision, decision)
+
+
+def fold(events: Sequence[Event]) -> Record:
+    """Returns what `events` come to; the first k of them give the record as of then."""
+    return grown(None, events).record()
+
+
+def grown(draft: "Draft | None", events: Sequence[Event]) -> "Draft":
+    """Returns a draft of all `events`, made from `draft`, which has taken in the first of them."""
+    if draft is None or any(e["event"] == "undone" for e in events[draft.num_events :]):
+        draft = Draft()
+    undone = {e["of"] for e in events if e["event"] == "undone"} if not draft.num_events else ()
+    for event in events[draft.num_events :]:
+        if draft.num_events not in undone and event["event"] != "undone":
+            getattr(draft, f"_{event['event']}")(event)
+        draft.num_events += 1
+    return draft
+
+
+class Draft:
+    """A record in the making: taking in an event costs about as much as the event is long."""
+
+    def __init__(self) -> None:
+        self.num_events = 0
+        self._begin: Event = {"strategy": "", "seed": 0, "data": {}, "config": {}}
+        self._last_versions: dict[str, Any] = {}
+        self._classes: dict[int, str] = {}
+        self._num_classes = 0
+        self._into: dict[int, int] = {}
+        self._requests: list[Request] = []
+        self._open: Request | None = None
+        self._place: dict[int, tuple[int, int]] = {}  # row -> its last request, its place in it
+        self._decisions: dict[int, Decision] = {}
+        self._late: set[int] = set()
+        self._joined: dict[int, int] = {}  # row -> the request whose close it joined at, in order
+        self._networks: dict[int, Trained] = {}
+        self._answers: list[int] = []
+
+    def record(self) -> Record:
+        """Returns the record as of now; costs as much as it is large."""
+        told = [self._decisions[row].decision for row in self._joined]
+        return Record(
+            strategy=self._begin["strategy"],
+            seed=self._begin["seed"],
+            data=self._begin["data"],
+            config=self._begin["config"],
+            versions=self._last_versions,
+            classes=dict(self._classes),
+            num_classes=self._num_classes,
+            merged=dict(self._into),
+            requests=tuple(self._requests),
+            open=self._open,
+            asked={row: number for row, (number, _) in self._place.items()},
+            decisions=dict(self._decisions),
+            excluded=tuple(sorted(row for row, d in self._decisions.items() if d.decision < 0)),
+            late=tuple(sorted(self._late)),
+            order=tuple(self._joined),
+            labels=tuple(self._into.get(decision, decision) for decision in told),
+            num_initial=sum(self._requests[k].episode == 0 for k in self._joined.values()),
+            num_queries=sum(r.closed and r.episode > 0 for r in self._requests),
+            trained=dict(self._networks),
+            answered=tuple(self._answers),
+            num_events=self.num_events,
+        )
+
+    def _begun(self, event: Event) -> None:
+        self._begin = event
+        self._classes = dict(enumerate(event["classes"]))
+        self._num_classes = len(self._classes)
+
+    def _versions(self, event: Event) -> None:
+        self._last_versions = {k: v for k, v in event.items() if k not in ("event", "at")}
+
+    def _asked(self, event: Event) -> None:
+        request = Request(
+            number=event["request"],
+            episode=event["episode"],
+            rows=tuple(event["rows"]),
+            ids=tuple(event["ids"]),
+            index=tuple(event["index"]),
+            scores=None if event["scores"] is None else tuple(event["scores"]),
+            info=event["info"],
+            near_duplicate_share=event["near_duplicate_share"],
+            seconds_embed=event["seconds_embed"],
+            seconds_select=event["seconds_select"],
+            pseudo_labels=event["pseudo_labels"],
+            closed=False,
+            asked_at=self.num_events,
+        )
+        self._requests.append(request)
+        self._open = request
+        for place, row in enumerate(request.rows):
+            self._place[row] = (request.number, place)
+            self._late.discard(row)  # told while it was chosen: it is of this request now
+
+    def _answered(self, event: Event) -> None:
+        self._answers.append(self.num_events)
+        for row, decision in event["answers"]:
+            if row in self._decisions and not event.get("relabel", False):
+                continue
+            self._decisions[row] = Decision(decision, event["who"], event["when"])
+            if decision < 0:
+                self._joined.pop(row, None)
+                self._late.discard(row)
+            elif row not in self._joined and not self._is_open(row):
+                self._late.add(row)
+
+    def _closed(self, event: Event) -> None:
+        if self._open is not None and self._open.number == event["request"]:
+            self._close()
+
+    def _trained(self, event: Event) -> None:
+        self._networks[event["episode"]] = Trained(
+            event["episode"], event["as_of"], event["metrics"], event["digest"]
+        )
+
+    def _class_added(self, event: Event) -> None:
+        self._close()
+        self._classes[event["id"]] = event["name"]
+        self._num_classes = max(self._num_classes, event["id"] + 1)
+
+    def _class_renamed(self, event: Event) -> None:
+        self._close()
+        self._classes[event["id"]] = event["name"]
+
+    def _class_merged(self, event: Event) -> None:
+        self._close()
+        gone, into = event["id"], event["into"]
+        del self._classes[gone]
+        self._into = {id: into if to == gone else to for id, to in self._into.items()}
+        self._into[gone] = into
+
+    def _close(self) -> None:
+        if self._open is None:
+            return
+        number = self._open.number
+        late = sorted(self._late, key=self._place.__getitem__)
+        for row in (*self._open.rows, *late):
+            if row in self._decisions and self._decisions[row].decision >= 0:
+                self._joined[row] = number
+        self._late.clear()
+        self._requests[number] = self._open._replace(closed=True)
+        self._open = None
+
+    def _is_open(self, row: int) -> bool:
+        return self._open is not None and self._place[row][0] == self._open.number

@@ -1,0 +1,66 @@
+"""Who may write: locks of the system, which a dead process cannot hold."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+from collections.abc import Iterator
+
+from jax_al.errors import UsageError
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+@contextlib.contextmanager
+def computing(directory: pathlib.Path) -> Iterator[None]:
+    """Holds `directory` (made if missing) for this process: one driver computes in it.
+
+    Raises:
+      UsageError: another process holds it, it cannot be made, or there are no locks.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(directory / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise UsageError(
+                f"Another process is running in {directory}; "
+                "wait for it, or name another directory with --workdir."
+            ) from error
+        except OSError as error:
+            reason = "it is a file" if directory.is_file() else error.strerror
+            raise UsageError(f"The workdir {directory} cannot be used: {reason}.") from error
+        yield
+
+
+@contextlib.contextmanager
+def held(path: pathlib.Path, how: int) -> Iterator[None]:
+    """Holds the lock file at `path`, which is made for a lock that keeps others out.
+
+    Args:
+      path: of a file that holds nothing.
+      how: a flag of `fcntl.flock`.
+
+    Raises:
+      BlockingIOError: somebody else holds it, and `how` says not to wait.
+      FileNotFoundError: a shared lock of a file that is not there: nobody has written yet.
+      OSError: the file cannot be opened.
+      UsageError: the file system has no locks.
+    """
+    # A shared lock is for reading alone, maybe where nothing may be written.
+    flags = os.O_RDONLY if how & fcntl.LOCK_SH else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, how)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise UsageError(
+                f"The file system of {path.parent} has no locks ({error.strerror}), and without "
+                "them two processes could spoil each other's records; name a directory on another."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

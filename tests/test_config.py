@@ -1,0 +1,178 @@
+"""The fields of a config, and what is made of them."""
+
+import ast
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from jax_al.cli.config import check_same, defaults, flat, page, table
+from jax_al.cli.fields import FREE, GONE, MAY_CHANGE, OPTIONS
+from jax_al.cli.strategy import prefixed, strategy_from
+from jax_al.errors import UsageError
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def recorded(config):
+    """A config as it is written down and read again."""
+    return json.loads(config.to_json_best_effort())
+
+
+OLD = recorded(defaults())
+
+
+def other(name):
+    """The default config with another value in one field."""
+    config = json.loads(json.dumps(OLD))
+    *groups, last = name.split(".")
+    place = config
+    for group in groups:
+        place = place[group]
+    place[last] = "another"
+    return config
+
+
+def without(*names):
+    fields = flat(OLD)
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def test_the_defaults_are_those_of_the_fields():
+    config = defaults()
+    assert flat(config.to_dict() | {"strategy_args": None}) == {
+        name: None if name == "strategy_args" else option.default
+        for name, option in OPTIONS.items()
+    }
+    assert defaults() is not defaults()
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.optional])
+def test_a_field_that_may_be_none_keeps_its_type(name):
+    for value in (None, OPTIONS[name].kind("7"), None):
+        config = defaults()
+        config.update_from_flattened_dict({name: value})
+        assert flat(config.to_dict())[name] == value
+    with pytest.raises(TypeError):
+        defaults().update_from_flattened_dict({name: [1]})
+
+
+def test_every_field_says_what_it_is():
+    for name, option in OPTIONS.items():
+        assert option.about.doc, name
+        assert not option.about.doc.endswith("."), name
+        assert "|" not in option.about.doc, name
+    words = [word for option in OPTIONS.values() for word in option.about.also]
+    assert len(words) == len(set(words))
+    assert not set(words) & set(OPTIONS)
+    assert not set(GONE) & set(OPTIONS)
+
+
+def test_the_table_of_the_documentation_is_that_of_the_fields():
+    assert (ROOT / "docs" / "config.md").read_text() == page()
+    assert table() in page()
+    assert table().count("\n") == len(OPTIONS) + 1
+
+
+@pytest.mark.parametrize("name", MAY_CHANGE)
+def test_a_field_that_may_change(name):
+    check_same(pathlib.Path("out"), OLD, other(name))
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - set(MAY_CHANGE) - {"strategy_args"}))
+def test_a_field_that_may_not_change_is_named_with_both_values(name):
+    with pytest.raises(UsageError) as caught:
+        check_same(pathlib.Path("out"), OLD, other(name))
+    said = str(caught.value)
+    assert said.startswith("out holds a run with another config: ")
+    assert f"{name} (was {flat(OLD)[name]!r}, now 'another')" in said
+    assert said.endswith("Name another --workdir, or start anew with --overwrite.")
+    assert said.count("(was ") == 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, option in OPTIONS.items() if option.about.since > 1]
+)
+def test_a_field_that_came_after_the_record_has_its_default(name):
+    check_same(pathlib.Path("out"), without(name), OLD)
+    if name not in MAY_CHANGE:
+        with pytest.raises(UsageError, match=name):
+            check_same(pathlib.Path("out"), without(name), other(name))
+
+
+def test_what_every_record_has_and_one_lacks_is_named():
+    with pytest.raises(UsageError, match=r"lr \(was 'absent', now 0.001\)"):
+        check_same(pathlib.Path("out"), without("lr"), OLD)
+
+
+def test_options_of_strategy_and_model_may_not_change():
+    for options in ({"beta": 1}, {}):
+        new = OLD | {"strategy_args": {"beta": 2}}
+        with pytest.raises(UsageError, match=r"strategy_args\.beta"):
+            check_same(pathlib.Path("out"), OLD | {"strategy_args": options}, new)
+
+
+def test_tuples_are_lists_on_record_and_fields_that_went_do_not_count():
+    config = defaults()
+    config.data.pool_splits = ("a", "b")
+    gone = recorded(config) | dict.fromkeys(GONE, 10)
+    check_same(pathlib.Path("out"), gone, config.to_dict())
+
+
+def test_the_words_of_a_function_become_those_of_the_command_line():
+    for said, heard in [
+        ("beta is -1; it must be positive.", "config.data.beta is -1; it must be positive."),
+        ("There is no beta.", "There is no beta."),
+    ]:
+        with pytest.raises(UsageError) as caught, prefixed("config.data.", {"beta"}):
+            raise UsageError(said)
+        assert str(caught.value) == heard
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "sentence"),
+    [
+        ("nonsense", {}, "There is no strategy 'nonsense'"),
+        ("random", {"depth": 2}, "The strategy 'random' has no option 'depth'"),
+        ("power_bald", {"beta": "x"}, "config.strategy_args.beta is 'x'"),
+        ("power_bald", {"beta": -1.0}, "config.strategy_args.beta is -1.0"),
+    ],
+)
+def test_the_option_of_a_strategy_is_named_as_a_field(strategy, options, sentence):
+    config = defaults()
+    config.strategy = strategy
+    config.strategy_args.update(options)
+    with pytest.raises(UsageError) as caught:
+        strategy_from(config)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_the_strategy_of_a_config():
+    config = defaults()
+    config.strategy, config.strategy_args.embedding = "coreset", "pixels_pca"
+    assert strategy_from(config).embedding == "pixels_pca"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda one: one.stem)
+def test_a_recipe_says_what_it_is_and_needs_nothing_that_runs(path):
+    assert len(ast.get_docstring(ast.parse(path.read_text()))) > 50
+    if path.stem != "__init__":
+        program = (
+            f"import sys, configs.{path.stem} as recipe; recipe.get_config();"
+            "print([name for name in sys.modules if name.startswith('jax_al.drivers')])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_free_fields_are_fields():
+    assert set(FREE) <= {name.partition(".")[0] for name in OPTIONS}
+    for recipe in (ROOT / "configs").glob("[!_]*.py"):
+        assert set(importlib.import_module(f"configs.{recipe.stem}").get_config()) == set(
+            defaults()
+        )
