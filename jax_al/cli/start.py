@@ -32,7 +32,8 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
       RuntimeError: parts failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
-    public = json.loads(config.to_json_best_effort())
+    # What share of a run a process computes is none of the run's business.
+    public = json.loads(config.to_json_best_effort()) | {"part": None}
     study = study_of(public)
     run_all = None
     if config.jobs > 1 or config.scheduler is not None:
@@ -42,14 +43,14 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
             jobs=config.jobs,
             scheduler=config.scheduler,
         )
-    share = tuple(map(int, config.part.split("/"))) if config.part else (1, 1)
+    number, total = map(int, (config.part or "1/1").split("/"))
     experiment.run(
         study,
         root,
         tell=_telling(study, root, devices),
         overwrite=overwrite,
         check_same=check_same,
-        share=(share[0], share[1]),
+        share=(number, total),
         run_all=run_all,
     )
 
@@ -70,11 +71,12 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
         WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say),
         LookWriter(),
     ]
-    waiting = {(name, seed) for name in study.strategies for seed in study.seeds}
+    waiting: set[tuple[str, int]] = set()  # parts of this process
 
     def on_event(event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "run_begun":
+                waiting.update((part.name, part.seed) for part in event["parts"])
                 _save_pool(study, root)
                 begun = {"facts": _facts(study, root, devices), "total": event["work"]}
                 tell(listeners, {**event, **begun, "strategies": list(study.strategies)})

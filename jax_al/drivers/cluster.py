@@ -5,6 +5,7 @@ loses a phase at most. What happens there comes as events, and is told here in t
 """
 
 import contextlib
+import json
 import logging
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ def _run_there(
 
     # Filled by Dask's threads; all is told in this one.
     came: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    client.subscribe_topic(kept, lambda event: came.put(event[1]))
+    client.subscribe_topic(kept, lambda event: came.put(json.loads(event[1])))
     waiting = {
         client.submit(work, kept, part.name, part.seed, pure=False, priority=-place): part
         for place, part in enumerate(parts)
@@ -147,15 +148,17 @@ def _cluster(
     jobs: int, scheduler: str | None, kept: Any, tell: Tell
 ) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Opens a client whose workers have what is `kept`, and what checks that they are there."""
+    import dask
     import distributed
 
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
-            cluster = opened.enter_context(
-                distributed.LocalCluster(n_workers=0, dashboard_address=None)
-            )
+            # No part waits at a worker that is busy while another one is idle.
+            with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+                cluster = distributed.LocalCluster(n_workers=0, dashboard_address=None)
+            opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
             client.register_plugin(kept)
             processes = worker_processes(cluster.scheduler_address, jobs)

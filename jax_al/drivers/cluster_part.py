@@ -5,6 +5,7 @@ Imported only where Dask is.
 
 import concurrent.futures
 import functools
+import json
 import os
 import threading
 import time
@@ -47,6 +48,9 @@ class Kept(WorkerPlugin):
       make_study: makes the study anew.
       local_listeners: makes what is told here of all events.
       root: of the run, absolute.
+
+    Raises:
+      UsageError: something of the study cannot be pickled.
     """
 
     def __init__(
@@ -57,7 +61,12 @@ class Kept(WorkerPlugin):
     ) -> None:
         self.name = f"jax_al-{uuid.uuid4().hex}"  # several runs may share the workers
         # As bytes, so that nothing of JAX starts before the first part.
-        self._made = cloudpickle.dumps((make_study, local_listeners))
+        try:
+            self._made = cloudpickle.dumps((make_study, local_listeners))
+        except Exception as error:  # of whatever kind the objects raise
+            raise UsageError(
+                f"What shall run cannot be sent to other processes ({error}): run with jobs=1."
+            ) from error
         self._settings = {name: getattr(jax.config, name) for name in SETTINGS}
         self.root = root
 
@@ -98,7 +107,7 @@ def work(kept: str, name: str, seed: int) -> None:
             if task.state == "cancelled":  # the client has stopped, or is gone
                 raise concurrent.futures.CancelledError
             if event["event"] in TOLD:
-                worker.log_event(kept, {**event, "pid": os.getpid()})
+                worker.log_event(kept, json.dumps({**event, "pid": os.getpid()}))
             listen(event)
 
         tell({"event": "part_begun", "strategy": name, "seed": seed})

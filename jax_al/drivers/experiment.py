@@ -43,7 +43,8 @@ def run(
       tell: is told what happens.
       overwrite: whether to remove what an earlier run left there.
       check_same: raises where a config on record differs in what may not.
-      share: (K, N): every N-th part from the K-th on is this process's to run.
+      share: (K, N): every N-th part from the K-th on is this process's to run, beside others that
+        run the rest in the same directory.
       run_all: runs parts elsewhere; None: here, one after another.
 
     Returns:
@@ -59,20 +60,26 @@ def run(
     parts = study.parts(root)[share[0] - 1 :: share[1]]
     with contextlib.ExitStack() as held:
         if root is not None:
-            if share[1] == 1:  # else other processes work here too
-                held.enter_context(computing(root))
-            if overwrite:
-                roots.clear(root)
-            else:
-                roots.check_root(root, study.public, check_same)
-            roots.write_config(root, study.public)
+            is_alone = share[1] == 1
+            held.enter_context(computing(root, shared=not is_alone))
+            if overwrite and not is_alone:
+                raise UsageError(
+                    "Processes that share a run cannot overwrite it, as that would remove what "
+                    "others of them have computed: name another directory."
+                )
+            with files.alone(root):
+                if overwrite:
+                    roots.clear(root)
+                else:
+                    roots.check_root(root, study.public, check_same)
+                roots.write_config(root, study.public)
         records = [on_record(study, part) for part in parts]  # refused before anything is computed
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
         )
         names = list(study.strategies)
-        tell({"event": "run_begun", "study": study, "root": root, "work": left})
+        tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
         finished: list[Progress] = []
         is_whole = False
         try:
