@@ -29,7 +29,7 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
     Raises:
       UsageError: the config, the data or the directory cannot be used, or parts failed in a way
         that the user can mend.
-      RuntimeError: parts failed otherwise; what they raised has been printed.
+      PartsFailed: they failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     public = json.loads(config.to_json_best_effort())
@@ -43,15 +43,20 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
             scheduler=config.scheduler,
         )
     share = tuple(map(int, config.part.split("/"))) if config.part else (1, 1)
-    experiment.run(
-        study,
-        root,
-        tell=_telling(study, root, devices),
-        overwrite=overwrite,
-        check_same=check_same,
-        share=(share[0], share[1]),
-        run_all=run_all,
-    )
+    terminal = Terminal()
+    listeners = _listeners(study, root, terminal)
+    try:
+        experiment.run(
+            study,
+            root,
+            tell=_telling(study, root, devices, terminal, listeners),
+            overwrite=overwrite,
+            check_same=check_same,
+            share=(share[0], share[1]),
+            run_all=run_all,
+        )
+    finally:  # whatever ends it, the bar goes and wandb's runs are finished
+        tell(listeners, {"event": "run_ended"})
 
 
 def in_a_worker(study: Study) -> Tell:
@@ -61,15 +66,16 @@ def in_a_worker(study: Study) -> Tell:
     return functools.partial(tell, listeners)
 
 
-def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
-    """Returns what hands the events of a run to all listeners, in their words."""
-    terminal = Terminal()
+def _listeners(study: Study, root: pathlib.Path, terminal: Terminal) -> list[Listener]:
     wandb = study.public["wandb"]
-    listeners: list[Listener] = [
-        terminal,
-        WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say),
-        LookWriter(),
-    ]
+    writer = WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say)
+    return [terminal, writer, LookWriter()]
+
+
+def _telling(
+    study: Study, root: pathlib.Path, devices: str, terminal: Terminal, listeners: list[Listener]
+) -> Tell:
+    """Returns what hands the events of a run to all listeners, in their words."""
     waiting = {(name, seed) for name in study.strategies for seed in study.seeds}
 
     def on_event(event: Mapping[str, Any]) -> None:
@@ -113,10 +119,14 @@ def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:
 
 
 def _draw(study: Study, root: pathlib.Path, terminal: Terminal) -> dict[str, pathlib.Path]:
-    """Draws the pictures from the files of the run; returns where they are."""
+    """Draws the pictures from the files of the run; returns where they are, if it can be done."""
     from jax_al import report  # matplotlib and plotly: half a second that a start need not wait
 
-    paths = report.draw(root, study.benchmark.pool.show)
+    try:
+        paths = report.draw(root, study.benchmark.pool.show)
+    except Exception as error:  # all is recorded, and can be drawn another time
+        print(f"No pictures this time: {type(error).__name__}: {error}", file=sys.stderr)
+        return {}
     if paths:
         terminal.say(f"Pictures: {' and '.join(map(str, paths.values()))}")
     return paths

@@ -131,6 +131,7 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         journal = open_journal(study, part)
         progress = Progress(journal, course_of(study))
         check_data(study, progress.record)
+        tell({"event": "opened", "part": part, "progress": progress})
         if progress.plan() is None:
             return progress
         note_versions(journal, tell)
