@@ -29,7 +29,7 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
     Raises:
       UsageError: the config, the data or the directory cannot be used, or parts failed in a way
         that the user can mend.
-      RuntimeError: parts failed otherwise; what they raised has been printed.
+      PartsFailed: they failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     # What share of a run a process computes is none of the run's business.
@@ -116,10 +116,14 @@ def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:
 
 
 def _draw(study: Study, root: pathlib.Path, terminal: Terminal) -> dict[str, pathlib.Path]:
-    """Draws the pictures from the files of the run; returns where they are."""
+    """Draws the pictures from the files of the run; returns where they are, if it can be done."""
     from jax_al import report  # matplotlib and plotly: half a second that a start need not wait
 
-    paths = report.draw(root, study.benchmark.pool.show)
+    try:
+        paths = report.draw(root, study.benchmark.pool.show)
+    except Exception as error:  # all is recorded, and can be drawn another time
+        print(f"No pictures this time: {type(error).__name__}: {error}", file=sys.stderr)
+        return {}
     if paths:
         terminal.say(f"Pictures: {' and '.join(map(str, paths.values()))}")
     return paths

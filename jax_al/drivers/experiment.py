@@ -16,11 +16,13 @@ from jax_al.drivers.engine import Engine
 from jax_al.drivers.part import Part, Tell
 from jax_al.drivers.publish import publishing
 from jax_al.drivers.study import Study, course_of, run_part, work_left
-from jax_al.errors import UsageError
+from jax_al.errors import PartsFailed, UsageError
 from jax_al.record import files
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
-from jax_al.session.progress import Progress
+from jax_al.session.progress import Progress, next_work
+
+FINISHED = "This run is finished: more episodes, seeds or strategies continue it."
 
 RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
@@ -52,7 +54,7 @@ def run(
 
     Raises:
       UsageError: nothing can be run, or parts failed in a way that the user can mend.
-      RuntimeError: parts failed otherwise; what they raised has been printed.
+      PartsFailed: they failed otherwise; what they raised has been printed.
     """
     engine = Engine(study.benchmark, study.learner, study.looking)
     for strategy in study.strategies.values():
@@ -80,6 +82,8 @@ def run(
         )
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
+        if all(_is_finished(study, record) for record in records):
+            tell({"event": "say", "text": FINISHED})
         finished: list[Progress] = []
         is_whole = False
         try:
@@ -103,6 +107,10 @@ def on_record(study: Study, part: Part) -> Progress | None:
     if part.directory is None or not (part.directory / "journal.jsonl").exists():
         return None
     return Progress(Journal(part.directory), course_of(study))
+
+
+def _is_finished(study: Study, record: Progress | None) -> bool:
+    return record is not None and next_work(record.record, course_of(study)) is None
 
 
 def _run_here(
@@ -147,7 +155,7 @@ def _raise(failed: Mapping[Part, BaseException], parts: Sequence[Part]) -> None:
     )
     sentence = f"{len(failed)} of {len(parts)} parts failed. {reasons}"
     are_mendable = all(isinstance(error, UsageError) for error in failed.values())
-    raise UsageError(sentence) if are_mendable else RuntimeError(sentence)
+    raise UsageError(sentence) if are_mendable else PartsFailed(sentence)
 
 
 def _reason(error: BaseException) -> str:

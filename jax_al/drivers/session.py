@@ -76,21 +76,21 @@ class Session:
         looking = Looking(chunk_size, num_samples)
         study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
         part = Part(name, seed, made, place)
+        self._engine = Engine(benchmark, learner, looking)
+        self._engine.given(made)  # what it cannot have is refused before anything is begun
         with contextlib.ExitStack() as held:
             if place is not None:
                 held.enter_context(computing(place))
             journal, self._progress = open_progress(study, part, tell)
+            on_record = self._progress.record.classes
+            if tuple(on_record.values()) != tuple(classes):
+                raise UsageError(
+                    f"{place} was begun with the classes {', '.join(on_record.values())}, not "
+                    f"{', '.join(classes)}."
+                )
             states = held.enter_context(opened(place, schedule.keep_checkpoints))
             self._held = held.pop_all()
-        on_record = self._progress.record.classes
-        if tuple(on_record.values()) != tuple(classes):
-            self.close()
-            raise UsageError(
-                f"{place} was begun with the classes {', '.join(on_record.values())}, not "
-                f"{', '.join(classes)}."
-            )
         self._ids = {name: number for number, name in on_record.items()}
-        self._engine = Engine(benchmark, learner, looking)
         self._driver = Driver(self._engine, part, schedule, journal, self._progress, states, tell)
         self._rows = {name: row for row, name in enumerate(pool.ids)}
 

@@ -125,6 +125,7 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         if part.directory is not None:
             held.enter_context(computing(part.directory))
         journal, progress = open_progress(study, part, tell)
+        tell({"event": "opened", "part": part, "progress": progress})
         if progress.plan() is None:
             return progress
         states = held.enter_context(opened(part.directory, study.schedule.keep_checkpoints))
