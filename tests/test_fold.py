@@ -1,12 +1,9 @@
-import csv
-import json
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_journals import (
-    CLASSES,
     added,
     answered,
     asked,
@@ -19,7 +16,8 @@ from made_up_journals import (
 )
 
 from jax_al.session.fold import Trained, fold, grown
-from jax_al.session.readers import Pick, picks_of, rows_of, write
+from jax_al.session.readers import picks_of, rows_of
+from jax_al.session.records import Pick
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 
@@ -332,14 +330,3 @@ def test_a_correction_changes_the_picks_and_the_past_stays_what_it_was():
     events = [*a_run(), answered({4: 2}, relabel=True)]
     assert rows_of(events) == rows_of(a_run())
     assert picks_of(events)[0].label == 2
-
-
-def test_the_files_for_people_hold_rows_and_picks(tmp_path):
-    write(tmp_path, rows_of(a_run()), picks_of(a_run()))
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == rows_of(a_run())
-    with open(tmp_path / "picks.csv", newline="") as file:
-        header, *table = csv.reader(file)
-    assert header == ["seed", "episode", "order", "index", "id", "label", "strategy"]
-    assert table == [[str(value) for value in pick] for pick in picks_of(a_run())]
-    assert set(CLASSES) >= {CLASSES[int(pick[5])] for pick in table}

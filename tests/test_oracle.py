@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax_al.errors import UsageError
 from jax_al.oracles import make_oracle
 from jax_al.oracles.people import people
-from jax_al.oracles.simulated import INITIAL, initial_indices, simulated, simulated_oracle
+from jax_al.oracles.simulated import INITIAL, initial_indices, simulated
 from jax_al.testing.oracle import check_oracle
 from jax_al.types import SKIP, Answer, Benchmark
 
@@ -60,11 +60,6 @@ def test_random_does_not_look_at_the_truth():
         initial_indices(np.random.default_rng(3), "random", one, 7),
         initial_indices(np.random.default_rng(3), "random", other, 7),
     )
-
-
-def test_the_simulated_oracle_answers_what_is_asked_in_the_order_asked():
-    oracle = simulated_oracle(np.array([5, 6, 7, 8], np.int32))
-    assert oracle(np.array([3, 0, 2])).tolist() == [8, 5, 7]
 
 
 def answers_of(oracle, *requests, collects=20):

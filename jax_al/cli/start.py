@@ -85,7 +85,8 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
                 tell(listeners, event)
             case "run_ended":
                 tell(listeners, event)
-                _report(root, terminal)
+                if event["is_whole"]:
+                    _report(root, terminal)
             case _:
                 tell(listeners, event)
 

@@ -22,7 +22,7 @@ from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.progress import Progress
 
-RunAll = Callable[[Engine, Study, Sequence[Part], Tell], dict[Part, BaseException]]
+RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
 
 def run(
@@ -66,7 +66,7 @@ def run(
             else:
                 roots.check_root(root, study.public, check_same)
             roots.write_config(root, study.public)
-        records = [_record(study, part) for part in parts]  # refused before anything is computed
+        records = [on_record(study, part) for part in parts]  # refused before anything is computed
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
@@ -74,22 +74,24 @@ def run(
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "work": left})
         finished: list[Progress] = []
+        is_whole = False
         try:
             if run_all is None:
                 failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
             else:
-                failed = run_all(engine, study, parts, tell)
+                failed = run_all(engine, study, root, parts, tell)
+            is_whole = True
         finally:
             if root is not None:
                 files.merge(root, names)
-        tell({"event": "run_ended", "study": study, "root": root})
+            tell({"event": "run_ended", "is_whole": is_whole})
     _raise(failed, parts)
     if root is None:
         return finished
     return [Progress(Journal(part.directory), course_of(study)) for part in parts]
 
 
-def _record(study: Study, part: Part) -> Progress | None:
+def on_record(study: Study, part: Part) -> Progress | None:
     """Returns what is on record of a part, if it was begun."""
     if part.directory is None or not (part.directory / "journal.jsonl").exists():
         return None

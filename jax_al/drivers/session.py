@@ -11,10 +11,9 @@ import numpy as np
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
-from jax_al.drivers.study import Study, check_data, course_of, note_versions, open_journal
+from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.locks import computing
-from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
 from jax_al.strategies import make_strategy
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
@@ -80,10 +79,7 @@ class Session:
         with contextlib.ExitStack() as held:
             if place is not None:
                 held.enter_context(computing(place))
-            journal = open_journal(study, part)
-            self._progress = Progress(journal, course_of(study))
-            check_data(study, self._progress.record)
-            note_versions(journal, tell)
+            journal, self._progress = open_progress(study, part, tell)
             states = held.enter_context(opened(place, schedule.keep_checkpoints))
             self._held = held.pop_all()
         on_record = self._progress.record.classes
