@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # run from a clone, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from jax_al.types import Pool
 
+ROOT = Path(__file__).resolve().parents[1]
 INITIAL = BUDGET = 100
 EPOCHS, BATCH, CHUNK = 10, 32, 1_000
 

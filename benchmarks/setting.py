@@ -60,8 +60,8 @@ def labeled(num_points: int, capacity: int, rows: np.ndarray, labels: np.ndarray
 def machine() -> str:
     """Says what figures were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    device = jax.devices()[0].device_kind
-    return f"{len(jax.devices())} x {device}, {cores} cores, {platform.machine()}, jax {jax.__version__}"
+    devices = f"{len(jax.devices())} x {jax.devices()[0].device_kind}"
+    return f"{devices}, {cores} cores, {platform.machine()}, jax {jax.__version__}"
 
 
 def launch(options: Sequence[str]) -> tuple[float, list[dict[str, Any]]]:

@@ -6,8 +6,9 @@ A step is what a run does: gather 32 CIFAR-shaped images out of the labeled uint
 them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use, one
 `advance` of the learner; beside it the same program with JAX's own convolution gradient, and
 PyTorch in both of its memory formats, its tensors in memory and no data loader in between. Then the
-forward pass alone, a look at 10,000 images, 1,000 at a time. The pixels are random: time does not depend
-on them. Contestants take turns, so that a disturbance meets them all; the figures are medians.
+forward pass alone, a look at 10,000 images, 1,000 at a time. The pixels are random: time does not
+depend on them. Contestants take turns, so that a disturbance meets them all; the figures are
+medians.
 Last, the CIFAR-10 core-set recipe from start to end (`end_to_end.py`), `--turns` times.
 """
 
