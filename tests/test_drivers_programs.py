@@ -28,6 +28,7 @@ N, CAPACITY, Q = 30, 16, 4
 # Where every step counts, few are as good as many.
 OPTIONS = {"discriminative": {"steps": 2}}
 PLATFORMS = ("cuda", "tpu")
+pytestmark = pytest.mark.xdist_group("programs")  # what strategies share is compiled once, then
 # init, begin, advance, finish, score, a look at the test set; then select, a look and the cover
 PROGRAMS = {"random": 7, "coreset": 8, "kmeans": 9}
 
