@@ -102,11 +102,12 @@ def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearne
         training = {name: fields[name] for name in names if name in fields}
         training["augment"] = fields["data.augment"]
     known = learner_options(name) if name in LEARNERS else options
-    with prefixed("config.", training.keys()), prefixed("config.model.", known.keys() - training):
+    own = known.keys() - training
+    with prefixed("config.", training.keys()), prefixed("config.model.", own):
         make = learner_named(name, **options, **training)
 
     def made(spec: Spec, num_classes: int) -> Learner:
-        with prefixed("config.data.", ("augment",)):
+        with prefixed("config.data.", ("augment",)), prefixed("config.model.", own):
             return make(spec, num_classes)
 
     return made
