@@ -67,8 +67,9 @@ def run(
                 roots.clear(root)
             else:
                 roots.check_root(root, study.public, check_same)
+        records = [_record(study, part) for part in parts]  # refused before anything is written
+        if root is not None:
             roots.write_config(root, study.public)
-        records = [_record(study, part) for part in parts]  # refused before anything is computed
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
