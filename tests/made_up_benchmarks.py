@@ -36,7 +36,9 @@ def benchmark_of(pool, num_test=9):
 
 def engine_of(pool, make=CNN, **looking):
     """Returns an engine that looks at 7 examples together, with 3 draws."""
-    return Engine(benchmark_of(pool), make, Looking(**{"chunk_size": 7, "num_samples": 3, **looking}))
+    return Engine(
+        benchmark_of(pool), make, Looking(**{"chunk_size": 7, "num_samples": 3, **looking})
+    )
 
 
 def rows_of(num_points, count):
@@ -74,7 +76,10 @@ def nearest_mean_on_host(spec, num_classes):
         return inputs.reshape(len(inputs), -1).astype(np.float32)
 
     def init(key, context):
-        return {"classes": np.zeros(0, np.int32), "means": np.zeros((0, *context.shape), np.float32)}
+        return {
+            "classes": np.zeros(0, np.int32),
+            "means": np.zeros((0, *context.shape), np.float32),
+        }
 
     def begin(key, state, examples, context):
         return state

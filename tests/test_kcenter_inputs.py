@@ -150,6 +150,26 @@ def test_command(tmp_path):
     ]
 
 
+def test_command_without_some_rows(tmp_path):
+    points, initial, exclude, out = (
+        tmp_path / f"{name}.npy" for name in ("points", "initial", "exclude", "out")
+    )
+    np.save(points, spoiled([7, 8], np.nan))
+    np.save(initial, np.isin(np.arange(300), [4, 9]))
+    for absent in (np.array([8, 7, 50]), np.isin(np.arange(300), [7, 8, 50])):
+        np.save(exclude, absent)
+        line = (points, "--num-picks", 25, "--initial", initial, "--exclude", exclude)
+        done = command(*line, "--out", out)
+        assert done.returncode == 0, done.stderr
+        expected = kcenter_greedy(made_up(), 25, [4, 9], exclude=[7, 8, 50])
+        np.testing.assert_array_equal(np.load(out), expected.indices)
+    np.save(exclude, np.array([9]))
+    done = command(*line, "--out", out)
+    assert done.returncode == 2
+    assert "in rows 7, 8" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_command_errors_are_one_sentence(tmp_path):
     np.save(tmp_path / "points.npy", spoiled([3], np.nan))
     (tmp_path / "text.npy").write_text("not an array")

@@ -35,6 +35,10 @@ flags.DEFINE_string(
     "workdir", None, "Where results go and are continued; runs/<name of the config> if not given."
 )
 flags.DEFINE_bool("overwrite", False, "Remove the results in the workdir and start anew.")
+flags.DEFINE_integer("jobs", None, "Worker processes; the same as --config.jobs.")
+flags.DEFINE_string(
+    "part", None, "K/N: only every N-th part, from the K-th on; the same as --config.part."
+)
 jax.config.config_with_absl()
 
 
@@ -52,7 +56,13 @@ def launch(recipes: pathlib.Path) -> None:
     Args:
       recipes: the directory of the recipes that can be named without a path.
     """
-    for name in ("config", "workdir", "overwrite"):  # --help tells those of this program
+    for name in (
+        "config",
+        "workdir",
+        "overwrite",
+        "jobs",
+        "part",
+    ):  # --help tells those of this program
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
     app.run(main, flags_parser=functools.partial(parse_flags, recipes=recipes))
 
@@ -85,7 +95,8 @@ def _parse(argv: list[str], recipes: pathlib.Path) -> Command:
             f"--workdir is empty: name a directory, or leave it out for runs/{path.stem}."
         )
     config = load_recipe(path, argument)
-    set_options(config, options)
+    given = [(name, FLAGS[name].value) for name in ("jobs", "part") if FLAGS[name].present]
+    set_options(config, [*options, *((name, str(value)) for name, value in given)])
     check(flat(json.loads(config.to_json_best_effort())))
     expand_all(config)
     workdir = pathlib.Path(expand(FLAGS.workdir or str(pathlib.Path("runs") / path.stem)))

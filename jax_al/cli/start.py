@@ -32,7 +32,8 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
       PartsFailed: they failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
-    public = json.loads(config.to_json_best_effort())
+    # What share of a run a process computes is none of the run's business.
+    public = json.loads(config.to_json_best_effort()) | {"part": None}
     study = study_of(public)
     run_all = None
     if config.jobs > 1 or config.scheduler is not None:
@@ -42,21 +43,16 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
             jobs=config.jobs,
             scheduler=config.scheduler,
         )
-    share = tuple(map(int, config.part.split("/"))) if config.part else (1, 1)
-    terminal = Terminal()
-    listeners = _listeners(study, root, terminal)
-    try:
-        experiment.run(
-            study,
-            root,
-            tell=_telling(study, root, devices, terminal, listeners),
-            overwrite=overwrite,
-            check_same=check_same,
-            share=(share[0], share[1]),
-            run_all=run_all,
-        )
-    finally:  # whatever ends it, the bar goes and wandb's runs are finished
-        tell(listeners, {"event": "run_ended"})
+    number, total = map(int, (config.part or "1/1").split("/"))
+    experiment.run(
+        study,
+        root,
+        tell=_telling(study, root, devices),
+        overwrite=overwrite,
+        check_same=check_same,
+        share=(number, total),
+        run_all=run_all,
+    )
 
 
 def in_a_worker(study: Study) -> Tell:
@@ -66,21 +62,21 @@ def in_a_worker(study: Study) -> Tell:
     return functools.partial(tell, listeners)
 
 
-def _listeners(study: Study, root: pathlib.Path, terminal: Terminal) -> list[Listener]:
-    wandb = study.public["wandb"]
-    writer = WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say)
-    return [terminal, writer, LookWriter()]
-
-
-def _telling(
-    study: Study, root: pathlib.Path, devices: str, terminal: Terminal, listeners: list[Listener]
-) -> Tell:
+def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
     """Returns what hands the events of a run to all listeners, in their words."""
-    waiting = {(name, seed) for name in study.strategies for seed in study.seeds}
+    terminal = Terminal()
+    wandb = study.public["wandb"]
+    listeners: list[Listener] = [
+        terminal,
+        WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say),
+        LookWriter(),
+    ]
+    waiting: set[tuple[str, int]] = set()  # parts of this process
 
     def on_event(event: Mapping[str, Any]) -> None:
         match event["event"]:
             case "run_begun":
+                waiting.update((part.name, part.seed) for part in event["parts"])
                 _save_pool(study, root)
                 begun = {"facts": _facts(study, root, devices), "total": event["work"]}
                 tell(listeners, {**event, **begun, "strategies": list(study.strategies)})
@@ -91,7 +87,8 @@ def _telling(
                 tell(listeners, event)
             case "run_ended":
                 tell(listeners, event)
-                _report(root, terminal)
+                if event["is_whole"]:
+                    _report(root, terminal)
             case _:
                 tell(listeners, event)
 

@@ -1,27 +1,32 @@
-"""Parts on other processes, by Dask: a local cluster (`jobs`), or a scheduler of yours.
+"""Parts in other processes, by Dask: workers on this machine (`jobs`), or a scheduler of yours.
 
-A worker keeps its data and its compiled programs from part to part. What a part has done is in its
-record, so one whose worker is killed is taken up by another, and loses a phase at most.
+What a part has done is in its record, so one whose worker is killed is taken up by another, and
+loses a phase at most. What happens there comes as events, and is told here in their order.
 """
 
 import contextlib
-import functools
-import os
-import signal
+import json
+import logging
+import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jax_al import interrupt
+from jax_al.drivers.cluster_processes import worker_processes
 from jax_al.drivers.engine import Engine
-from jax_al.drivers.experiment import RunAll, named, told
+from jax_al.drivers.experiment import RunAll, named, on_record, told
 from jax_al.drivers.part import Part, Tell
-from jax_al.drivers.study import Study, run_part
+from jax_al.drivers.study import Study, course_of
 from jax_al.errors import UsageError
+from jax_al.session.progress import next_work
+from jax_al.session.records import key_of
 
-TOPIC = "jax_al"  # of the events that workers send
-PASSED_ON = ("say", "phase", "advance", "row")
-RETRIES = 3  # of a part whose worker was killed
-POLL = 0.5  # seconds between two looks at whether somebody wants to stop
+POLL = 0.2  # seconds between two looks at whether somebody wants to stop or a worker has died
+CONNECT = 8  # seconds to wait for a scheduler
+# Loggers whose levels Dask sets when it is imported. Who runs a cluster of their own finds what
+# goes wrong in its workers there.
+LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
 
 
 def executor(
@@ -34,13 +39,14 @@ def executor(
     """Returns what `experiment.run` runs its parts with.
 
     Args:
-      make_study: makes the study anew in a worker; it is pickled (by cloudpickle).
+      make_study: makes the study anew in a worker, to which it goes once, pickled by cloudpickle.
       local_listeners: makes what is told in the worker of the events that hold arrays.
-      jobs: processes of a local cluster, each with its share of the cores.
-      scheduler: the address of a Dask scheduler; None: a local cluster.
+      jobs: worker processes on this machine, each with its share of the cores.
+      scheduler: the address of a Dask scheduler whose workers see the directory of the run; None:
+        workers on this machine.
 
     Raises:
-      UsageError: Dask is not installed, or there is no such scheduler.
+      UsageError: Dask is not installed; later, there is no such scheduler.
     """
     try:
         import distributed  # noqa: F401 (an extra)
@@ -50,171 +56,127 @@ def executor(
         ) from error
 
     def run_all(
-        engine: Engine, study: Study, parts: Sequence[Part], tell: Tell
+        engine: Engine, study: Study, root: Path | None, parts: Sequence[Part], tell: Tell
     ) -> dict[Part, BaseException]:
-        del engine, study  # each worker has its own
-        with _client(jobs, scheduler) as client:
-            client.subscribe_topic(TOPIC, lambda event: tell(event[1]))
-            return _run_there(client, make_study, local_listeners, parts, tell)
+        del engine  # each worker has its own
+        assert root is not None
+        left = []
+        for part in parts:
+            record = on_record(study, part)
+            if record is None or next_work(record.record, course_of(study)) is not None:
+                left.append(part)
+            else:
+                tell({"event": "part_ended", **named(part)})
+        if not left:
+            return {}
+        from jax_al.drivers.cluster_part import Kept
+
+        kept = Kept(make_study, local_listeners, root.absolute())
+        with _cluster(jobs, scheduler, kept, tell) as (client, check):
+            return _run_there(client, kept.name, left, tell, check)
 
     return run_all
 
 
 def _run_there(
-    client: Any,
-    make_study: Callable[[], Study],
-    local_listeners: Callable[[Study], Tell],
-    parts: Sequence[Part],
-    tell: Tell,
+    client: Any, kept: str, parts: Sequence[Part], tell: Tell, check: Callable[[], None]
 ) -> dict[Part, BaseException]:
-    from distributed import as_completed
+    """Hands `parts` to the workers and tells what comes of them, as it comes."""
+    from jax_al.drivers.cluster_part import work
 
-    places = {
-        client.submit(
-            work, make_study, local_listeners, place, part.directory, retries=RETRIES, pure=False
-        ): part
+    # Filled by Dask's threads; all is told in this one.
+    came: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    client.subscribe_topic(kept, lambda event: came.put(json.loads(event[1])))
+    waiting = {
+        client.submit(work, kept, part.name, part.seed, pure=False, priority=-place): part
         for place, part in enumerate(parts)
     }
+    for future in waiting:
+        future.add_done_callback(came.put)
     failed: dict[Part, BaseException] = {}
-    coming = as_completed(places)
-    try:
-        while places:
-            with contextlib.suppress(TimeoutError):
-                future = _next(coming)
-                part = places.pop(future)
-                error = future.exception()
-                if error is None:
-                    tell({"event": "part_ended", **named(part)})
-                else:
-                    failed[part] = error
-                    told(part, error, tell)
-                future.release()
-            interrupt.check()
-    except KeyboardInterrupt:
-        client.cancel(list(places))
-        raise
+    tell = _each_row_once(tell)
+    while waiting:
+        interrupt.check()
+        check()
+        with contextlib.suppress(queue.Empty):
+            what = came.get(timeout=POLL)
+            if isinstance(what, Mapping):
+                tell(what)
+                continue
+            part = waiting.pop(what)
+            error = _error_of(what)
+            if error is None:
+                tell({"event": "part_ended", **named(part)})
+            elif isinstance(error, OSError):  # a full disk is full for the others too
+                raise error
+            else:
+                failed[part] = error
+                told(part, error, tell)
     return failed
 
 
-def _next(coming: Any) -> Any:
-    """Returns the next future that is done; TimeoutError where none is within POLL."""
-    coming.timeout = None
-    import time
+def _each_row_once(tell: Tell) -> Tell:
+    """Returns `tell` without the rows that a second worker tells of a part again."""
+    seen = set()
 
-    for _ in range(max(1, int(POLL / 0.05))):
-        if coming.has_ready():
-            return next(coming)
-        time.sleep(0.05)
-    raise TimeoutError
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["event"] == "row":
+            key = key_of(event["row"])
+            if key in seen:
+                return
+            seen.add(key)
+        tell(event)
 
-
-def work(
-    make_study: Callable[[], Study],
-    local_listeners: Callable[[Study], Tell],
-    place: int,
-    directory: Any,
-) -> None:
-    """Runs, in a worker, the part that is kept in `directory`."""
-    from distributed import get_worker
-
-    study, engine = _kept(make_study)
-    root = directory.parents[2]
-    part = next(one for one in study.parts(root) if one.directory == directory)
-    local, worker = local_listeners(study), get_worker()
-
-    def tell(event: Mapping[str, Any]) -> None:
-        if event["event"] in PASSED_ON:
-            worker.log_event(TOPIC, {**event, "pid": os.getpid(), "place": place})
-        local(event)
-
-    tell({"event": "phase", "text": f"{part.name}, seed {part.seed}: starting"})
-    run_part(engine, study, part, tell)
+    return on_event
 
 
-_STUDIES: dict[bytes, tuple[Study, Engine]] = {}  # of this worker, by how they are made
+def _error_of(future: Any) -> BaseException | None:
+    """Returns what a part has failed with, with its traceback in the worker."""
+    import distributed
 
-
-def _kept(make_study: Callable[[], Study]) -> tuple[Study, Engine]:
-    """Returns the study and the engine that a worker keeps; the last one only."""
-    import cloudpickle
-
-    token = cloudpickle.dumps(make_study)
-    if token not in _STUDIES:
-        _STUDIES.clear()
-        study = make_study()
-        _STUDIES[token] = study, Engine(study.benchmark, study.learner, study.looking)
-    return _STUDIES[token]
+    error = future.exception()
+    if isinstance(error, distributed.KilledWorker):
+        return UsageError(
+            "each worker that computed it was killed, maybe for want of memory: run the same again "
+            "with fewer jobs or a smaller config.test_batch_size"
+        )
+    return error and error.with_traceback(future.traceback())
 
 
 @contextlib.contextmanager
-def _client(jobs: int, scheduler: str | None) -> Iterator[Any]:
-    """Opens a client of `scheduler`, or of a cluster of its own that ends with it."""
+def _cluster(
+    jobs: int, scheduler: str | None, kept: Any, tell: Tell
+) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Opens a client whose workers have what is `kept`, and what checks that they are there."""
+    import dask
     import distributed
 
-    if scheduler is not None:
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as opened:
+        if scheduler is None:
+            # No part waits at a worker that is busy while another one is idle.
+            with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+                cluster = distributed.LocalCluster(n_workers=0, dashboard_address=None)
+            opened.enter_context(cluster)
+            client = opened.enter_context(distributed.Client(cluster))
+            client.register_plugin(kept)
+            processes = worker_processes(cluster.scheduler_address, jobs)
+            yield client, opened.enter_context(processes)
+            return
         try:
-            client = distributed.Client(scheduler, timeout=10)
+            client = opened.enter_context(distributed.Client(scheduler, timeout=CONNECT))
         except (OSError, ValueError, TimeoutError) as error:
-            raise UsageError(
-                f"There is no Dask scheduler at {scheduler!r} ({' '.join(str(error).split())})."
-            ) from error
-        with client:
-            yield client
-        return
-    with (
-        _quiet(),
-        distributed.LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=50,  # what a worker has to say comes as events
-            memory_limit=0,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        client.register_plugin(Share(jobs))
-        yield client
+            raise UsageError(f"There is no Dask scheduler at {scheduler!r}.") from error
+        client.register_plugin(kept)
+        opened.callback(client.unregister_worker_plugin, kept.name)
+        if not client.scheduler_info()["workers"]:
+            tell({"event": "say", "text": f"{scheduler} has no workers yet; waiting for one."})
 
+        def check() -> None:
+            if client.status != "running":
+                raise UsageError(
+                    f"The Dask scheduler at {scheduler!r} is gone: run the same again."
+                )
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Lets the processes that start meanwhile pass over Ctrl-C: this one tells them to stop."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def _share(place: int, jobs: int) -> list[int]:
-    """Returns the cores of worker number `place` of `jobs`."""
-    cores = sorted(os.sched_getaffinity(0))
-    if jobs >= len(cores):
-        return [cores[place % len(cores)]]
-    each = len(cores) // jobs
-    return cores[place * each : (place + 1) * each]
-
-
-@functools.cache
-def _plugin() -> type:
-    """The class of the plugin, made when Dask is there."""
-    import distributed
-
-    class Plugin(distributed.WorkerPlugin):
-        """Gives a worker its share of the cores before JAX starts there."""
-
-        name = "jax_al_share"
-
-        def __init__(self, jobs: int) -> None:
-            self.jobs = jobs
-
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(0, _share(int(worker.name) % self.jobs, self.jobs))
-
-    return Plugin
-
-
-def Share(jobs: int) -> Any:  # noqa: N802 (a class that is made late)
-    """Returns the plugin for workers of a local cluster of `jobs`."""
-    return _plugin()(jobs)
+        yield client, check

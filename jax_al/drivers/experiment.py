@@ -24,7 +24,7 @@ from jax_al.session.progress import Progress, next_work
 
 FINISHED = "This run is finished: more episodes, seeds or strategies continue it."
 
-RunAll = Callable[[Engine, Study, Sequence[Part], Tell], dict[Part, BaseException]]
+RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
 
 def run(
@@ -45,7 +45,8 @@ def run(
       tell: is told what happens.
       overwrite: whether to remove what an earlier run left there.
       check_same: raises where a config on record differs in what may not.
-      share: (K, N): every N-th part from the K-th on is this process's to run.
+      share: (K, N): every N-th part from the K-th on is this process's to run, beside others that
+        run the rest in the same directory.
       run_all: runs parts elsewhere; None: here, one after another.
 
     Returns:
@@ -59,42 +60,50 @@ def run(
     for strategy in study.strategies.values():
         engine.given(strategy)  # what it cannot have is refused before anything is touched
     parts = study.parts(root)[share[0] - 1 :: share[1]]
+    records: list[Progress | None] = [None] * len(parts)
     with contextlib.ExitStack() as held:
         if root is not None:
-            if share[1] == 1:  # else other processes work here too
-                held.enter_context(computing(root))
-            if overwrite:
-                roots.clear(root)
-            else:
-                roots.check_root(root, study.public, check_same)
-        records = [_record(study, part) for part in parts]  # refused before anything is written
-        if root is not None:
-            roots.write_config(root, study.public)
+            is_alone = share[1] == 1
+            held.enter_context(computing(root, shared=not is_alone))
+            if overwrite and not is_alone:
+                raise UsageError(
+                    "Processes that share a run cannot overwrite it, as that would remove what "
+                    "others of them have computed: name another directory."
+                )
+            with files.alone(root):
+                if overwrite:
+                    roots.clear(root)
+                else:
+                    roots.check_root(root, study.public, check_same)
+                records = [on_record(study, part) for part in parts]  # refused before it is written
+                roots.write_config(root, study.public)
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
         )
         names = list(study.strategies)
-        tell({"event": "run_begun", "study": study, "root": root, "work": left})
+        tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
         if all(_is_finished(study, record) for record in records):
             tell({"event": "say", "text": FINISHED})
         finished: list[Progress] = []
+        is_whole = False
         try:
             if run_all is None:
                 failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
             else:
-                failed = run_all(engine, study, parts, tell)
+                failed = run_all(engine, study, root, parts, tell)
+            is_whole = True
         finally:
             if root is not None:
                 files.merge(root, names)
-        tell({"event": "run_ended", "study": study, "root": root})
+            tell({"event": "run_ended", "is_whole": is_whole})
     _raise(failed, parts)
     if root is None:
         return finished
     return [Progress(Journal(part.directory), course_of(study)) for part in parts]
 
 
-def _record(study: Study, part: Part) -> Progress | None:
+def on_record(study: Study, part: Part) -> Progress | None:
     """Returns what is on record of a part, if it was begun."""
     if part.directory is None or not (part.directory / "journal.jsonl").exists():
         return None

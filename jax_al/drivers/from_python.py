@@ -56,7 +56,8 @@ def run(
       chunk_size: examples looked at together; memory grows with it.
       num_samples: draws, for strategies that go by disagreement.
       resident: whether the pool is kept on the device: "auto", "yes" or "no".
-      jobs: processes on this machine, each with its share of the cores; needs a directory.
+      jobs: processes on this machine, each with its share of the cores; needs a directory. All
+        that was given goes to each of them by cloudpickle, a pool mapped from a file as a copy.
       scheduler: the address of a Dask scheduler; needs a directory that its workers see.
       overwrite: whether to remove what an earlier run left in the directory.
       tell: is told what happens.

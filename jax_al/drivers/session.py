@@ -11,10 +11,9 @@ import numpy as np
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
-from jax_al.drivers.study import Study, check_data, course_of, note_versions, open_journal
+from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.locks import computing
-from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
 from jax_al.strategies import make_strategy
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
@@ -82,19 +81,13 @@ class Session:
         with contextlib.ExitStack() as held:
             if place is not None:
                 held.enter_context(computing(place))
-            journal = open_journal(study, part)
-            self._progress = Progress(journal, course_of(study))
-            record = self._progress.record
-            on_record = record.classes
+            journal, self._progress = open_progress(study, part, tell)
+            on_record = self._progress.record.classes
             if tuple(on_record.values()) != tuple(classes):
                 raise UsageError(
                     f"{place} was begun with the classes {', '.join(on_record.values())}, not "
                     f"{', '.join(classes)}."
                 )
-            if record.seed != seed:
-                raise UsageError(f"{place} was begun with seed={record.seed}, not {seed}.")
-            check_data(study, record)
-            note_versions(journal, tell)
             states = held.enter_context(opened(place, schedule.keep_checkpoints))
             self._held = held.pop_all()
         self._ids = {name: number for number, name in on_record.items()}

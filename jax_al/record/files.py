@@ -3,11 +3,13 @@
 They are made from the journals and can be made again. A part is ROOT/parts/STRATEGY/seed_SEED.
 """
 
+import contextlib
 import fcntl
 import json
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from jax_al.session.locks import held
 from jax_al.session.records import (
     Pick,
     Row,
@@ -36,6 +38,13 @@ def write_part(directory: pathlib.Path, rows: Iterable[Row], picks: Iterable[Pic
     replace_if_other(directory / METRICS, text)
 
 
+@contextlib.contextmanager
+def alone(root: pathlib.Path) -> Iterator[None]:
+    """Waits until no other process changes the files at a run's root, and keeps others waiting."""
+    with held(root / ".merge.lock", fcntl.LOCK_EX):
+        yield
+
+
 def merge(root: pathlib.Path, strategies: Sequence[str]) -> None:
     """Replaces the files at a run's root by those of its parts, one after another.
 
@@ -50,8 +59,7 @@ def merge(root: pathlib.Path, strategies: Sequence[str]) -> None:
     Raises:
       UsageError: a file is not text.
     """
-    with open(root / ".merge.lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go if this process is killed
+    with alone(root):
         found = part_directories(root)
         rank = {name: place for place, name in enumerate(strategies)}
         keys = sorted(found, key=lambda key: (rank.get(key[0], len(rank)), key))

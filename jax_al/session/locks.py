@@ -13,8 +13,12 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextlib.contextmanager
-def computing(directory: pathlib.Path) -> Iterator[None]:
+def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None]:
     """Holds `directory` (made if missing) for this process: one driver computes in it.
+
+    Args:
+      directory: of a run or a part.
+      shared: whether others that share may hold it too; those that do not are kept out.
 
     Raises:
       UsageError: another process holds it, it cannot be made, or there are no locks.
@@ -22,7 +26,9 @@ def computing(directory: pathlib.Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(held(directory / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+            (directory / ".lock").touch()
+            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            stack.enter_context(held(directory / ".lock", how | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise UsageError(
                 f"Another process is running in {directory}; "

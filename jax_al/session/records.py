@@ -36,7 +36,8 @@ OLD_COLUMNS = Pick._fields[:-1]  # of a run that has one strategy
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     """Replaces the file at `path`: a reader sees the old content or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Several processes may write the same at once, each by way of a file of its own.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
