@@ -60,6 +60,7 @@ def run(
     for strategy in study.strategies.values():
         engine.given(strategy)  # what it cannot have is refused before anything is touched
     parts = study.parts(root)[share[0] - 1 :: share[1]]
+    records: list[Progress | None] = [None] * len(parts)
     with contextlib.ExitStack() as held:
         if root is not None:
             is_alone = share[1] == 1
@@ -74,8 +75,8 @@ def run(
                     roots.clear(root)
                 else:
                     roots.check_root(root, study.public, check_same)
+                records = [on_record(study, part) for part in parts]  # refused before it is written
                 roots.write_config(root, study.public)
-        records = [on_record(study, part) for part in parts]  # refused before anything is computed
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
