@@ -74,6 +74,10 @@ def run(
                     roots.check_root(root, study.public, check_same)
                 roots.write_config(root, study.public)
         records = [on_record(study, part) for part in parts]  # refused before anything is computed
+        for part, record in zip(parts, records, strict=True):
+            if record is not None and part.directory is not None:
+                # Whoever was killed may have written an event and not yet what is made of it.
+                files.write_part(part.directory, record.rows(), record.picks())
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
