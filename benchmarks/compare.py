@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from jax_al import statistics
-from jax_al.session.records import read_json, read_metrics
+from jax_al.report import workdirs
 from jax_al.statistics import Curve
 
 REFERENCE = "random"
@@ -44,18 +44,24 @@ FAMILIES = {
 SIGNIFICANT = 0.05
 
 
-def read_curves(directory: Path) -> dict[str, Curve]:
-    """Returns the accuracies of every finished seed of every part."""
+def read_curves(directory: Path) -> tuple[dict[str, Curve], str]:
+    """Returns the accuracies of every finished seed of every strategy, and the data's name.
+
+    The directory is the root of a run, or of the layout before: a directory for each strategy.
+    """
     curves: dict[str, Curve] = {}
-    for path in sorted(directory.glob("*/metrics.jsonl")):
-        config = read_json(path.parent / "config.json")
-        curve: dict[int, dict[int, float]] = {}
-        for row in read_metrics(path):
-            curve.setdefault(row["seed"], {})[row["num_labeled"]] = row["test_accuracy"]
-        whole = {s: scores for s, scores in curve.items() if len(scores) == config["max_episodes"]}
-        if whole:
-            curves[path.parent.name] = whole
-    return curves
+    data = ""
+    for path in workdirs.find([directory]):
+        for run in workdirs.read(path):
+            data = run.config["data.name"]
+            curve: dict[int, dict[int, float]] = {}
+            for row in run.metrics:
+                curve.setdefault(row["seed"], {})[row["num_labeled"]] = row["test_accuracy"]
+            episodes = run.config["max_episodes"]
+            whole = {seed: scores for seed, scores in curve.items() if len(scores) == episodes}
+            if whole:
+                curves[run.name or path.name] = whole
+    return curves, data
 
 
 def table(curves: dict[str, Curve]) -> str:
@@ -133,10 +139,9 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--out", required=True, type=Path, help="without an ending")
     args = parser.parse_args()
-    curves = read_curves(args.directory)
+    curves, data = read_curves(args.directory)
     if REFERENCE not in curves:
         parser.error(f"{args.directory} holds no finished run of {REFERENCE}")
-    data = read_json(args.directory / REFERENCE / "config.json")["data"]["name"]
     num_seeds = {len(curve) for curve in curves.values()}
     title = f"{data}: {len(curves)} strategies, {'/'.join(map(str, sorted(num_seeds)))} seeds"
     draw(curves, title).savefig(args.out.with_suffix(".png"), dpi=120)

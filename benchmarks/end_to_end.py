@@ -21,9 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # run from a clone, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+from jax_al.types import Pool
+
+ROOT = Path(__file__).resolve().parents[1]
 INITIAL = BUDGET = 100
 EPOCHS, BATCH, CHUNK = 10, 32, 1_000
 
@@ -35,15 +37,15 @@ def torch_run(num_seeds: int, episodes: int) -> None:
 
     from benchmarks.setting import load_whole
 
-    dataset = load_whole("cifar10")
+    data = load_whole("cifar10")
 
-    def tensor(images: np.ndarray) -> torch.Tensor:
-        pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
+    def tensor(images: Pool) -> torch.Tensor:
+        pixels = torch.from_numpy(images.read(slice(0, len(images)))).permute(0, 3, 1, 2)
         return pixels.contiguous(memory_format=torch.channels_last)
 
-    pool, test = tensor(dataset.images), tensor(dataset.test_images)
-    truth = torch.from_numpy(np.array(dataset.labels)).long()
-    test_truth = torch.from_numpy(np.array(dataset.test_labels)).long()
+    pool, test = tensor(data.pool), tensor(data.test)
+    truth = torch.from_numpy(np.array(data.truth)).long()
+    test_truth = torch.from_numpy(np.array(data.test_labels)).long()
     means = [pool[:, channel].double().mean() for channel in range(3)]
     stds = [pool[:, channel].double().std() for channel in range(3)]
     mean, std = (torch.stack(v).float()[None, :, None, None] for v in (means, stds))
@@ -140,16 +142,14 @@ def first_step_seconds(turns: int) -> list[float]:
     return found[1:]
 
 
-def fill_caches(num_seeds: int, episodes: int) -> None:
-    """Runs until all programs of `jax_al_seconds` are compiled; the images are decoded by then."""
+def fill_caches(episodes: int) -> None:
+    """Runs until the first row of metrics: before it all programs are compiled."""
     with tempfile.TemporaryDirectory() as workdir:
-        options = [f"--config.num_seeds={num_seeds}", f"--config.max_episodes={episodes}"]
-        command = [*recipe(workdir), *options]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for line in process.stdout or ():
-            if "programs compiled" in line:
-                process.terminate()
-        process.wait()
+        command = [*recipe(workdir), f"--config.max_episodes={episodes}"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout or ():
+                if line.split()[:2] == ["0", "1"]:  # seed, episode
+                    process.terminate()
 
 
 def measure(turns: int, several: int, episodes: int = 10) -> dict[str, list[float]]:
@@ -158,10 +158,9 @@ def measure(turns: int, several: int, episodes: int = 10) -> dict[str, list[floa
         ("jax_al", jax_al_seconds, 1),
         ("PyTorch, channels_last, the episodes alone", torch_seconds, 1),
     ]
-    fill_caches(1, episodes)
+    fill_caches(episodes)
     if several > 1:
         contestants.append((f"jax_al, {several} seeds", jax_al_seconds, several))
-        fill_caches(several, episodes)
     seconds: dict[str, list[float]] = {}
     for _ in range(turns):
         for name, run, count in contestants:

@@ -23,7 +23,7 @@ except ImportError:
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.pools.load import load
+from jax_al.pools.load import benchmark
 
 LABELS = (200, 500, 1_000)
 SEEDS = (0, 1)
@@ -61,24 +61,22 @@ def like_flax(module: nn.Module) -> None:
 
 def images_and_labels() -> tuple[torch.Tensor, ...]:
     """Returns pool and test images, normalised over the pool, and their labels."""
-    data = load(
+    data = benchmark(
         "oxford_flowers102",
-        data_dir=None,
-        cache_dir=None,
         pool_splits=("train", "validation"),
-        pool_size=None,
         test_split="test",
         test_size=TESTED,
         image_size=64,
     )
-    pixels = data.images.astype(np.float32)
+    pixels, test = (pool.read(slice(0, len(pool))) for pool in (data.pool, data.test))
+    pixels = pixels.astype(np.float32)
     mean, deviation = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
 
     def prepared(images):
         return torch.tensor((images.astype(np.float32) - mean) / deviation).permute(0, 3, 1, 2)
 
-    labels = [torch.tensor(each).long() for each in (data.labels, data.test_labels)]
-    return prepared(data.images), labels[0], prepared(data.test_images), labels[1]
+    labels = [torch.tensor(each).long() for each in (data.truth, data.test_labels)]
+    return prepared(pixels), labels[0], prepared(test), labels[1]
 
 
 def train(seed: int, count: int, init: str, X, Y, X_test, Y_test) -> tuple[float, float]:

@@ -2,12 +2,12 @@
 
     python benchmarks/recipes.py runs/cifar_coreset runs/cifar_random --out docs/cifar
 
-writes docs/cifar.png and docs/cifar.md; the table has the mean and the sample standard deviation
+writes docs/cifar.png and docs/cifar.md, of every strategy in these workdirs (of the layout before
+parts, too); the table has the mean and the sample standard deviation
 over seeds, the picture 95% intervals.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
 from jax_al.report import plot_curves
-from jax_al.session.records import read_metrics
+from jax_al.report.workdirs import read
 
 PHASES = ("train", "evaluate", "embed", "select")
 
@@ -54,9 +54,9 @@ def main() -> None:
     args = parser.parse_args()
     runs, data = {}, set()
     for workdir in args.workdirs:
-        config = json.loads((workdir / "config.json").read_text())
-        runs[config["strategy"]] = read_metrics(workdir / "metrics.jsonl")
-        data.add(config["data"]["name"])
+        for run in read(workdir):
+            runs[run.title] = run.metrics
+            data.add(run.config["data.name"])
     plot_curves(args.out.with_suffix(".png"), runs, " and ".join(sorted(data)))
     text = accuracy_table(runs) + "\n\n" + time_table(runs) + "\n"
     args.out.with_suffix(".md").write_text(text)

@@ -2,98 +2,76 @@
 
     python benchmarks/seeds.py [--seeds 1 2 4 8]
 
-Seeds: one epoch over 320 labels and the evaluation of 2,000 images for S seeds, by a loop in
-Python, by one program that takes the seeds in turn ("map") and by one that takes them at once
-("vmap"); they take turns, the figures are medians. Then one seed: an epoch against the number of
-labels, and embedding and core-set selection (100 picks, 1,000 labels) against the pool. An exponent
-is the slope of the least-squares line through the logarithms. The pixels are random: time does not
-depend on them. On several devices, the programs split the seeds among them.
+Seeds: a recipe so small that starting it is most of it (digits, two episodes of five epochs), for S
+seeds in one process and in two of a core each (`--config.jobs=2`); wall seconds of the whole
+command, by turns. Then one seed: an epoch against the number of labels, and embedding and core-set
+selection (100 picks, 1,000 labels) against the pool. An exponent is the slope of the least-squares
+line through the logarithms. The pixels are random: time does not depend on them. Medians.
 """
 
 import argparse
 import functools
-import os
-import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.drivers.learner import Learner
-from jax_al.drivers.replicates import FORMS, Layout, make_layout, stack
-
 from benchmarks import setting
+from jax_al.drivers.engine import Engine
+from jax_al.pools.arrays import arrays
 from jax_al.strategies import make_strategy
-from jax_al.types import PoolState, empty_pool, label_points
+from jax_al.types import Benchmark
 
-OUT = Path(__file__).parent / "results" / "seeds.md"
-NUM_TEST, LABELS = 2_000, 320
+NUM_CLASSES, BUDGET = 10, 100
 LABEL_COUNTS, POOLS = (160, 320, 640, 1_280), (5_000, 10_000, 20_000, 40_000)
-OPTIONS = setting.OPTIONS._replace(budget=100, capacity=max(LABEL_COUNTS), epochs=1)
+CAPACITY = max(LABEL_COUNTS)
+TINY = [
+    "--config=digits_random", "--config.max_episodes=2", "--config.epochs=5",
+    "--config.data.pool_size=500",
+]  # fmt: skip
+PROCESSES = {"one process": 1, "two processes": 2}
 
 
-def learner(num_points: int, strategy: str, layout: Layout | None) -> Learner:
-    """Returns the CNN of the recipes over made-up images."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (num_points, 32, 32, 3), np.uint8)
-    model = setting.small_cnn((32, 32, 3), 10, 128)
-    test = images[:NUM_TEST], rng.integers(0, 10, NUM_TEST).astype(np.int32)
-    return Learner(model, make_strategy(strategy), images, *test, OPTIONS, layout=layout)
+def engine(num_points: int) -> Engine:
+    """Returns the CNN of the recipes, an epoch a fit, over made-up images."""
+    images = np.random.default_rng(0).integers(0, 256, (num_points, 32, 32, 3), np.uint8)
+    classes = tuple(map(str, range(NUM_CLASSES)))
+    data = Benchmark(arrays(images), None, classes)
+    return Engine(data, setting.small_cnn(128, epochs=1), setting.LOOKING)
 
 
-def labeled(num_points: int, count: int) -> PoolState:
-    """Returns a pool whose first `count` points have labels."""
-    rows = jnp.arange(count, dtype=jnp.int32)
-    return label_points(empty_pool(num_points, OPTIONS.capacity), rows, rows % 10)
+def by_seeds(seeds: Sequence[int], turns: int) -> dict[str, list[float]]:
+    """Returns the wall seconds of so many seeds, by the number of processes."""
+    found: dict[str, list[float]] = {name: [] for name in PROCESSES}
+    for count in seeds:
+        times: dict[str, list[float]] = {name: [] for name in PROCESSES}
+        for turn in range(turns + 1):  # the first one fills the cache of programs
+            for name, jobs in PROCESSES.items():
+                how = [f"--config.num_seeds={count}", f"--config.jobs={jobs}"]
+                seconds, _ = setting.launch([*TINY, *how])
+                if turn:
+                    times[name].append(seconds)
+        for name, values in times.items():
+            found[name].append(setting.median(values))
+        print(count, {name: values[-1] for name, values in found.items()}, flush=True)
+    return found
 
 
-def loop(num_seeds: int) -> Callable[[], object]:
-    """One seed after another, from Python."""
-    one = learner(NUM_TEST, "random", None)
-    pool = labeled(NUM_TEST, LABELS)
-
-    def run():
-        scores = []
-        for seed in range(num_seeds):
-            key = jax.random.key(seed)
-            state, _ = one.fit(key, one.init(key), pool)
-            scores.append(one.evaluate(state))
-        return scores
-
-    return run
-
-
-def together(form: str, num_seeds: int) -> Callable[[], object]:
-    """All seeds in one program."""
-    layout = make_layout(num_seeds, form, jax.devices())
-    several = learner(NUM_TEST, "random", layout)
-    pools = stack([labeled(NUM_TEST, LABELS)] * num_seeds, layout)
-    keys = stack([jax.random.key(seed) for seed in range(num_seeds)], layout)
-
-    def run():
-        state, _ = several.fit(keys, several.init(keys, num_seeds), pools, count=num_seeds)
-        return several.evaluate(state, num_seeds)
-
-    return run
-
-
-def medians(contestants: dict[str, Callable[[], object]], turns: int) -> dict[str, float]:
+def medians(contestants: dict[int, Callable[[], object]], turns: int) -> list[float]:
     """Returns the median seconds of each, after one call that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    seconds: dict[int, list[float]] = {size: [] for size in contestants}
     for turn in range(turns + 1):
-        for name, run in contestants.items():
+        for size, run in contestants.items():
             start = time.perf_counter()
             jax.block_until_ready(run())
             if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+                seconds[size].append(time.perf_counter() - start)
+    return [setting.median(values) for values in seconds.values()]
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
@@ -103,7 +81,8 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
 
 def row(name: str, sizes: Sequence[int], seconds: Sequence[float]) -> str:
     cells = [f"{value:.3g}" for value in seconds]
-    return f"| {name} | {' | '.join(cells)} | {exponent(sizes, seconds):.2f} |"
+    slope = f"{exponent(sizes, seconds):.2f}" if len(sizes) > 1 else ""
+    return f"| {name} | {' | '.join(cells)} | {slope} |"
 
 
 def head(name: str, sizes: Sequence[int]) -> list[str]:
@@ -116,49 +95,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=setting.RESULTS / "seeds.md")
     args = parser.parse_args()
-    device = jax.devices()[0].device_kind
     text = [
         "# Cost against seeds, labels and pool",
         "",
-        f"`python benchmarks/seeds.py`: {len(jax.devices())} x {device}, {os.cpu_count()} cores, "
-        f"{platform.machine()}, jax {jax.__version__}. Seconds, medians of {args.turns}.",
+        f"`python benchmarks/seeds.py`: {setting.machine()}. Seconds, medians of {args.turns}.",
     ]
-    by_seeds = []
-    for count in args.seeds:
-        contestants = {"a loop in Python": loop(count)}
-        contestants |= {form: together(form, count) for form in FORMS}
-        by_seeds.append(medians(contestants, args.turns))
-        print(count, by_seeds[-1], flush=True)
-    text += head(f"seeds: an epoch over {LABELS} labels and {NUM_TEST:,} test images", args.seeds)
-    for name in by_seeds[0]:
-        text.append(row(name, args.seeds, [found[name] for found in by_seeds]))
+    text += head("seeds: two small episodes of digits, whole commands", args.seeds)
+    for name, seconds in by_seeds(args.seeds, args.turns).items():
+        text.append(row(name, args.seeds, seconds))
 
-    one = learner(NUM_TEST, "random", None)
-    key = jax.random.key(0)
-    epochs: dict[str, Callable[[], object]] = {
-        str(count): functools.partial(
-            lambda pool: one.fit(key, one.init(key), pool), labeled(NUM_TEST, count)
-        )
-        for count in LABEL_COUNTS
+    one, key = engine(max(LABEL_COUNTS)), jax.random.key(0)
+
+    def epoch(count: int) -> object:
+        rows = range(count)
+        return one.fit(key, one.init(key), rows, [i % NUM_CLASSES for i in rows], CAPACITY)
+
+    epochs: dict[int, Callable[[], object]] = {
+        count: functools.partial(epoch, count) for count in LABEL_COUNTS
     }
     text += head("labels", LABEL_COUNTS)
-    found = medians(epochs, args.turns)
-    text.append(row("an epoch", LABEL_COUNTS, list(found.values())))
+    text.append(row("an epoch", LABEL_COUNTS, medians(epochs, args.turns)))
 
     embed, select = [], []
     for size in POOLS:
-        coreset, pool = learner(size, "coreset", None), labeled(size, 1_000)
-        state, halves = coreset.init(key), []
-        for _ in range(args.turns + 1):
-            asked = coreset.ask(key, state, pool)
-            halves.append((asked.seconds_embed, asked.seconds_select))
-        embed.append(statistics.median(half for half, _ in halves[1:]))
-        select.append(statistics.median(half for _, half in halves[1:]))
+        this, owned = engine(size), np.arange(1_000)
+        pool = setting.labeled(size, CAPACITY, owned, owned % NUM_CLASSES)
+        state, strategy = this.init(key), make_strategy("coreset")
+        turns = [
+            this.ask(key, state, strategy, pool, BUDGET, BUDGET) for _ in range(args.turns + 1)
+        ]
+        embed.append(setting.median([asked.seconds_embed for asked in turns[1:]]))
+        select.append(setting.median([asked.seconds_select for asked in turns[1:]]))
     text += head("pool", POOLS)
     text += [row("embedding", POOLS, embed), row("core-set, 100 picks", POOLS, select)]
-    OUT.write_text("\n".join(text) + "\n")
-    print(OUT.read_text())
+    with setting.written(args.out) as lines:
+        lines += text
 
 
 if __name__ == "__main__":

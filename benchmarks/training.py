@@ -2,12 +2,13 @@
 
     TFDS_DATA_DIR=... python benchmarks/training.py [--turns 1]
 
-A step is what a run does: gather 32 CIFAR-shaped images out of a uint8 pool in memory, normalise
-them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use,
-`learners.training.train_epoch`; beside it the same program with JAX's own convolution gradient, and
+A step is what a run does: gather 32 CIFAR-shaped images out of the labeled uint8 ones, normalise
+them, forward pass with dropout, backward pass, Adam. jax_al's is the program the runs use, one
+`advance` of the learner; beside it the same program with JAX's own convolution gradient, and
 PyTorch in both of its memory formats, its tensors in memory and no data loader in between. Then the
-forward pass alone over 10,000 images, 1,000 at a time. The pixels are random: time does not depend
-on them. Contestants take turns, so that a disturbance meets them all; the figures are medians.
+forward pass alone, a look at 10,000 images, 1,000 at a time. The pixels are random: time does not
+depend on them. Contestants take turns, so that a disturbance meets them all; the figures are
+medians.
 Last, the CIFAR-10 core-set recipe from start to end (`end_to_end.py`), `--turns` times.
 """
 
@@ -25,18 +26,16 @@ from pathlib import Path
 from unittest import mock
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-from jax_al.learners.inference import fit_normalizer
-
-from benchmarks import end_to_end
-from jax_al.learners import training
-from jax_al.learners.networks import make_model
-from jax_al.learners.optimizers import make_optimizer
-from jax_al.types import empty_pool, label_points
+from benchmarks import end_to_end, setting
+from jax_al.drivers import fit
+from jax_al.drivers.inputs import Inputs
+from jax_al.drivers.look import look_over
+from jax_al.drivers.programs import Programs
+from jax_al.pools.arrays import arrays
 
 try:
     import torch
@@ -48,38 +47,42 @@ except ImportError:
 CNN_FILE = importlib.import_module("jax_al.learners.networks.cnn")
 BATCH = 32
 FORWARD_CHUNK = 1000
-NUM_FORWARD = 10_000
+NUM_FORWARD = CAPACITY = 10_000
 Contestant = Callable[[int], None]  # does that many steps, or looks at that many chunks
 
 
 def jax_contestants(images: np.ndarray, labels: np.ndarray) -> tuple[Contestant, Contestant]:
     """Returns jax_al's training and its forward pass, both compiled by their first call."""
-    model = make_model(
-        "cnn", (32, 32, 3), 10, widths=(32, 64), embedding_size=128, dropout_rates=(0.25, 0.5)
-    )
-    normalizer = fit_normalizer(images)
-    pixels, classes = jnp.asarray(images), jnp.asarray(labels)
-    key = jax.random.key(0)
-    optimizer = make_optimizer("adam", 0.0)
-    step = functools.partial(
-        training.train_epoch, model=model, optimizer=optimizer, batch_size=BATCH, augment=False
-    )
-    train_epoch = jax.jit(step, donate_argnums=1)
-    forward = jax.jit(functools.partial(training.evaluate, model=model, chunk_size=FORWARD_CHUNK))
-    state = training.init_state(key, model, optimizer)
-    capacity = 10_000
+    pool, programs, key = arrays(images), Programs(), jax.random.key(0)
+    learner = setting.small_cnn(128, batch_size=BATCH)(pool.spec, 10)
+    context = learner.prepare(pool)
+    state = fit.start(programs, learner, key, context)
+
+    @functools.cache
+    def begun(num_steps: int) -> list:
+        """A fit on so many batches; `train` keeps where it stands in place of the first."""
+        rows = range(num_steps * BATCH)
+        examples = fit.gather(pool, rows, labels[: len(rows)], CAPACITY)
+        examples = jax.device_put(examples)
+        given = key, state, examples, context
+        return [programs.get("begin", learner, learner.begin, *given)(*given), examples]
 
     def train(num_steps: int) -> None:
-        nonlocal state
-        rows = jnp.arange(num_steps * BATCH, dtype=jnp.int32)
-        pool = label_points(empty_pool(len(images), capacity), rows, classes[rows])
-        state, score = train_epoch(key, state, jnp.float32(1e-3), pool, pixels, normalizer)
-        jax.block_until_ready(score)
+        training, examples = begun(num_steps)
+        given = training, examples, context
+        advance = programs.get("advance", learner, learner.advance, *given, donated=0)
+        begun(num_steps)[0] = jax.block_until_ready(advance(*given))
+
+    @functools.cache
+    def inputs(num_chunks: int) -> Inputs:
+        some = arrays(images[: num_chunks * FORWARD_CHUNK])
+        return Inputs(some, FORWARD_CHUNK, "yes")
 
     def look(num_chunks: int) -> None:
-        size = num_chunks * FORWARD_CHUNK
-        score = forward(state.params, pixels[:size], classes[:size], normalizer)
-        jax.block_until_ready(score)
+        needs = frozenset({"log_probs"})
+        how = {"chunk_size": FORWARD_CHUNK, "num_draws": 1}
+        over = inputs(num_chunks)
+        jax.block_until_ready(look_over(programs, learner, over, needs, key, state, **how))
 
     return train, look
 

@@ -14,6 +14,10 @@ class UsageError(ValueError):
     """
 
 
+class PartsFailed(RuntimeError):
+    """Parts of a run failed in ways that the user cannot mend; the message is one sentence."""
+
+
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:
     """Returns a clause with the one of `names` nearest to `name`, or with some if none is near.
 

@@ -1,4 +1,7 @@
-"""Events as a part writes them, of a pool of `N` points with `CLASSES`."""
+"""Events and results of a part, on a pool of `N` points with `CLASSES`."""
+
+from jax_al.session.work import Answered, Selected
+from jax_al.types import Answer
 
 N = 40
 CLASSES = ["ant", "bee", "cat"]
@@ -76,3 +79,14 @@ def added(id, name):
 
 def renamed(id, name):
     return {"event": "class_renamed", "id": id, "name": name, "at": 7.0}
+
+
+def selected(work, rows):
+    ids, index = [f"{row}.png" for row in rows], [100 + row for row in rows]
+    return Selected(
+        work.request, work.episode, rows, ids, index, None, {"x": 1.0}, 0.0, 0.5, 0.25, None
+    )
+
+
+def told(rows, decision=0, when=0.0, who="eve"):
+    return Answered([Answer(row, decision, who, when) for row in rows])

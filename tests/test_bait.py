@@ -122,7 +122,7 @@ def test_collapsed_pools(saturated):
 
 
 def test_too_many_weights_are_refused_in_a_sentence():
-    with pytest.raises(UsageError, match=r"C D is 12: above config\.strategy_args\.max_param"):
+    with pytest.raises(UsageError, match=r"^max_parameters is 11, and .* C D is 12"):
         asked(made(5), (0,), 2, max_parameters=11)
 
 
@@ -130,5 +130,5 @@ def test_too_many_weights_are_refused_in_a_sentence():
     ("option", "bad"), [("regularizer", 0), ("max_candidates", 0), ("max_parameters", 1.5)]
 )
 def test_bad_options_are_sentences(option, bad):
-    with pytest.raises(UsageError, match=rf"config\.strategy_args\.{option}"):
+    with pytest.raises(UsageError, match=rf"^{option}"):
         bait(**{option: bad})

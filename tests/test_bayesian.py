@@ -230,5 +230,5 @@ def test_with_a_large_beta_they_are_bald_and_say_its_scores(name):
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), 1e31, True, "much"])
 def test_bad_betas_are_sentences(name, bad):
-    with pytest.raises(UsageError, match=r"config\.strategy_args\.beta is "):
+    with pytest.raises(UsageError, match=r"^beta is "):
         make_strategy(name, beta=bad)

@@ -1,15 +1,23 @@
 import subprocess
 import sys
 import textwrap
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax_al.learners.training import TrainState
 
 from jax_al.learners.optimizers import make_optimizer
 from jax_al.session.checkpoint import Checkpoints
+
+
+class State(NamedTuple):
+    """As learners have them."""
+
+    params: Any
+    more: Any
+
 
 METRICS = {"train_loss": 0.1 + 0.2, "test_accuracy": 1 / 3}
 
@@ -19,7 +27,7 @@ def state(seed):
     key = jax.random.key(seed)
     params = {"conv": {"kernel": jax.random.normal(key, (3, 2)), "bias": jnp.zeros(2)}}
     params["odd"] = {"values": jnp.array([-0.0, jnp.nan, jnp.inf, 1e-42], jnp.float32)}
-    return TrainState(params, make_optimizer("adam", 0.0).init(params))
+    return State(params, make_optimizer("adam", 0.0).init(params))
 
 
 def like(value):

@@ -5,7 +5,14 @@ import pytest
 from sklearn.cluster import KMeans
 
 from jax_al.geometry import clustering
-from jax_al.geometry.clustering import kmeans, lloyd, nearest_center, seed_clusters, unit_length
+from jax_al.geometry.clustering import (
+    kmeans,
+    lloyd,
+    mean_of,
+    nearest_center,
+    seed_clusters,
+    unit_length,
+)
 from jax_al.strategies import members as of_clusters
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.types import NOTHING
@@ -147,12 +154,99 @@ def test_rows_scaled_when_read_are_rows_scaled_before():
 
 def test_no_copy_of_the_pool_is_made():
     """At N = 10^6, from the compiler alone: the rows take 2 GB, and little is asked for more."""
-    run = jax.jit(
-        lambda key, points: kmeans(key, unit_length(points), 100, max_clusters=100, iterations=2)
-    )
+
+    def run(key, points, exclude=None):
+        points = unit_length(points)
+        return kmeans(key, points, 100, max_clusters=100, iterations=2, exclude=exclude)
+
     points = jax.ShapeDtypeStruct((1_000_000, 512), jnp.float32)
-    memory = run.lower(jax.random.key(0), points).compile().memory_analysis()
-    assert memory.temp_size_in_bytes < 200e6
+    exclude = jax.ShapeDtypeStruct((1_000_000,), bool)
+    for absent in ([], [exclude]):
+        compiled = jax.jit(run).lower(jax.random.key(0), points, *absent).compile()
+        assert compiled.memory_analysis().temp_size_in_bytes < 200e6
+
+
+def clustered(points, exclude, scaled, iterations=9, K=8):
+    mask = jnp.arange(len(points)) % 4 > 0
+
+    def run(points, mask, exclude):
+        rows = unit_length(points) if scaled else points
+        key = jax.random.key(3)
+        return kmeans(
+            key, rows, K, max_clusters=K + 2, iterations=iterations, mask=mask, exclude=exclude
+        )
+
+    return jax.jit(run)(jnp.asarray(points), mask, exclude)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.usefixtures("small_blocks")
+def test_what_excluded_rows_hold_shows_nowhere(scaled):
+    points, exclude = blobs(8, 90, 5), np.random.default_rng(0).random(90) < 0.3
+    exclude[0] = True  # it stands where there is no seed
+    there = ~exclude
+    points[exclude] = 0
+    expected = clustered(points, exclude, scaled)
+    for held in (np.nan, np.inf, 1e20):
+        points[exclude] = held
+        found = clustered(points, exclude, scaled)
+        for name in ("assignments", "sq_distances"):
+            one, other = getattr(found, name), getattr(expected, name)
+            np.testing.assert_array_equal(one[there], other[there])
+        for name in ("centers", "sizes", "inertia"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    counts = there & (np.arange(90) % 4 > 0)
+    assert found.sizes.sum() == counts.sum()
+    rows = points[there] / (np.linalg.norm(points[there], axis=1, keepdims=True) if scaled else 1)
+    mean = mean_of(unit_length(jnp.asarray(points)) if scaled else jnp.asarray(points), exclude)
+    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.usefixtures("small_blocks")
+def test_clusters_without_some_rows_are_those_of_the_others(seed):
+    points, exclude = blobs(seed, 80, 6), np.random.default_rng(seed).random(80) < 0.4
+    left = np.flatnonzero(~exclude)
+    key = jax.random.key(seed)
+    expected = kmeans(key, jnp.asarray(points[left]), 6, max_clusters=6, iterations=20)
+    points[exclude] = np.nan
+    found = kmeans(
+        key,
+        jnp.asarray(points),
+        6,
+        max_clusters=6,
+        iterations=20,
+        exclude=jnp.asarray(exclude),
+    )
+    np.testing.assert_array_equal(found.assignments[left], expected.assignments)
+    np.testing.assert_array_equal(found.sizes, expected.sizes)
+    np.testing.assert_allclose(found.centers, expected.centers, rtol=1e-5)
+    np.testing.assert_allclose(found.inertia, expected.inertia, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_excluding_nobody_changes_no_bit(scaled):
+    points = blobs(9, 1_797, 7)
+    plain = clustered(points, None, scaled)
+    found = clustered(points, np.zeros(1_797, bool), scaled)
+    for one, other in zip(found, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_excluded_row_is_a_seed_and_of_nobody_there_is_no_cluster():
+    points, exclude = blobs(1, 40, 4), np.arange(40) % 3 > 0
+    points[exclude] = np.nan
+    rows = jnp.asarray(points)
+    seeds = seed_clusters(
+        jax.random.key(0), rows, 40, max_clusters=40, exclude=jnp.asarray(exclude)
+    ).rows
+    assert sorted(seeds.tolist()) == [NOTHING] * 26 + np.flatnonzero(~exclude).tolist()
+    nobody = kmeans(
+        jax.random.key(0), rows, 4, max_clusters=4, iterations=5, exclude=jnp.ones(40, bool)
+    )
+    assert nobody.sizes.tolist() == [0, 0, 0, 0]
+    assert float(nobody.inertia) == 0
+    assert (mean_of(rows, jnp.ones(40, bool)) == 0).all()
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -1,5 +1,4 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,14 +6,15 @@ from jax_al.errors import UsageError
 from jax_al.geometry.robust import robust_kcenter
 from jax_al.strategies import make_strategy
 from jax_al.strategies.coreset_robust import _canonical
-from jax_al.types import Signals, empty_pool, label_points
+from jax_al.testing.made_up import pool_of
+from jax_al.types import Signals
 
 
-def asked(points, labeled, budget, **options):
-    points = jnp.asarray(points, jnp.float32)
-    indices = jnp.array(labeled, jnp.int32)
-    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
-    select = jax.jit(make_strategy("coreset_robust", **options).select, static_argnums=3)
+def asked(points, labeled, budget, excluded=(), **options):
+    points, labeled = np.asarray(points, np.float32), np.array(labeled, int)
+    out = np.array(excluded, int)
+    pool = pool_of(len(points), labeled, np.zeros(len(labeled), np.int32), out, len(points))
+    select = make_strategy("coreset_robust", **options).select
     return select(jax.random.key(0), Signals(embedding=points), pool, budget)
 
 
@@ -66,6 +66,24 @@ def test_a_collapsed_embedding_is_covered_at_once(labeled):
     query = asked(np.full((9, 2), 3.0), labeled, 4)
     assert len(set(query.indices.tolist()) - set(labeled)) == 4
     assert query.info["robust_radius"] == 0
+
+
+def test_the_share_of_outliers_is_one_of_what_is_not_excluded():
+    rng = np.random.default_rng(3)
+    points, excluded = rng.normal(size=(40, 2)), np.arange(0, 40, 2)
+    left = np.setdiff1d(np.arange(40), excluded)
+    strange = points.copy()
+    strange[excluded] = np.nan
+    found = asked(strange, [1], 4, excluded, outliers=0.1)
+    smaller = asked(points[left], [0], 4, outliers=0.1)
+    assert found.indices.tolist() == left[smaller.indices].tolist()
+    assert found.info == smaller.info
+
+
+def test_numpy_comes_in_and_goes_out():
+    query = asked(np.random.default_rng(0).normal(size=(20, 2)), [3], 4)
+    assert all(isinstance(leaf, np.ndarray | np.float32) for leaf in jax.tree.leaves(query))
+    assert make_strategy("coreset_robust").on_host
 
 
 def test_bad_options_are_named():

@@ -1,12 +1,9 @@
-import csv
-import json
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_journals import (
-    CLASSES,
     added,
     answered,
     asked,
@@ -19,7 +16,8 @@ from made_up_journals import (
 )
 
 from jax_al.session.fold import Trained, fold, grown
-from jax_al.session.readers import Pick, picks_of, rows_of, write
+from jax_al.session.readers import picks_of, rows_of
+from jax_al.session.records import Pick
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 
@@ -45,17 +43,19 @@ def test_rows_join_in_pick_order_whatever_the_order_of_the_answers():
 
 def test_what_comes_later_joins_at_the_next_close_after_the_rows_of_its_request():
     events = [
-        asked(0, 0, [4, 9, 7]),
+        asked(0, 0, [7, 9, 4]),
         answered({9: 2}),
         closed(0),
-        asked(1, 1, [5, 2]),
-        answered({7: 1}),
+        asked(1, 1, [3, 1]),
+        closed(1),
+        asked(2, 2, [5, 2]),
+        answered({1: 1, 4: 1}),
         answered({2: 1, 5: 0}),
-        answered({4: 1}),
+        answered({7: 1}),
     ]
     assert order(*events) == (9,)
-    assert fold([begun(), *events]).late == (4, 7)
-    assert order(*events, closed(1)) == (9, 5, 2, 4, 7)
+    assert fold([begun(), *events]).late == (1, 4, 7)
+    assert order(*events, closed(2)) == (9, 5, 2, 7, 4, 1)
 
 
 def test_a_row_that_is_asked_again_counts_to_the_last_request():
@@ -330,14 +330,3 @@ def test_a_correction_changes_the_picks_and_the_past_stays_what_it_was():
     events = [*a_run(), answered({4: 2}, relabel=True)]
     assert rows_of(events) == rows_of(a_run())
     assert picks_of(events)[0].label == 2
-
-
-def test_the_files_for_people_hold_rows_and_picks(tmp_path):
-    write(tmp_path, rows_of(a_run()), picks_of(a_run()))
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == rows_of(a_run())
-    with open(tmp_path / "picks.csv", newline="") as file:
-        header, *table = csv.reader(file)
-    assert header == ["seed", "episode", "order", "index", "id", "label", "strategy"]
-    assert table == [[str(value) for value in pick] for pick in picks_of(a_run())]
-    assert set(CLASSES) >= {CLASSES[int(pick[5])] for pick in table}

@@ -10,7 +10,18 @@ import pytest
 
 from jax_al.geometry.kcenter import kcenter_greedy
 
-CASES = [("cold", None, "euclidean"), ("warm", [3, 500], "euclidean"), ("angles", [3], "cosine")]
+SOME = [row for row in range(800) if row % 7 == 1 or 100 <= row < 200]  # all rows of a device
+MOST = [row for row in range(800) if row < 400 or (row % 5 > 1 and row != 503)]  # of a process too
+CASES = [
+    ("cold", None, "euclidean", None),
+    ("warm", [3, 500], "euclidean", None),
+    ("angles", [3], "cosine", None),
+    ("cold without some", None, "euclidean", SOME),
+    ("warm without some", [3, 500], "euclidean", SOME),
+    ("angles without some", [3], "cosine", SOME),
+    ("cold without most", None, "euclidean", MOST),
+    ("warm without most", [503], "euclidean", MOST),
+]
 PROGRAM = (
     f"CASES = {CASES!r}"
     """
@@ -23,11 +34,18 @@ if processes > 1:
 from jax_al.geometry.kcenter import kcenter_greedy
 points = np.load(out + "/points.npy")
 sharding = NamedSharding(Mesh(np.array(jax.devices()), ("rows",)), PartitionSpec("rows", None))
-split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
+
+def spread(points):
+    return jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
+
+split = spread(points)
 assert len(jax.devices()) == 8
 assert max(shard.data.shape[0] for shard in split.addressable_shards) == len(points) // 8
-for name, initial, metric in CASES:
-    result = kcenter_greedy(split, 150, initial, metric=metric)
+for name, initial, metric, exclude in CASES:
+    held = points.copy()
+    if exclude is not None:
+        held[exclude[::2]], held[exclude[1::2]] = np.nan, 0.0
+    result = kcenter_greedy(spread(held), 150, initial, exclude=exclude, metric=metric)
     np.save(f"{out}/{name}{process}.npy", result.indices)
     np.save(f"{out}/{name}{process}_distances.npy", [*result.distances, result.radius])
     # One collective per round: 65 rows from each of 8 devices, with 3 words beside their values.
@@ -39,9 +57,8 @@ for name, initial, metric in CASES:
     assert work.bytes_exchanged == before + work.rounds * 8 * 65 * (3 + 3) * 4
 
 def refused(points, said, **arguments):
-    split = jax.make_array_from_callback(points.shape, sharding, lambda index: points[index])
     try:
-        kcenter_greedy(split, 5, **arguments)
+        kcenter_greedy(spread(points), 5, **arguments)
     except ValueError as error:
         assert said in str(error), error
     else:
@@ -50,10 +67,19 @@ def refused(points, said, **arguments):
 spoiled = points.copy()
 spoiled[[5, 790]] = np.nan
 refused(spoiled, "in rows 5, 790")
+refused(spoiled, "in row 790", exclude=[5, 6])
+refused(points, "both name row 6", exclude=[5, 6], initial=[6, 7])
+refused(points, "exclude names all 800 rows", exclude=range(800))
 refused(points, "at least", max_bytes=1_000)
 
 rest = kcenter_greedy(split, 3, np.arange(797))
 assert set(rest.indices) == {797, 798, 799} and rest.radius == 0
+most = np.setdiff1d(np.arange(800), [3, 9, 20, 700])
+few = kcenter_greedy(spread(spoiled), 3, [3], exclude=most)
+assert set(few.indices) == {9, 20, 700} and few.radius == 0
+by_chance, key = {"exclude": [5, 790]}, jax.random.key(0)
+assert (kcenter_greedy(spread(spoiled), 5, key=key, **by_chance).indices
+        == kcenter_greedy(spoiled, 5, key=key, **by_chance).indices).all()
 
 from jax_al.geometry.kcenter.sharded import ShardedPoints, programs
 matrix = ShardedPoints(split)
@@ -97,11 +123,13 @@ def test_same_picks_on_eight_devices(processes, tmp_path):
     for process in running:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
-    for name, initial, metric in CASES:
-        alone = kcenter_greedy(made_up(), 150, initial, metric=metric)
+    for name, initial, metric, exclude in CASES:
+        left = np.setdiff1d(np.arange(800), exclude or [])
+        start = None if initial is None else np.searchsorted(left, initial)
+        alone = kcenter_greedy(made_up()[left], 150, start, metric=metric)
         for i in range(processes):
             picks, distances = (
                 np.load(tmp_path / f"{name}{i}{part}.npy") for part in ("", "_distances")
             )
-            np.testing.assert_array_equal(picks, alone.indices)
+            np.testing.assert_array_equal(picks, left[alone.indices])
             np.testing.assert_array_equal(distances, [*alone.distances, alone.radius])

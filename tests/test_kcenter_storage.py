@@ -57,6 +57,27 @@ def test_same_picks_under_a_limit(store, metric, initial, tmp_path):
     assert limited.work.bytes_read < points.nbytes * 200 / 5
 
 
+@pytest.mark.parametrize(
+    "store", [mapped, zarr_array, tensorstore_array, lambda _, points: Slow(points)]
+)
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("initial", [None, [2_999, 7, 40]])
+def test_same_picks_without_some_rows(store, share, initial, tmp_path):
+    points, exclude = made_up(), np.random.default_rng(2).random(3_000) < share
+    exclude[[2_999, 7, 40]] = False
+    left = np.flatnonzero(~exclude)
+    start = None if initial is None else np.searchsorted(left, initial)
+    expected = kcenter_greedy(points[left], 200, start)
+    points[exclude] = np.nan
+    stored = store(tmp_path, points)
+    found = kcenter_greedy(stored, 200, initial, exclude=exclude, max_bytes=3_000_000)
+    np.testing.assert_array_equal(found.indices, left[expected.indices])
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    assert found.radius == expected.radius
+    if isinstance(stored, Slow):
+        assert found.work.rows_read == stored.rows
+
+
 def test_a_limit_too_small_says_what_is_needed(tmp_path):
     with pytest.raises(ValueError, match=r"max_bytes is 1,000, but at least [\d,]+ are needed"):
         kcenter_greedy(mapped(tmp_path, made_up()), 200, [5], max_bytes=1_000)

@@ -10,7 +10,7 @@ import pytest
 import jax_al
 
 # What each room may import beside its own files; a name is a file or a directory of the package.
-BASE = {"types", "errors"}
+BASE = {"types", "errors", "outside"}
 GEOMETRY, POOLS = BASE | {"geometry"}, BASE | {"pools"}
 BELOW_DRIVERS = BASE | {
     "geometry", "pools", "features", "learners", "strategies", "session", "oracles", "interrupt",
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "interrupt": set(),
+    "outside": {"errors"},
     "statistics": set(),
     "geometry": BASE,
     "pools": BASE,

@@ -78,3 +78,27 @@ def test_it_can_be_mapped_over_seeds():
     together = jax.vmap(run)(sets)
     for i in range(3):
         np.testing.assert_array_equal(together[i], run(sets[i]))
+
+
+def test_what_is_not_on_offer_may_have_any_gain():
+    sets = np.random.default_rng(1).random((20, 12)) < 0.3
+    available = np.random.default_rng(2).random(20) < 0.6
+
+    def run(sets, available):
+        absent = jnp.asarray(~available)
+        return lazy_greedy(
+            lambda c, rows: jnp.where(
+                absent[rows], jnp.nan, (sets[rows] & ~c[None, :]).sum(axis=1).astype(jnp.float32)
+            ),
+            lambda c, row: c | sets[row],
+            jnp.zeros(12, bool),
+            jnp.where(absent, -jnp.inf, 12.0),
+            8,
+            block=4,
+        )
+
+    picks, covered = run(jnp.asarray(sets), available)
+    left = np.flatnonzero(available)
+    expected, expected_covered = run(jnp.asarray(sets[left]), np.ones(len(left), bool))
+    np.testing.assert_array_equal(picks, left[expected])
+    np.testing.assert_array_equal(covered, expected_covered)

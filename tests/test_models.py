@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
-from jax_al.learners.networks import in_dtype, make_model
+from jax_al.learners import networks
+from jax_al.learners.networks.network import in_dtype
 
 OPTIONS = {"widths": (4, 6), "embedding_size": 16, "dropout_rates": (0.25, 0.5)}
 SHAPE = (9, 8, 3)
+
+
+def make_model(name, shape, num_classes, **options):
+    return getattr(networks, name)(image_shape=shape, num_classes=num_classes, **options)
 
 
 def made(**changes):
@@ -129,21 +134,9 @@ def test_seeds_can_be_mapped():
         )
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: make_model("cmn", SHAPE, 7, **OPTIONS), "did you mean 'cnn'?"),
-        (lambda: make_model("transformer", SHAPE, 7, **OPTIONS), "There is cnn"),
-        (lambda: make_model("cnn", SHAPE, 7, **OPTIONS, width=3), "did you mean 'widths'?"),
-        (lambda: make_model("cnn", SHAPE, 7, widths=(4, 6), embedding_size=3), "'dropout_rates'"),
-        (lambda: make_model("cnn", (8, 5, 3), 7, **OPTIONS), "at least 6x6 pixels"),
-    ],
-)
-def test_what_the_user_can_mend_is_said_in_one_sentence(call, words):
-    with pytest.raises(UsageError) as error:
-        call()
-    assert words in str(error.value)
-    assert "\n" not in str(error.value)
+def test_an_image_that_is_too_small_is_refused():
+    with pytest.raises(UsageError, match="at least 6x6 pixels, and these are 8x5"):
+        make_model("cnn", (8, 5, 3), 7, **OPTIONS)
 
 
 def test_the_smallest_allowed_image_works():
@@ -224,7 +217,7 @@ def test_deep_networks_see_each_image_alone_and_every_part_of_them_learns(name):
     [
         ("vgg16", (31, 32, 3), {}, "'vgg16' needs images of at least 32x32"),
         ("resnet18", (32, 7, 1), {}, "'resnet18' needs images of at least 8x8"),
-        ("vgg16", (32, 32, 3), {"width": 0}, "config.model.width is 0"),
+        ("vgg16", (32, 32, 3), {"width": 0}, "width is 0, but must be a whole number, at least 1"),
         ("resnet18", (32, 32, 3), {"dropout_rates": (0.1, 0.2)}, "must be 1 number.s. from 0"),
         ("resnet18", (32, 32, 3), {"dropout_rates": 0.1}, "is 0.1, but must be 1 number.s."),
         ("resnet18", (32, 32, 3), {"dropout_rates": ("a",)}, "must be 1 number.s. from 0"),

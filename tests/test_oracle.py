@@ -1,9 +1,17 @@
+import itertools
+import sys
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.oracles.simulated import INITIAL, initial_indices, simulated_oracle
+from jax_al.errors import UsageError
+from jax_al.oracles import make_oracle
+from jax_al.oracles.people import people
+from jax_al.oracles.simulated import INITIAL, initial_indices, simulated
+from jax_al.testing.oracle import check_oracle
+from jax_al.types import SKIP, Answer, Benchmark
 
 
 @st.composite
@@ -54,6 +62,203 @@ def test_random_does_not_look_at_the_truth():
     )
 
 
-def test_the_simulated_oracle_answers_what_is_asked_in_the_order_asked():
-    oracle = simulated_oracle(np.array([5, 6, 7, 8], np.int32))
-    assert oracle(np.array([3, 0, 2])).tolist() == [8, 5, 7]
+def answers_of(oracle, *requests, collects=20):
+    for number, rows in enumerate(requests):
+        oracle.ask(number, rows)
+    return [answer for _ in range(collects) for answer in oracle.collect()]
+
+
+def decisions_of(*args, **kwargs):
+    return {answer.row: answer.decision for answer in answers_of(*args, **kwargs)}
+
+
+TRUTH = np.arange(2000, dtype=np.int32) % 4
+
+
+def test_the_truth_is_told_at_once_in_the_order_asked():
+    oracle = simulated(np.array([5, 6, 7, 8], np.int32))
+    oracle.ask(0, [3, 0, 2])
+    assert [(a.row, a.decision) for a in oracle.collect()] == [(3, 8), (0, 5), (2, 7)]
+    assert oracle.collect() == []
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    cuts=st.sets(st.integers(1, 29), max_size=4),
+    order=st.permutations(range(30)),
+    noise=st.sampled_from([0.0, 0.5]),
+    skip=st.sampled_from([0.0, 0.5]),
+    delay=st.integers(0, 3),
+    seed=st.integers(0, 5),
+)
+def test_what_is_said_of_a_row_does_not_depend_on_who_asks_when(
+    cuts, order, noise, skip, delay, seed
+):
+    def make():
+        return simulated(TRUTH, noise=noise, skip=skip, delay=delay, seed=seed)
+
+    bounds = [0, *sorted(cuts), len(order)]
+    parts = [order[a:b] for a, b in itertools.pairwise(bounds)]
+    expected = decisions_of(make(), range(30))
+    assert len(expected) == 30
+    assert decisions_of(make(), *parts) == expected
+    oracle, late = make(), {}
+    for number, rows in enumerate(parts):
+        oracle.ask(number, rows)
+        oracle.ask(number, rows)
+        late |= {answer.row: answer.decision for answer in oracle.collect()}
+    assert late | decisions_of(oracle) == expected
+
+
+def test_shares_are_what_was_asked_for_and_errors_are_spread_over_the_other_classes():
+    decisions = decisions_of(simulated(TRUTH, noise=0.3, skip=0.2), range(len(TRUTH)))
+    told = np.array([decisions[row] for row in range(len(TRUTH))])
+    skipped = told == SKIP
+    wrong = (told != TRUTH) & ~skipped
+    assert abs(skipped.mean() - 0.2) < 0.04
+    assert abs(wrong.sum() / (~skipped).sum() - 0.3) < 0.04
+    counts = np.bincount((told - TRUTH)[wrong] % 4, minlength=4)
+    assert counts[0] == 0
+    assert abs(counts[1:] / counts.sum() - 1 / 3).max() < 0.06
+
+
+def test_answers_are_as_late_as_was_asked_for_and_no_later():
+    oracle = simulated(TRUTH, delay=3)
+    oracle.ask(0, range(len(TRUTH)))
+    counts = [len(oracle.collect()) for _ in range(5)]
+    assert counts[4] == 0
+    assert abs(np.array(counts[:4]) / len(TRUTH) - 1 / 4).max() < 0.04
+
+
+def test_one_option_does_not_change_what_another_draws():
+    noisy = decisions_of(simulated(TRUTH, noise=0.3), range(100))
+    late = decisions_of(simulated(TRUTH, noise=0.3, delay=3), range(100))
+    skipping = decisions_of(simulated(TRUTH, noise=0.3, skip=0.3), range(100))
+    assert noisy == late
+    assert {row: noisy[row] for row in noisy if skipping[row] != SKIP} == {
+        row: decision for row, decision in skipping.items() if decision != SKIP
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"noise": 1.5}, "noise is a share"),
+        ({"skip": -0.1}, "skip is a share"),
+        ({"delay": -1}, "delay is -1"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        simulated(TRUTH, **options)
+
+
+def test_noise_needs_another_class():
+    with pytest.raises(UsageError, match="two classes"):
+        simulated(np.zeros(3, np.int32), noise=0.1)
+
+
+def test_people_are_not_collected_from():
+    assert answers_of(people(), [1, 2]) == []
+
+
+BENCHMARK = Benchmark(None, TRUTH, ("a", "b", "c", "d"))
+
+OUTSIDE = """
+from jax_al.oracles.simulated import simulated
+def contrary(benchmark, shift=1):
+    return simulated((benchmark.truth + shift) % len(benchmark.classes))
+def nothing(benchmark):
+    return None
+a_number = 3
+"""
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    (tmp_path / "my_oracles.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_oracles", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("simulated", {}),
+        ("simulated", {"noise": 0.5, "skip": 0.5, "delay": 3}),
+        ("people", {}),
+        ("my_oracles:contrary", {"shift": 2}),
+    ],
+)
+def test_every_oracle_keeps_its_promises(outside, name, options):
+    check_oracle(lambda: make_oracle(name, BENCHMARK, **options), num_points=50, num_classes=4)
+
+
+def test_an_oracle_from_outside_gets_the_benchmark_and_its_options(outside):
+    oracle = make_oracle("my_oracles:contrary", BENCHMARK, shift=2)
+    assert decisions_of(oracle, [0, 1]) == {0: 2, 1: 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("simulate", {}, "did you mean 'simulated'"),
+        ("simulated", {"nois": 1}, "unexpected keyword argument 'nois'"),
+        ("people", {"noise": 1}, "unexpected keyword argument 'noise'"),
+        ("no_such_module:f", {}, "No module named 'no_such_module'"),
+        ("my_oracles:no_such", {}, "no_such"),
+        ("my_oracles:a_number", {}, "not a callable"),
+        ("my_oracles:nothing", {}, "returned a NoneType"),
+        (":f", {}, "Empty module name"),
+    ],
+)
+def test_an_oracle_that_cannot_be_made_is_told_in_a_sentence(outside, name, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        make_oracle(name, BENCHMARK, **options)
+
+
+def test_a_pool_without_truth_has_no_simulated_oracle():
+    with pytest.raises(UsageError, match="no labels to simulate"):
+        make_oracle("simulated", BENCHMARK._replace(truth=None))
+
+
+class Broken:
+    """An oracle that keeps all promises but one."""
+
+    def __init__(self, fault):
+        self._fault, self._waiting = fault, []
+
+    def ask(self, request, rows):
+        if self._fault == "doubles":
+            self._waiting += rows
+        else:
+            self._waiting = list(dict.fromkeys([*self._waiting, *rows]))
+
+    def collect(self):
+        rows, self._waiting = self._waiting, []
+        if self._fault == "early":
+            rows = rows or [0]
+        if self._fault == "strange row":
+            rows = [row + 1 for row in rows]
+        if self._fault == "tuple":
+            return [(row, 0, "", 0.0) for row in rows]
+        decision = 9 if self._fault == "strange class" else -1 if self._fault == "minus one" else 0
+        return [Answer(row, decision) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("doubles", "answered twice"),
+        ("early", "asked nothing"),
+        ("strange row", "not asked"),
+        ("tuple", "not an Answer"),
+        ("strange class", "9 is neither"),
+        ("minus one", "-1 is neither"),
+    ],
+)
+def test_a_promise_that_is_broken_is_named(fault, sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check_oracle(lambda: Broken(fault), num_points=10, num_classes=4)

@@ -1,14 +1,7 @@
-import pathlib
-import tempfile
-
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from made_up_journals import CLASSES, N, begun
+from made_up_journals import CLASSES, N, begun, selected, told
 
 from jax_al.errors import UsageError
-from jax_al.session.fold import fold
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 from jax_al.session.work import (
@@ -21,13 +14,12 @@ from jax_al.session.work import (
     Closed,
     Course,
     Select,
-    Selected,
     Train,
     Trained,
     Undone,
     Wait,
 )
-from jax_al.types import BROKEN, SKIP, UNSURE, Answer
+from jax_al.types import BROKEN, SKIP, Answer
 
 COURSE = Course(num_points=N, initial_size=2, budget=3, max_episodes=3)
 
@@ -39,19 +31,8 @@ def started(directory=None, **course):
     return Progress(journal, COURSE._replace(**course))
 
 
-def selected(work, rows):
-    ids, index = [f"{row}.png" for row in rows], [100 + row for row in rows]
-    return Selected(
-        work.request, work.episode, rows, ids, index, None, {"x": 1.0}, 0.0, 0.5, 0.25, None
-    )
-
-
 def next_rows(progress, work):
     return [row for row in range(N) if row not in progress.record.decisions][: work.count]
-
-
-def told(rows, decision=0, when=0.0, who="eve"):
-    return Answered([Answer(row, decision, who, when) for row in rows])
 
 
 def step(progress):
@@ -102,6 +83,18 @@ def test_the_last_purchase_is_what_is_left_and_is_trained_on():
     assert finish(progress)[-4:] == ["Select 2", "Ask 2", "Wait 2", "Train 3"]
     assert [len(request.rows) for request in progress.record.requests] == [2, 3, 1]
     assert [row["num_bought"] for row in progress.rows()] == [3, 1, 0]
+
+
+def test_what_is_skipped_counts_and_is_not_left():
+    progress = started(num_points=6, max_episodes=None)
+    until(progress, Wait)
+    progress.commit(told([0, 1], SKIP))
+    until(progress, Wait)
+    progress.commit(told([2, 3, 4], SKIP))
+    assert until(progress, Select) == Select(2, 2, 1)
+    finish(progress)
+    assert (progress.record.order, progress.record.num_initial) == ((5,), 0)
+    assert [row["num_labeled"] for row in progress.rows()] == [0, 0, 1]
 
 
 def test_what_is_planned_is_the_same_until_it_is_done_and_after_a_start(tmp_path):
@@ -304,183 +297,3 @@ def test_an_answer_is_undone_once_only():
     assert progress.plan() == Wait(0, (0, 1))
     with pytest.raises(UsageError, match="no answers that stand"):
         progress.commit(Undone(number))
-
-
-SIZE = 12  # of the machine's pool
-DECISIONS = st.sampled_from([0, 1, 2, SKIP, UNSURE, BROKEN])
-PEOPLE = st.lists(st.tuples(st.integers(0, SIZE - 1), DECISIONS), min_size=1, max_size=5)
-
-
-class Labeling(RuleBasedStateMachine):
-    """A driver and a script that tells, on one journal, beside lists of what they did."""
-
-    @initialize(initial=st.sampled_from([0, 2]), longest=st.sampled_from([2, 4, None]))
-    def begin(self, initial, longest):
-        self.place = tempfile.TemporaryDirectory()
-        self.directory = pathlib.Path(self.place.name)
-        self.course = Course(SIZE, initial, 3, longest)
-        Journal(self.directory).append(begun(size=SIZE))
-        self.log = []  # ("ask", rows), ("answer", event, {row: decision}), ("close", request)
-        self.trained = {}
-        self.restart()
-        self.script = Progress(Journal(self.directory), self.course)
-
-    @rule()
-    def restart(self):
-        self.driver = Progress(Journal(self.directory), self.course)
-        self.handed_over = None
-
-    @rule(part=st.sampled_from([b"{", b'{"event": "undone", "of": 2, "at": 1}']))
-    def kill(self, part):
-        """In the middle of an append; the script may write next, or a new driver."""
-        with open(self.directory / "journal.jsonl", "ab") as file:
-            file.write(part)
-        self.restart()
-
-    @rule(data=st.data(), times=st.integers(1, 3))
-    def work(self, data, times):
-        for _ in range(times):
-            self.work_once(data)
-
-    def work_once(self, data):
-        work = self.driver.plan()
-        requests, closes = self.asks(), [op for op in self.log if op[0] == "close"]
-        episode = len(closes) + (not self.course.initial_size)
-        decided = self.decided()
-        match work:
-            case Select():
-                assert len(closes) == len(requests) == work.request
-                assert work.episode == episode
-                assert work.episode == 0 or work.episode in self.trained
-                free = [row for row in range(SIZE) if row not in decided]
-                assert work.count == min(len(free), 3 if work.episode else 2)
-                rows = data.draw(st.permutations(free))[: work.count]
-                self.driver.commit(selected(work, rows))
-                self.log.append(("ask", rows))
-            case Train():
-                assert work.episode == episode == len(self.trained) + 1
-                assert len(closes) == len(requests)
-                known = fold(Journal(self.directory).events()[: work.as_of + 1])
-                self.trained[work.episode] = dict(zip(known.order, known.labels, strict=True))
-                self.driver.commit(Trained(work.episode, work.as_of, {}, "d"))
-            case Ask() | Wait():
-                assert len(closes) == work.request == len(requests) - 1
-                assert isinstance(work, Wait) == (self.handed_over == work.request)
-                assert work.rows == tuple(row for row in requests[-1] if row not in decided)
-                if isinstance(work, Ask):
-                    self.driver.commit(Asked(work.request))
-                    self.handed_over = work.request
-            case None:
-                is_last = episode == self.course.max_episodes or len(decided) == SIZE
-                assert is_last
-                assert episode in self.trained
-
-    @precondition(lambda self: self.driver.refold().open is not None)
-    @rule(data=st.data())
-    def tell_all(self, data):
-        """Or all but a few, in any order."""
-        rows = data.draw(st.permutations(self.driver.refold().undecided()))
-        rows = rows[: max(1, len(rows) - data.draw(st.integers(0, 1)))]
-        self.tell("script", [(row, data.draw(DECISIONS)) for row in rows], False)
-
-    @rule(who=st.sampled_from(["driver", "script"]), answers=PEOPLE, relabel=st.booleans())
-    def tell(self, who, answers, relabel):
-        known = {row for rows in self.asks() for row in rows}
-        told = {row: decision for row, decision in answers if row in known}
-        decided = self.decided()
-        news = {row: decision for row, decision in told.items() if decided.get(row) != decision}
-        progress = self.driver if who == "driver" else self.script
-        result = Answered([Answer(*pair, who, 1.0) for pair in told.items()], relabel)
-        if not relabel and set(news) & set(decided):
-            with pytest.raises(UsageError, match="relabel=True"):
-                progress.commit(result)
-            return
-        before = progress.refold().answered
-        progress.commit(result)
-        new = progress.record.answered[len(before) :]
-        assert len(new) == bool(news)
-        if news:
-            self.log.append(("answer", new[0], news))
-        self.close_if_decided()
-
-    @rule(row=st.integers(-2, SIZE + 1), decision=st.sampled_from([-1, 0, 3, -5]))
-    def tell_nonsense(self, row, decision):
-        if decision or row not in {row for rows in self.asks() for row in rows}:
-            with pytest.raises(UsageError):
-                self.script.commit(told([row], decision))
-
-    @precondition(lambda self: any(op[0] == "answer" for op in self.log))
-    @rule(data=st.data())
-    def undo(self, data):
-        op = data.draw(st.sampled_from([op for op in self.log if op[0] == "answer"]))
-        self.script.commit(Undone(op[1]))
-        self.log.remove(op)  # as if it had never been told
-
-    @rule()
-    def close(self):
-        number = len(self.asks()) - 1
-        if ("close", number) in self.log or number < 0:
-            with pytest.raises(UsageError, match="not open"):
-                self.script.commit(Closed(number))
-        else:
-            self.script.commit(Closed(number))
-            self.log.append(("close", number))
-
-    @invariant()
-    def the_record_is_what_was_done(self):
-        record = fold(Journal(self.directory).events())
-        assert self.driver.refold() == self.script.refold() == record
-        decided = self.decided()
-        assert {row: d.decision for row, d in record.decisions.items()} == decided
-        assert [list(request.rows) for request in record.requests] == self.asks()
-        assert dict(zip(record.order, record.labels, strict=True)) == {
-            row: decided[row] for row in record.order
-        }
-        assert list(record.order) == self.order()
-        assert list(record.trained) == list(self.trained)
-        for episode, network in record.trained.items():
-            known = fold(Journal(self.directory).events()[: network.as_of + 1])
-            labels = dict(zip(known.order, known.labels, strict=True))
-            assert labels == self.trained[episode]
-        finished = [row["episode"] for row in self.driver.rows()]
-        assert finished in (list(self.trained), list(self.trained)[:-1])
-        assert [pick.index - 100 for pick in self.driver.picks()] == self.order()
-
-    def teardown(self):
-        if hasattr(self, "place"):
-            self.place.cleanup()
-
-    def asks(self):
-        return [op[1] for op in self.log if op[0] == "ask"]
-
-    def decided(self):
-        return {
-            row: decision for op in self.log if op[0] == "answer" for row, decision in op[2].items()
-        }
-
-    def close_if_decided(self):
-        number, decided = len(self.asks()) - 1, self.decided()
-        is_open = number >= 0 and ("close", number) not in self.log
-        if is_open and all(row in decided for row in self.asks()[-1]):
-            self.log.append(("close", number))
-
-    def order(self):
-        """What is labeled, said the slow way: all is gone through again at each close."""
-        order, decided, asks = [], {}, []
-        for kind, *what in self.log:
-            if kind == "ask":
-                asks.append(what[0])
-            elif kind == "answer":
-                decided |= what[1]
-                order = [row for row in order if decided[row] >= 0]
-            else:
-                last = {row: number for number, rows in enumerate(asks) for row in rows}
-                for number in [len(asks) - 1, *range(len(asks) - 1)]:
-                    for row in asks[number]:
-                        if last[row] == number and decided.get(row, -1) >= 0 and row not in order:
-                            order.append(row)
-        return order
-
-
-Labeling.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
-TestLabeling = Labeling.TestCase

@@ -4,7 +4,6 @@ import pathlib
 import re
 
 import numpy as np
-import pytest
 
 import jax_al
 
@@ -14,15 +13,25 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 TABLES = re.findall(r"<!-- ((?:docs|benchmarks)/\S+) -->\n(.*?)<!-- /\1 -->", TEXT, re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_a_snippet_runs(number, capsys):
-    points = np.random.default_rng(0).standard_normal((1_500, 3)).astype(np.float32)
-    names = {"points": points}
-    exec(SNIPPETS[number], names)
-    if "learner" in names:
-        lines = capsys.readouterr().out.splitlines()
-        assert [line.split()[0] for line in lines] == ["20", "40", "60", "80"]
-        assert float(lines[-1].split()[-1]) > float(lines[0].split()[-1])
+def test_the_snippets_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((1_500, 3))
+    names = {
+        "np": np,
+        "points": rng.standard_normal((1_500, 3)).astype(np.float32),
+        "x": rng.standard_normal((1_500, 3)).astype(np.float32),
+        "lp": logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
+        "rows": np.arange(10),
+        "broken": np.array([3, 4]),
+        "images": rng.integers(0, 256, (60, 6, 6, 1), np.uint8),
+    }
+    for snippet in SNIPPETS:
+        exec(snippet, names)
+    assert len(names["q"].rows) == 50
+    assert len(names["found"]) == 2 * 2 * 3
+    assert names["probs"].shape == (60, 2)
+    assert [row["num_labeled"] for row in names["rows"]] == [10, 20]
 
 
 def test_a_table_is_the_one_that_its_script_wrote():

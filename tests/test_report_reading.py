@@ -98,8 +98,12 @@ def change_config(run, **fields):
 
 @pytest.mark.parametrize("layouts", [(OLD, OLD), (OLD, NEW), (NEW, NEW)])
 def test_runs_of_one_strategy_are_one_line_over_their_seeds(tmp_path, layouts):
-    make_run(tmp_path / "a", "random", seeds=range(2), layout=layouts[0])
-    make_run(tmp_path / "b", "random", seeds=range(2, 5), layout=layouts[1])
+    own = {  # what only one of the layouts has, and what makes no strategy another
+        OLD: {"seed_axis": "map", "seeds_at_once": 10, "compare": []},
+        NEW: {"oracle": "simulated", "jobs": 2, "part": "1/4", "data__resident": "auto"},
+    }
+    for name, seeds, layout in zip("ab", (range(2), range(2, 5)), layouts, strict=True):
+        make_run(tmp_path / name, "random", seeds=seeds, layout=layout, **own[layout])
     (found,) = entrants(tmp_path)
     assert found.name == "random"
     assert found.seeds == [0, 1, 2, 3, 4]

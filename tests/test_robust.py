@@ -71,6 +71,40 @@ def test_the_approximation_holds_its_factor(pool, num_picks, num_initial, num_ou
     assert_consistent(points, num_picks, initial, num_outliers, result)
 
 
+@pytest.mark.parametrize("function", [robust_kcenter, greedy_with_outliers])
+@settings(max_examples=30, deadline=None)
+@given(pools, st.data())
+def test_excluding_is_deleting(function, pool, data):
+    points = np.array(pool, np.float32)
+    points[:, 1] += 1  # so that no row is zero
+    N = len(points)
+    exclude = np.array(data.draw(st.lists(st.booleans(), min_size=N, max_size=N)))
+    exclude[data.draw(st.integers(0, N - 1))] = False
+    left = np.flatnonzero(~exclude)
+    initial = left[: data.draw(st.integers(0, min(2, len(left) - 1)))]
+    num_picks = data.draw(st.integers(1, min(3, len(left) - len(initial))))
+    num_outliers = data.draw(st.sampled_from([None, 0, 1, 2]))
+    metric = data.draw(st.sampled_from(["euclidean", "cosine"]))
+    start = np.searchsorted(left, initial)
+    expected = function(points[left], num_picks, start, num_outliers, metric=metric)
+    points[exclude] = data.draw(st.sampled_from([np.nan, 0.0, 7.0]))
+    found = function(points, num_picks, initial, num_outliers, metric=metric, exclude=exclude)
+    np.testing.assert_array_equal(found.indices, left[expected.indices])
+    np.testing.assert_array_equal(found.outliers, left[expected.outliers])
+    assert found[1:3] == expected[1:3]
+    assert found.status == expected.status
+
+
+def test_what_is_excluded_can_be_no_center_and_is_not_left_to_pick():
+    points = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    with pytest.raises(ValueError, match=r"initial and exclude both name row 4"):
+        robust_kcenter(points, 2, [4, 5], exclude=[4])
+    with pytest.raises(ValueError, match=r"num_picks is 1, but 0 of 20 points can be picked"):
+        robust_kcenter(points, 1, [4], exclude=np.arange(20) != 4)
+    with pytest.raises(ValueError, match=r"exclude names all 20 rows"):
+        greedy_with_outliers(points, 1, exclude=np.ones(20, bool))
+
+
 @pytest.mark.parametrize("limits", [{}, {"max_nodes": 0}, {"max_pairs": 0}])
 @pytest.mark.parametrize("num_outliers", [0, 3])
 def test_never_worse_than_greedy_and_the_gap_is_true(limits, num_outliers):

@@ -12,11 +12,20 @@ import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
-from jax_al.strategies import STRATEGIES, make_strategy, strategy_table
+from jax_al.strategies import (
+    STRATEGIES,
+    by_score,
+    make_strategy,
+    strategy,
+    strategy_table,
+    zero_excluded,
+)
 from jax_al.strategies.choosing import at_random, check_number, check_whole, random_without_labels
-from jax_al.types import NOTHING, UNKNOWN, Query, Signals, empty_pool, label_points
+from jax_al.testing.made_up import alike, duplicates, filled, general, replaced, saturated, take
+from jax_al.testing.strategy import check_strategy
+from jax_al.types import UNKNOWN, Query, Signals, empty_pool, label_points
 
-N, D, C, T = 24, 5, 4, 6
+N, C = 24, 4
 # The tests of one strategy go to one process, which then traces its programs once.
 every_strategy = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STRATEGIES]
@@ -48,75 +57,16 @@ def _quick_compilation():
         yield
 
 
-def signals_from(embedding, logits, sampled_logits):
-    """Everything a network could say: `logits` [N, C] and those of T passes [T, N, C]."""
-    log_probs = jax.nn.log_softmax(logits)
-    sampled = jax.nn.softmax(sampled_logits)
-    votes = jax.nn.one_hot(sampled.argmax(axis=2), logits.shape[1])
-    return Signals(
-        embedding=embedding,
-        head_inputs=jax.nn.relu(embedding),
-        log_probs=log_probs,
-        mc_probs=sampled.mean(axis=0),
-        mc_entropy=-jax.scipy.special.xlogy(sampled, sampled).sum(axis=2).mean(axis=0),
-        mc_std=sampled.std(axis=0),
-        mc_votes=votes.mean(axis=0),
-        sampled_probs=sampled,
-        true_labels=jnp.arange(len(logits), dtype=jnp.int32) % logits.shape[1],
-    )
-
-
 def needed(name, signals):
     return Signals(**{field: getattr(signals, field) for field in made(name).needs})
 
 
 @functools.cache
-def general(seed=0):
-    """Points in general position: no two alike."""
-    keys = jax.random.split(jax.random.key(seed), 4)
-    signals = signals_from(
-        jax.random.normal(keys[0], (N, D)),
-        2 * jax.random.normal(keys[1], (N, C)),
-        2 * jax.random.normal(keys[2], (T, N, C)),
-    )
-    # T votes have only T levels; those of infinitely many passes are all different.
-    return signals._replace(mc_votes=jax.nn.softmax(jax.random.normal(keys[3], (N, C))))
+def usual(seed=0):
+    return general(seed, N, C)
 
 
-def collapsed():
-    """A network that says the same of every point."""
-    return signals_from(jnp.ones((N, D)), jnp.zeros((N, C)), jnp.zeros((T, N, C)))
-
-
-def saturated():
-    """A network sure of everything, so sure that the other classes have probability zero."""
-    logits = 1e4 * jax.nn.one_hot(jnp.arange(N) % C, C)
-    embedding = jax.random.normal(jax.random.key(0), (N, D))
-    return signals_from(embedding, logits, jnp.broadcast_to(logits, (T, N, C)))
-
-
-def duplicates():
-    """Every point four times, exactly."""
-    return jax.tree.map(
-        lambda a: (
-            jnp.repeat(a[:, : N // 4], 4, axis=1)
-            if a.shape[0] == T
-            else jnp.repeat(a[: N // 4], 4, axis=0)
-        ),
-        general(),
-    )
-
-
-def two_classes():
-    keys = jax.random.split(jax.random.key(5), 3)
-    return signals_from(
-        jax.random.normal(keys[0], (N, D)),
-        jax.random.normal(keys[1], (N, 2)),
-        jax.random.normal(keys[2], (T, N, 2)),
-    )
-
-
-SITUATIONS = (general, collapsed, saturated, duplicates)
+SITUATIONS = [make(0, N, C) for make in (general, alike, saturated, duplicates)]
 
 
 def pool_of(labeled, labels=None, capacity=N):
@@ -131,74 +81,51 @@ def made(name):
 
 
 @functools.cache
-def jitted(name):
+def asked_as_in_a_run(name):
     """One for all tests, which ask for few shapes; for the commonest it is what users run."""
 
     def select(key, signals, pool, budget):
         TRACES[name] += 1
         return made(name).select(key, signals, pool, budget)
 
+    if made(name).on_host:
+        return lambda key, *rest: made(name).select(key, *jax.tree.map(np.asarray, rest[:2]), 4)
     select = jax.jit(select, static_argnums=3)
     with optimizations(True):
-        select(jax.random.key(5), needed(name, general()), pool_of((2, 9)), 4)
+        select(jax.random.key(5), needed(name, usual()), pool_of((2, 9)), 4)
     return select
 
 
 label = jax.jit(label_points)
 
 
-def asked(name, pool, budget, signals=None, key=0):
-    signals = needed(name, general() if signals is None else signals)
-    return jitted(name)(jax.random.key(key), signals, pool, budget)
+def asked(name, pool, signals=None, key=0):
+    signals = needed(name, usual() if signals is None else signals)
+    return asked_as_in_a_run(name)(jax.random.key(key), signals, pool, 4)
 
 
-def assert_fits(query, pool, budget):
-    """Distinct unlabeled points, as many as there are to have, then NOTHING."""
-    assert (query.indices.shape, query.indices.dtype) == ((budget,), jnp.int32)
-    unlabeled = set(np.flatnonzero(~np.asarray(pool.labeled)).tolist())
-    bought = min(budget, len(unlabeled))
-    points = query.indices[:bought].tolist()
-    assert len(set(points)) == bought
-    assert set(points) <= unlabeled
-    assert query.indices[bought:].tolist() == [NOTHING] * (budget - bought)
+@every_strategy
+def test_it_keeps_the_contract(name):
+    check_strategy(made(name), num_classes=C, seeds=(0,))
+
+
+@every_strategy
+@pytest.mark.parametrize("labeled", [(), (7, 0, 11, 6), tuple(range(2, N))])
+def test_numbers_are_of_the_types_of_a_query_and_chance_without_labels_is_told(name, labeled):
+    query, bought = asked(name, pool_of(labeled)), min(4, N - len(labeled))
+    assert query.indices.dtype == jnp.int32
     for value in query.info.values():
         assert (value.shape, value.dtype) == ((), jnp.float32)
-        assert jnp.isfinite(value)
     if query.scores is not None:
-        assert (query.scores.shape, query.scores.dtype) == ((budget,), jnp.float32)
+        assert query.scores.dtype == jnp.float32
         assert jnp.isnan(query.scores[bought:]).all()
     if "random_fallback" in query.info:
-        is_blind = not pool.labeled.any()
+        is_blind = not labeled
         assert float(query.info["random_fallback"]) == is_blind
         if is_blind:  # nothing is told of a query that was not made
             assert sum(map(float, query.info.values())) == 1
             assert query.scores is None or jnp.isnan(query.scores).all()
             assert query.pseudo_labels is None or (query.pseudo_labels == UNKNOWN).all()
-
-
-@every_strategy
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda s: s.__name__)
-@pytest.mark.parametrize(
-    "labeled",
-    [(), (3,), (7, 0, 11, 6), tuple(range(1, N))],
-    ids=["no_label", "one_label", "some_labels", "one_left"],
-)
-def test_a_query_is_distinct_unlabeled_points(name, situation, labeled):
-    pool = pool_of(labeled)
-    assert_fits(asked(name, pool, 4, situation()), pool, 4)
-
-
-@every_strategy
-@pytest.mark.parametrize("labeled", [(), (3, 5), tuple(range(N))], ids=["none", "two", "all"])
-def test_a_budget_larger_than_the_pool_takes_what_is_left_and_two_classes_are_enough(name, labeled):
-    pool = pool_of(labeled)
-    assert_fits(asked(name, pool, N + 3, two_classes()), pool, N + 3)
-
-
-@every_strategy
-def test_labels_of_one_class_are_enough(name):
-    pool = pool_of((2, 9, 20, 13), labels=(1, 1, 1, 1))
-    assert_fits(asked(name, pool, 4), pool, 4)
 
 
 def answers(select, signals, pool):
@@ -212,18 +139,20 @@ def answers(select, signals, pool):
 @every_strategy
 def test_one_key_gives_one_query_and_other_keys_others_just_where_chance_plays(name):
     pool = pool_of((2, 9))
-    met = [answers(jitted(name), needed(name, situation()), pool) for situation in SITUATIONS]
+    ask = asked_as_in_a_run(name)
+    met = [answers(ask, needed(name, situation), pool) for situation in SITUATIONS]
     if name in LITTLE_ROOM:
         select = jax.jit(make_strategy(name, **LITTLE_ROOM[name]).select, static_argnums=3)
-        met.append(answers(select, needed(name, general()), pool))
+        met.append(answers(select, needed(name, usual()), pool))
     assert any(len(different) > 1 for different in met) == made(name).seeded
 
 
 @every_strategy
 def test_compiling_changes_nothing_and_no_key_is_used_twice(name):
     # With 2 and 9 labeled, two points cover only each other: a tie that rounding would decide.
-    signals, pool = needed(name, general()), pool_of((7, 11))
-    compiled = jitted(name)(jax.random.key(5), signals, pool, 4)
+    pool = pool_of((7, 11))
+    signals = jax.tree.map(jnp.asarray, needed(name, usual()))
+    compiled = asked_as_in_a_run(name)(jax.random.key(5), signals, pool, 4)
     with jax.disable_jit(), jax.debug_key_reuse(True):
         plain = made(name).select(jax.random.key(5), signals, pool, 4)
     np.testing.assert_array_equal(plain.indices, compiled.indices)
@@ -237,8 +166,7 @@ def test_later_episodes_run_the_program_of_the_first(name):
     """Whatever the number of labels and the signals, on what the episode before returned."""
     pool, traces = pool_of((2,)), []
     for episode in range(4):
-        signals = needed(name, general(episode))
-        query = jitted(name)(jax.random.key(episode), signals, pool, 4)
+        query = asked(name, pool, usual(episode), episode)
         pool = label(pool, query.indices, query.indices % 2)
         traces.append(TRACES[name])
     assert traces == traces[:1] * 4
@@ -247,14 +175,16 @@ def test_later_episodes_run_the_program_of_the_first(name):
 
 @every_strategy
 def test_a_batch_of_seeds_equals_one_after_the_other_and_the_room_for_labels_is_no_matter(name):
+    if made(name).on_host:
+        return  # never traced
     keys = jax.random.split(jax.random.key(0), 3)
     labeled = ((1, 4), (0,), (5, 6, 2))
-    signals = [needed(name, general(seed)) for seed in range(3)]
+    signals = [needed(name, usual(seed)) for seed in range(3)]
     narrow = [pool_of(indices, capacity=3) for indices in labeled]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(signals, narrow, strict=True))
     together = jax.jit(jax.vmap(lambda *one: made(name).select(*one, 4)))(keys, *stacked)
     for i in range(3):
-        alone = jitted(name)(keys[i], signals[i], pool_of(labeled[i]), 4)
+        alone = asked_as_in_a_run(name)(keys[i], signals[i], pool_of(labeled[i]), 4)
         np.testing.assert_array_equal(together.indices[i], alone.indices)
         for field, value in alone.info.items():
             np.testing.assert_allclose(together.info[field][i], value, rtol=1e-5)
@@ -262,28 +192,23 @@ def test_a_batch_of_seeds_equals_one_after_the_other_and_the_room_for_labels_is_
 
 @every_strategy
 def test_permuting_the_pool_permutes_the_answer_unless_chance_plays(name):
-    if len(answers(jitted(name), needed(name, general()), pool_of((2, 9, 20)))) > 1:
-        pytest.skip("its chance belongs to places in the pool")
+    ask = asked_as_in_a_run(name)
+    if len(answers(ask, needed(name, usual()), pool_of((2, 9, 20)))) > 1:
+        return  # its chance belongs to places in the pool
     order = np.random.default_rng(0).permutation(N)  # new place -> old place
     place = np.argsort(order)
-    moved = jax.tree.map(
-        lambda a: a[:, order] if a.shape[0] == T else a[order], needed(name, general())
-    )
     labeled = np.array([2, 9, 20])
-    straight = asked(name, pool_of(labeled), 4).indices
-    labels = labeled % 2
-    crooked = asked(name, pool_of(place[labeled], labels), 4, general()._replace(**{
-        field: value for field, value in moved._asdict().items() if value is not None
-    })).indices  # fmt: skip
+    straight = asked(name, pool_of(labeled)).indices
+    crooked = asked(name, pool_of(place[labeled], labeled % 2), take(usual(), order)).indices
     assert order[crooked].tolist() == straight.tolist()
 
 
 @every_strategy
 def test_pseudo_labels_come_from_those_who_say_so_and_never_replace_a_bought_one(name):
-    pool, select = pool_of((2, 9, 20)), jitted(name)
+    pool, select = pool_of((2, 9, 20)), asked_as_in_a_run(name)
     if made(name).pseudo_labels:  # with a threshold that half of the points stay below
         select = jax.jit(make_strategy(name, threshold=1.0).select, static_argnums=3)
-    query = select(jax.random.key(0), needed(name, general()), pool, 4)
+    query = select(jax.random.key(0), needed(name, usual()), pool, 4)
     assert (query.pseudo_labels is not None) == made(name).pseudo_labels
     if query.pseudo_labels is not None:
         assert (query.pseudo_labels.shape, query.pseudo_labels.dtype) == ((N,), jnp.int32)
@@ -308,7 +233,7 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("corset")
     with pytest.raises(UsageError, match="no option 'temperature': it takes none"):
         make_strategy("random", temperature=2)
-    with pytest.raises(UsageError, match=r"strategy_args.beta is -1; it must be a number, 0 or m"):
+    with pytest.raises(UsageError, match=r"^beta is -1; it must be a number, 0 or more"):
         make_strategy("power_bald", beta=-1)
     with pytest.raises(UsageError, match="0 or more and at most 2147483647"):
         make_strategy("kmeans", iterations=10**10)
@@ -370,7 +295,7 @@ def test_without_labels_the_query_that_would_be_discarded_is_not_worked_out():
 def test_a_number_out_of_bounds_is_a_sentence(bounds, bad, sentence):
     with pytest.raises(UsageError) as refused:
         check_number("x", bad, **bounds)
-    assert str(refused.value) == f"config.strategy_args.x is {bad!r}; {sentence}"
+    assert str(refused.value) == f"x is {bad!r}; {sentence}"
     check_number("x", 0.5, **bounds)
 
 
@@ -379,5 +304,103 @@ def test_a_whole_number_out_of_bounds_is_a_sentence(bad):
     with pytest.raises(UsageError) as refused:
         check_whole("x", bad, 1, 10)
     wanted = "it must be a whole number, 1 or more and at most 10."
-    assert str(refused.value) == f"config.strategy_args.x is {bad!r}; {wanted}"
+    assert str(refused.value) == f"x is {bad!r}; {wanted}"
     check_whole("x", 1, 1)
+
+
+def by_hand(key, signals, pool, budget):
+    return by_score(key, -signals.log_probs.max(axis=1), pool, budget)
+
+
+def test_a_strategy_of_ones_own_is_a_function_and_what_it_needs():
+    mine = strategy(by_hand, needs={"log_probs"}, seeded=False)
+    check_strategy(mine)
+    signals, pool = Signals(log_probs=usual().log_probs), pool_of((7, 0, 11))
+    theirs = asked("least_confidence", pool).indices
+    found = mine.select(jax.random.key(0), signals, pool, 4).indices
+    assert found.tolist() == theirs.tolist()
+
+
+def test_a_strategy_of_ones_own_may_ask_for_a_label_first_on_the_host_too():
+    def select(key, signals, pool, budget):
+        assert isinstance(signals.log_probs, np.ndarray)
+        assert pool.labeled.any()
+        return Query(np.flatnonzero(pool.selectable)[:budget].astype(np.int32), {})
+
+    mine = strategy(
+        select, needs={"log_probs"}, on_host=True, needs_label=True, seeded=False
+    ).select
+    rest = Signals(log_probs=np.asarray(usual().log_probs))
+    blind, informed = (
+        mine(jax.random.key(3), rest, jax.tree.map(np.asarray, pool_of(rows)), 4)
+        for rows in ((), (0,))
+    )
+    assert blind.info == {"random_fallback": 1}
+    assert len(set(blind.indices.tolist())) == 4
+    assert informed.info == {"random_fallback": 0}
+    assert informed.indices.tolist() == [1, 2, 3, 4]
+
+
+def test_what_is_no_signal_is_a_sentence():
+    with pytest.raises(UsageError, match="'log_prob': did you mean 'log_probs'"):
+        strategy(by_hand, needs={"log_prob"})
+    with pytest.raises(UsageError, match="needs is 'log_probs'; it must be a set"):
+        strategy(by_hand, needs="log_probs")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_excluded_points_say_nothing(kind):
+    signals = jax.tree.map(kind, usual())
+    broken = replaced(usual(), np.array([5]), filled(usual(), np.nan))
+    excluded = kind(np.arange(N) == 5)
+    found = zero_excluded(jax.tree.map(kind, broken), excluded)
+    for values, before in zip(found, signals, strict=True):
+        axis = values.ndim - 2 if values.ndim == 3 else 0
+        assert (type(values), values.dtype) == (type(before), before.dtype)
+        assert not np.take(values, 5, axis).any()
+        rest = np.delete(np.arange(N), 5)
+        np.testing.assert_array_equal(np.take(values, rest, axis), np.take(before, rest, axis))
+
+
+def test_the_score_decides_and_of_equals_the_lowest_index():
+    pool = pool_of((4,))._replace(excluded=jnp.arange(N) == 6)
+    scores = jnp.zeros(N).at[jnp.array([9, 4, 6, 2])].set(jnp.array([3.0, 9.0, 9.0, jnp.nan]))
+    query = by_score(jax.random.key(0), scores, pool, 4)
+    assert query.indices.tolist() == [9, 0, 1, 3]
+    assert query.scores.tolist() == [3, 0, 0, 0]
+
+
+OUTSIDE = """
+from jax_al.strategies import by_score, strategy
+
+def least_sure(power: float = 1.0):
+    def select(key, signals, pool, budget):
+        return by_score(key, -signals.log_probs.max(axis=1) ** power, pool, budget)
+    return strategy(select, needs={"log_probs"}, seeded=False)
+
+def nothing():
+    return 7
+
+wanted = 3
+"""
+
+
+def test_a_strategy_from_outside_is_named_by_module_and_function(tmp_path, monkeypatch):
+    (tmp_path / "my_strategies.py").write_text(OUTSIDE)
+    (tmp_path / "my_broken.py").write_text("import jax_al.no_such_part")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = make_strategy("my_strategies:least_sure", power=1)
+    assert mine.needs == {"log_probs"}
+    for name, options, sentence in (
+        ("my_strategies:least", {}, "has no function 'least': did you mean 'least_sure'"),
+        ("my_strategies:wanted", {}, "has no function 'wanted'"),
+        ("my_strategies:nothing", {}, "returns int, but must return a strategy"),
+        ("my_strategies:least_sure", {"powers": 2}, "no option 'powers': did you mean 'power'"),
+        ("my_strategies:least_sure", {"power": "x"}, "power is 'x', but must be of type float"),
+        ("my_other:f", {}, "there is no module 'my_other'; is its folder on PYTHONPATH"),
+        ("my_broken:f", {}, "importing 'my_broken' failed: No module named 'jax_al.no_such_part'"),
+        (":f", {}, "'' is no name of a module"),
+        ("my_strategy", {}, "One of your own is named module:function"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            make_strategy(name, **options)

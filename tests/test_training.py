@@ -1,29 +1,23 @@
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_al.learners.inference import Normalizer
-from jax_al.learners.training import (
-    TrainState,
-    augmented,
-    evaluate,
-    expected_calibration_error,
-    init_state,
-    train_epoch,
-)
 
-from jax_al.learners.networks import Model
+from jax_al.drivers.score import score
+from jax_al.learners.augmentation import augmented
+from jax_al.learners.epoch import Trained, train_epoch
+from jax_al.learners.inputs import Normalizer, normalize
+from jax_al.learners.networks.network import Model
 from jax_al.learners.optimizers import make_optimizer
-from jax_al.types import Outputs, empty_pool, label_points
+from jax_al.types import NOTHING, UNKNOWN, Examples, Outputs
 
 N, SIDE, CLASSES = 20, 8, 3
 RATE = 0.01
 ADAM = make_optimizer("adam", 0.0)
-LABELED = (9, 4, 17, 1, 12, 6, 19, 3, 14, 8, 5)  # not 0: padding repeats point 0
+LABELED = (9, 4, 17, 1, 12, 6, 19, 3, 14, 8, 5)
 AS_THEY_ARE = Normalizer(jnp.zeros(1), jnp.ones(1))
 NORMALIZER = Normalizer(jnp.array([100.0]), jnp.array([70.0]))
 
@@ -35,9 +29,27 @@ def pool_images():
     return jnp.asarray(images)
 
 
-def pool_of(indices=LABELED, capacity=N):
-    labels = jnp.array([(5 * i + 1) % CLASSES for i in indices], jnp.int32)
-    return label_points(empty_pool(N, capacity), jnp.array(indices, jnp.int32), labels)
+def examples_of(indices=LABELED, capacity=N, images=None, weights=None):
+    """Those of the pool, the padding as zeros."""
+    images = pool_images() if images is None else images
+    padding = capacity - len(indices)
+    rows = jnp.array(indices, jnp.int32)
+
+    def padded(array, value):
+        return jnp.pad(array, (0, padding), constant_values=value)
+
+    return Examples(
+        jnp.pad(images[rows], ((0, padding), (0, 0), (0, 0), (0, 0))),
+        padded((5 * rows + 1) % CLASSES, UNKNOWN),
+        padded(jnp.ones(len(indices)) if weights is None else jnp.array(weights), 0.0),
+        padded(rows, NOTHING),
+        jnp.int32(len(indices)),
+    )
+
+
+def fresh(key=1):
+    params = init_linear(jax.random.key(key))
+    return Trained(params, ADAM.init(params))
 
 
 def apply_linear(params, images, key=None):
@@ -77,21 +89,20 @@ def compiled(model, batch_size, augment):
 
 
 def epoch(
-    key, pool, *, model=LINEAR, images=None, batch_size=4, augment=False, rate=RATE, state=None,
+    key, examples, *, model=LINEAR, batch_size=4, augment=False, rate=RATE, trained=None,
     normalizer=NORMALIZER,
 ):  # fmt: skip
-    """One epoch, from fresh parameters if there is no `state`."""
-    state = init_state(jax.random.key(1), model, ADAM) if state is None else state
-    images = pool_images() if images is None else images
+    """One epoch, from fresh parameters if there is no `trained`."""
+    trained = fresh() if trained is None else trained
     run = compiled(model, batch_size, augment)
-    found = run(key, state, jnp.float32(rate), pool, images, normalizer)
+    found = run(key, trained, jnp.float32(rate), examples, normalizer)
     jax.effects_barrier()
     return found
 
 
-def batches_of(key, pool, batch_size):
+def batches_of(key, examples, batch_size):
     SEEN.clear()
-    epoch(key, pool, model=RECORDING, batch_size=batch_size, normalizer=AS_THEY_ARE)
+    epoch(key, examples, model=RECORDING, batch_size=batch_size, normalizer=AS_THEY_ARE)
     return list(SEEN)
 
 
@@ -101,16 +112,16 @@ def assert_same_bits(a, b):
 
 @pytest.mark.parametrize("batch_size", [1, 4, 11, 32])
 def test_an_epoch_shows_every_labeled_point_exactly_once(batch_size):
-    seen = batches_of(jax.random.key(0), pool_of(), batch_size)
+    seen = batches_of(jax.random.key(0), examples_of(), batch_size)
     assert len(seen) == -(-len(LABELED) // batch_size)
     assert all(len(rows) == batch_size for rows in seen)
     shown = [row for rows in seen for row in rows]
     assert sorted(shown[: len(LABELED)]) == sorted(LABELED)
-    assert set(shown[len(LABELED) :]) <= {0}  # padding
+    assert set(shown[len(LABELED) :]) <= {LABELED[0]}  # padding repeats the first
 
 
 def test_the_order_is_new_in_every_epoch_and_repeats_for_one_key():
-    orders = [batches_of(jax.random.key(key), pool_of(), 11) for key in (0, 1, 0)]
+    orders = [batches_of(jax.random.key(key), examples_of(), 11) for key in (0, 1, 0)]
     assert orders[0] != orders[1]
     assert orders[0] == orders[2]
 
@@ -120,14 +131,14 @@ def adam_update(grads, opt_state):
         return optax.adam(RATE).update(grads, opt_state)
 
 
-def in_float64(state, batches, pool, images):
+def in_float64(trained, batches, images):
     """The same batches through a loop of one's own: numpy's float64 gradients, optax's Adam."""
-    params = jax.tree.map(lambda p: np.asarray(p, np.float64), state.params)
-    opt_state = optax.adam(RATE).init(state.params)
+    params = jax.tree.map(lambda p: np.asarray(p, np.float64), trained.params)
+    opt_state = optax.adam(RATE).init(trained.params)
     loss_sum, hits, count = 0.0, 0, 0
     for rows in batches:
         x = (np.asarray(images)[rows].reshape(len(rows), -1) - 100.0) / 70.0
-        y = np.asarray(pool.labels)[rows]
+        y = (5 * np.asarray(rows) + 1) % CLASSES
         logits = x @ params["w"] + params["b"]
         probs = np.exp(logits - logits.max(1, keepdims=True))
         probs /= probs.sum(1, keepdims=True)
@@ -146,64 +157,73 @@ def in_float64(state, batches, pool, images):
 def test_an_epoch_equals_a_plain_loop_over_the_same_batches_whose_last_one_is_smaller(
     indices, batch_size
 ):
-    key, pool = jax.random.key(5), pool_of(indices)
-    shown = [row for rows in batches_of(key, pool, batch_size) for row in rows][: len(indices)]
+    key, examples = jax.random.key(5), examples_of(indices)
+    shown = [row for rows in batches_of(key, examples, batch_size) for row in rows][: len(indices)]
     batches = [shown[i : i + batch_size] for i in range(0, len(shown), batch_size)]
-    start = init_state(jax.random.key(1), LINEAR, ADAM)
-    params, loss, accuracy = in_float64(start, batches, pool, pool_images())
-    state, score = epoch(key, pool, batch_size=batch_size)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), state.params, params)
+    params, loss, accuracy = in_float64(fresh(), batches, pool_images())
+    trained, score = epoch(key, examples, batch_size=batch_size)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), trained.params, params)
     np.testing.assert_allclose(score.loss, loss, rtol=1e-5)
     np.testing.assert_allclose(score.accuracy, accuracy, rtol=1e-6)
 
 
-def test_one_step_is_a_step_of_adam():
-    pool, images, start = pool_of(), pool_images(), init_state(jax.random.key(1), LINEAR, ADAM)
-    rows = jnp.array(sorted(LABELED))
+def step_of_adam(weights):
+    """One step down the weighted mean loss of all labeled points, by optax alone."""
+    images, start = pool_images(), fresh()
+    rows, weights = jnp.array(LABELED), jnp.array(weights)
 
     def loss(params):
         log_probs = apply_linear(params, (images[rows].astype(jnp.float32) - 100) / 70).log_probs
-        return -jnp.take_along_axis(log_probs, pool.labels[rows][:, None], 1).mean()
+        labels = (5 * rows + 1) % CLASSES
+        losses = -jnp.take_along_axis(log_probs, labels[:, None], 1)[:, 0]
+        return (weights * losses).sum() / weights.sum()
 
-    updates, _ = adam_update(jax.grad(loss)(start.params), optax.adam(RATE).init(start.params))
-    expected = optax.apply_updates(start.params, updates)
-    state, _ = epoch(jax.random.key(0), pool, batch_size=len(LABELED))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state.params, expected)
+    value, grads = jax.value_and_grad(loss)(start.params)
+    updates, _ = adam_update(grads, optax.adam(RATE).init(start.params))
+    return optax.apply_updates(start.params, updates), value
 
 
-def test_what_is_not_labeled_has_no_weight():
-    pool, images = pool_of(), pool_images()
-    others = jnp.asarray([i for i in range(N) if i not in LABELED])
-    changed = images.at[others].set(255)
-    key = jax.random.key(0)
-    assert_same_bits(epoch(key, pool), epoch(key, pool, images=changed))
+@pytest.mark.parametrize("weights", [[1.0] * 11, [0.5, 3.0, *[1.0] * 8, 7.0]])
+def test_one_step_is_a_step_of_adam_on_the_weighted_mean(weights):
+    expected, loss = step_of_adam(weights)
+    examples = examples_of(weights=weights)
+    trained, fit = epoch(jax.random.key(0), examples, batch_size=len(LABELED))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), trained.params, expected)
+    np.testing.assert_allclose(fit.loss, loss, rtol=1e-5)
+
+
+def test_what_stands_in_the_padding_has_no_weight():
+    examples, key = examples_of(), jax.random.key(0)
+    changed = examples._replace(
+        inputs=examples.inputs.at[len(LABELED) :].set(255),
+        weights=examples.weights.at[len(LABELED) :].set(9),
+    )
+    assert_same_bits(epoch(key, examples), epoch(key, changed))
 
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_the_result_does_not_depend_on_the_capacity(augment):
     key = jax.random.key(3)
-    tight, roomy = (epoch(key, pool_of(capacity=c), augment=augment) for c in (len(LABELED), N))
+    tight, roomy = (epoch(key, examples_of(capacity=c), augment=augment) for c in (len(LABELED), N))
     assert_same_bits(tight, roomy)
 
 
 def test_epochs_continue_each_other():
-    pool = pool_of()
-    first, _ = epoch(jax.random.key(0), pool)
-    second, _ = epoch(jax.random.key(1), pool, state=first)
+    examples = examples_of()
+    first, _ = epoch(jax.random.key(0), examples)
+    second, _ = epoch(jax.random.key(1), examples, trained=first)
     steps = int(second.opt_state.count)
     assert steps == 2 * -(-len(LABELED) // 4)
 
 
 def test_at_rate_zero_the_parameters_stay_and_the_score_is_the_plain_one():
-    pool, images = pool_of(), pool_images()
-    start = init_state(jax.random.key(1), LINEAR, ADAM)
-    state, score = epoch(jax.random.key(0), pool, rate=0.0)
-    assert_same_bits(state.params, start.params)
-    rows = jnp.array(LABELED)
-    plain = evaluate(
-        start.params, images[rows], pool.labels[rows], NORMALIZER, model=LINEAR, chunk_size=4
-    )
-    np.testing.assert_allclose(score, (plain.loss, plain.accuracy), rtol=1e-5)
+    examples, start = examples_of(), fresh()
+    trained, fit = epoch(jax.random.key(0), examples, rate=0.0)
+    assert_same_bits(trained.params, start.params)
+    there = slice(0, len(LABELED))
+    inputs = normalize(examples.inputs[there], NORMALIZER)
+    plain = score(apply_linear(start.params, inputs).log_probs, examples.labels[there])
+    np.testing.assert_allclose(fit, (plain.loss, plain.accuracy), rtol=1e-5)
 
 
 def apply_dropping(params, images, key=None):
@@ -212,27 +232,15 @@ def apply_dropping(params, images, key=None):
 
 
 def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
-    dropping, pool = Model(init_linear, apply_dropping), pool_of()
+    dropping, examples = Model(init_linear, apply_dropping), examples_of()
     found = [
-        epoch(jax.random.key(0), pool, model=model, augment=augment)[0].params["w"]
+        epoch(jax.random.key(0), examples, model=model, augment=augment)[0].params["w"]
         for model, augment in ((LINEAR, False), (dropping, False), (dropping, True))
     ]
     for i in range(3):
         assert all((found[i] != found[j]).any() for j in range(i))
-    again, _ = epoch(jax.random.key(0), pool, model=dropping, augment=True)
+    again, _ = epoch(jax.random.key(0), examples, model=dropping, augment=True)
     np.testing.assert_array_equal(found[-1], again.params["w"])
-
-
-@pytest.mark.parametrize("chunk_size", [1, 7, N, 100])
-def test_evaluating_is_the_plain_mean_over_all_images(chunk_size):
-    params, images = init_linear(jax.random.key(2)), pool_images()
-    labels = jnp.asarray(np.arange(N) % CLASSES, jnp.int32)
-    score = evaluate(params, images, labels, NORMALIZER, model=LINEAR, chunk_size=chunk_size)
-    x = (np.asarray(images, np.float64).reshape(N, -1) - 100) / 70
-    logits = x @ np.asarray(params["w"], np.float64)
-    log_probs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    np.testing.assert_allclose(score.loss, -log_probs[np.arange(N), labels].mean(), rtol=1e-5)
-    np.testing.assert_allclose(score.accuracy, (log_probs.argmax(1) == labels).mean(), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -258,34 +266,3 @@ def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype)
         moves |= set(here)
     assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
     assert {move[2] for move in moves} == {1, -1}
-
-
-def test_init_state_is_fresh_and_repeats_for_one_key():
-    one, again, other = (init_state(jax.random.key(k), LINEAR, ADAM) for k in (0, 0, 1))
-    assert isinstance(one, TrainState)
-    assert_same_bits(one, again)
-    assert (one.params["w"] != other.params["w"]).any()
-    assert all(not leaf.any() for leaf in jax.tree.leaves(one.opt_state))
-
-
-def test_calibration_error_is_the_weighted_gap_of_the_bins():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.1, 1, 500).astype(np.float32)
-    hits = (rng.random(500) < confidence**2).astype(np.float32)
-    found = expected_calibration_error(jnp.asarray(confidence), jnp.asarray(hits))
-    edges = np.linspace(0, 1, 16)
-    expected = 0.0
-    for low, high in itertools.pairwise(edges):
-        inside = (confidence > low) & (confidence <= high)
-        if inside.any():
-            gap = abs(hits[inside].mean() - confidence[inside].mean())
-            expected += inside.mean() * gap
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "hit", "expected"), [(1.0, 1, 0.0), (1.0, 0, 1.0), (0.1, 0, 0.1)]
-)
-def test_calibration_error_of_one_answer(confidence, hit, expected):
-    found = expected_calibration_error(jnp.array([confidence]), jnp.array([float(hit)]))
-    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -82,5 +82,5 @@ def test_the_nearly_certain_are_told_apart():
 
 
 def test_an_unknown_score_is_a_sentence():
-    with pytest.raises(UsageError, match=r"strategy_args\.score is 'entropie': did you mean"):
+    with pytest.raises(UsageError, match=r"^score is 'entropie': did you mean"):
         score_named("entropie")

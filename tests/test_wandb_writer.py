@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 import wandb
@@ -21,6 +23,16 @@ def writer(workdir, said, mode="offline"):
     return WandbWriter(workdir, mode, "jax_al", {"lr": 0.1}, said.append)
 
 
+@contextlib.contextmanager
+def during(one, seed):
+    """The time between the beginning of the part of `seed` and the end of the run."""
+    one.on_event({"event": "part_begun", "strategy": "", "seed": seed})
+    try:
+        yield
+    finally:
+        one.on_event({"event": "run_ended"})
+
+
 def runs(workdir):
     """Ids of the runs on disk, and the bytes of what each holds."""
     return {
@@ -35,7 +47,7 @@ def test_offline_a_row_and_a_picture_are_written_and_nothing_is_said(tmp_path):
     picture = tmp_path / "curve.png"
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(picture)
     one = writer(workdir, said)
-    with one.seeds([3]):
+    with during(one, 3):
         one.log(ROW)
         one.pictures({"curve": picture})
     wandb.teardown()  # as at the end of a program: wandb's own process writes out what it holds
@@ -59,11 +71,11 @@ def test_after_a_restart_the_ids_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", init)
     for _ in range(2):
         one = writer(tmp_path, [])
-        with one.seeds([3]):
+        with during(one, 3):
             one.log(ROW)
     assert ids[0] == ids[1]
     one = writer(tmp_path, [])
-    with one.seeds([1]):
+    with during(one, 1):
         one.log(ROW | {"seed": 1})
     assert ids[2][0] != ids[0][0]
     assert ids[2][1] == ids[0][1]
@@ -77,7 +89,7 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(wandb, "init", refuse)
     one = writer(tmp_path, said)
-    with one.seeds([3]):
+    with during(one, 3):
         one.log(ROW)
         one.log(ROW | {"episode": 2})
         one.pictures({"curve": tmp_path / "missing.png"})
@@ -89,7 +101,7 @@ def test_a_wandb_that_does_not_start_costs_one_sentence(tmp_path, monkeypatch):
 def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
     said = []
     one = writer(tmp_path, said)
-    with one.seeds([3]):
+    with during(one, 3):
         one.log(ROW)
         one.pictures({"curve": tmp_path / "missing.png"})
     assert len(said) == 1
@@ -98,7 +110,7 @@ def test_a_picture_that_cannot_be_logged_does_not_stop_the_run(tmp_path):
 
 def test_an_error_of_the_run_itself_is_not_swallowed(tmp_path):
     one = writer(tmp_path, [])
-    with pytest.raises(ZeroDivisionError), one.seeds([3]):  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), during(one, 3):  # noqa: PT012
         one.log(ROW)
         one.log(ROW | {"test_accuracy": 1 / 0})
     assert len(runs(tmp_path)) == 1
@@ -111,7 +123,7 @@ def test_online_a_failure_is_told_before_any_work_and_offline_the_start_waits(
     monkeypatch.setattr(wandb, "init", lambda **options: started.append(options) or refuse())
     for mode, expected in (("online", 1), ("offline", 0)):
         said = []
-        with writer(tmp_path, said, mode).seeds([3]):
+        with during(writer(tmp_path, said, mode), 3):
             assert len(said) == len(started) == expected
         started.clear()
 
@@ -120,7 +132,7 @@ def test_disabled_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", refuse)
     said = []
     one = writer(tmp_path, said, "disabled")
-    with one.seeds([3]):
+    with during(one, 3):
         one.log(ROW)
         one.pictures({})
     assert said == []

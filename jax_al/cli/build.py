@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from jax_al.cli.config import flat
-from jax_al.cli.strategy import strategy_from
+from jax_al.cli.strategy import prefixed, strategy_from
 from jax_al.drivers.engine import Looking, MakeLearner
 from jax_al.drivers.part import Schedule
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding
-from jax_al.learners import make_learner
+from jax_al.learners import LEARNERS, learner_named, learner_options
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.oracles import make_oracle
 from jax_al.pools.load import benchmark
@@ -31,6 +31,7 @@ def study_of(public: Mapping[str, Any]) -> Study:
     """
     fields = flat({**public, "strategy_args": None, "model": None})
     strategies = strategies_of(public)
+    learner = _learner(public, fields)
     data = _benchmark(fields)
     if fields["initial_size"] > len(data.pool):
         raise UsageError(
@@ -39,7 +40,7 @@ def study_of(public: Mapping[str, Any]) -> Study:
         )
     return Study(
         benchmark=data,
-        learner=_learner(public, fields),
+        learner=learner,
         strategies=strategies,
         seeds=tuple(range(fields["seed"], fields["seed"] + fields["num_seeds"])),
         schedule=Schedule(
@@ -94,16 +95,22 @@ def _benchmark(fields: Mapping[str, Any]) -> Benchmark:
 
 def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearner:
     options = {name: _tuples(value) for name, value in public["model"].items() if name != "name"}
+    training: dict[str, Any] = {}
     name = public["model"]["name"]
     if name in NETWORKS:
-        training = {name: fields[name] for name in TrainingOptions._fields if name in fields}
-        options |= training | {"augment": fields["data.augment"]}
-        options["compute_dtype"] = fields["compute_dtype"]
+        names = (*TrainingOptions._fields, "compute_dtype")
+        training = {name: fields[name] for name in names if name in fields}
+        training["augment"] = fields["data.augment"]
+    known = learner_options(name) if name in LEARNERS else options
+    own = known.keys() - training
+    with prefixed("config.", training.keys()), prefixed("config.model.", own):
+        make = learner_named(name, **options, **training)
 
-    def make(spec: Spec, num_classes: int) -> Learner:
-        return make_learner(name, spec, num_classes, **options)
+    def made(spec: Spec, num_classes: int) -> Learner:
+        with prefixed("config.data.", ("augment",)), prefixed("config.model.", own):
+            return make(spec, num_classes)
 
-    return make
+    return made
 
 
 def _tuples(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The command line: flags are parsed, one call is made, and what fails becomes an exit status.
 
-0 done, 1 the system failed (a full disk), 2 a mistake of the user, 130 interrupted.
+0 done, 1 the system or a part failed (a full disk, an error in a strategy), 2 a mistake of the
+user, 130 interrupted.
 """
 
 import functools
@@ -21,7 +22,7 @@ from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_
 from jax_al.cli.config import check, flat
 from jax_al.cli.paths import expand, expand_all
 from jax_al.cli.recipes import find_recipe, load_recipe
-from jax_al.errors import UsageError
+from jax_al.errors import PartsFailed, UsageError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -112,6 +113,9 @@ def main(command: Command) -> int:
         start(command.config, command.workdir, overwrite=command.overwrite)
     except UsageError as error:
         return _failed(str(error))
+    except PartsFailed as error:
+        _failed(f"{error}. What was finished is kept; {_how_to_go_on()}")
+        return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _failed(f"{error.strerror or error}{where}. What was finished is kept; {_how_to_go_on()}")

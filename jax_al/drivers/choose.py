@@ -11,6 +11,7 @@ from jax import lax
 from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import cover_radius_traced
+from jax_al.strategies.absent import zero_excluded
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -49,13 +50,18 @@ def choose(
     """
     mapped = {name: x for name, x in signals._asdict().items() if isinstance(x, np.memmap)}
     check_mapped(strategy, mapped)
+    any_excluded = bool(strategy.needs) and bool(np.asarray(pool.excluded).any())
     if strategy.on_host or mapped:
         # What is mapped stays so: as a plain array its type would not tell.
         seen, state = jax.tree.map(np.asanyarray, (signals, pool))
+        if any_excluded:
+            seen = zero_excluded(seen, state.excluded)
         query = strategy.select(select_key, seen, state, budget)
     else:
         signals = jax.tree.map(jnp.asarray, signals)
-
+        if any_excluded:
+            broken = signals, pool.excluded
+            signals = programs.get("absent", strategy.needs, zero_excluded, *broken)(*broken)
         given = select_key, signals, pool
         query = programs.get("select", (strategy, budget), _selecting(strategy, budget), *given)(
             *given

@@ -16,11 +16,13 @@ from jax_al.drivers.engine import Engine
 from jax_al.drivers.part import Part, Tell
 from jax_al.drivers.publish import publishing
 from jax_al.drivers.study import Study, course_of, run_part, work_left
-from jax_al.errors import UsageError
+from jax_al.errors import PartsFailed, UsageError
 from jax_al.record import files
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
-from jax_al.session.progress import Progress
+from jax_al.session.progress import Progress, next_work
+
+FINISHED = "This run is finished: more episodes, seeds or strategies continue it."
 
 RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
@@ -52,12 +54,13 @@ def run(
 
     Raises:
       UsageError: nothing can be run, or parts failed in a way that the user can mend.
-      RuntimeError: parts failed otherwise; what they raised has been printed.
+      PartsFailed: they failed otherwise; what they raised has been printed.
     """
     engine = Engine(study.benchmark, study.learner, study.looking)
     for strategy in study.strategies.values():
         engine.given(strategy)  # what it cannot have is refused before anything is touched
     parts = study.parts(root)[share[0] - 1 :: share[1]]
+    records: list[Progress | None] = [None] * len(parts)
     with contextlib.ExitStack() as held:
         if root is not None:
             is_alone = share[1] == 1
@@ -72,28 +75,28 @@ def run(
                     roots.clear(root)
                 else:
                     roots.check_root(root, study.public, check_same)
+                records = [on_record(study, part) for part in parts]  # refused before it is written
                 roots.write_config(root, study.public)
-        records = [on_record(study, part) for part in parts]  # refused before anything is computed
-        for part, record in zip(parts, records, strict=True):
-            if record is not None and part.directory is not None:
-                # Whoever was killed may have written an event and not yet what is made of it.
-                files.write_part(part.directory, record.rows(), record.picks())
         left = sum(
             work_left(study, engine, part, None if record is None else record.record)
             for part, record in zip(parts, records, strict=True)
         )
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
+        if all(is_finished(study, record) for record in records):
+            tell({"event": "say", "text": FINISHED})
         finished: list[Progress] = []
+        is_whole = False
         try:
             if run_all is None:
                 failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
             else:
                 failed = run_all(engine, study, root, parts, tell)
+            is_whole = True
         finally:
             if root is not None:
                 files.merge(root, names)
-        tell({"event": "run_ended", "study": study, "root": root})
+            tell({"event": "run_ended", "is_whole": is_whole})
     _raise(failed, parts)
     if root is None:
         return finished
@@ -105,6 +108,11 @@ def on_record(study: Study, part: Part) -> Progress | None:
     if part.directory is None or not (part.directory / "journal.jsonl").exists():
         return None
     return Progress(Journal(part.directory), course_of(study))
+
+
+def is_finished(study: Study, record: Progress | None) -> bool:
+    """Whether nothing is left to do of a part with that record."""
+    return record is not None and next_work(record.record, course_of(study)) is None
 
 
 def _run_here(
@@ -149,7 +157,7 @@ def _raise(failed: Mapping[Part, BaseException], parts: Sequence[Part]) -> None:
     )
     sentence = f"{len(failed)} of {len(parts)} parts failed. {reasons}"
     are_mendable = all(isinstance(error, UsageError) for error in failed.values())
-    raise UsageError(sentence) if are_mendable else RuntimeError(sentence)
+    raise UsageError(sentence) if are_mendable else PartsFailed(sentence)
 
 
 def _reason(error: BaseException) -> str:

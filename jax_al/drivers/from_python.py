@@ -67,7 +67,7 @@ def run(
 
     Raises:
       ValueError: something cannot be meant, or parts failed in a way that can be mended.
-      RuntimeError: parts failed otherwise.
+      RuntimeError: parts failed otherwise; what they raised has been printed.
     """
     numbers = tuple(seeds)
     made = _strategies(strategies)

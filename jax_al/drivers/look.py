@@ -55,7 +55,8 @@ def look_at(
       chunk_size: looks at an input done together; peak memory grows with it.
       num_draws: T.
 
-    The function returns arrays [R, ...] by name (`sampled_probs` [R, T, C]), and FINE.
+    The function returns arrays [R, ...] by name, examples first (`sampled_probs` [R, T, C]), and
+    FINE.
     """
     drawn = needs & SAMPLED
 
@@ -73,8 +74,6 @@ def look_at(
                 jnp.arange(num_draws, dtype=jnp.int32)
             )
             found |= draw_statistics(log_probs, drawn)
-            if "sampled_probs" in found:
-                found["sampled_probs"] = jnp.moveaxis(found["sampled_probs"], 0, 1)
         found[FINE] = _are_fine(found)
         return found
 
@@ -205,8 +204,6 @@ def _host_look(
                 [learner.sample(key, draw, state, inputs) for draw in range(num_draws)]  # type: ignore[arg-type]
             )
             found |= jax.tree.map(np.asarray, draw_statistics(jnp.asarray(log_probs), drawn))
-            if "sampled_probs" in found:
-                found["sampled_probs"] = np.moveaxis(found["sampled_probs"], 0, 1)
         found[FINE] = np.asarray(_are_fine(jax.tree.map(jnp.asarray, found)))
         return found
 

@@ -344,7 +344,8 @@ class Driver:
         N = len(self.engine.benchmark.pool)
         capacity = self.capacity(len(record.order))
         excluded = np.zeros(N, bool)
-        excluded[list(record.excluded)] = True
+        # Whoever was decided and has not joined: without a class, or answered late.
+        excluded[list(record.decisions.keys() - set(record.order))] = True
         # At full capacity whatever the count, so that no episode brings a new shape to compile for.
         rows, labels = np.full(capacity, -1, np.int32), np.full(capacity, UNKNOWN, np.int32)
         rows[: len(record.order)] = record.order

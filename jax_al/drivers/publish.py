@@ -17,26 +17,32 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
       strategies: in the order in which they stand at the root.
       tell: is handed all events, those with a row after the files are written.
     """
-    known: dict[Part, tuple[int, int, list[dict[str, Any]]]] = {}
+    known: dict[Part, tuple[int, int]] = {}  # labels and networks when the files were written
+    told: dict[Part, int] = {}  # rows that are no news
 
-    def publish(part: Part, progress: Progress) -> None:
+    def publish(part: Part, progress: Progress) -> list[dict[str, Any]]:
+        """Returns the rows of a part whose files were written, none if they are up to date."""
         record = progress.record
         sizes = len(record.order), len(record.trained)
-        before = known.get(part)
-        if before is not None and before[:2] == sizes:
-            return
+        if known.get(part) == sizes:
+            return []
         rows = progress.rows()
-        known[part] = (*sizes, rows)
+        known[part] = sizes
         if root is not None and part.directory is not None:
             files.write_part(part.directory, rows, progress.picks())
             files.merge(root, strategies)
-        for row in rows if before is None else rows[len(before[2]) :]:
-            tell({"event": "row", "row": row})
+        return rows
 
     def on_event(event: Any) -> None:
-        if event["event"] == "committed":
-            publish(event["part"], event["progress"])
-        else:
-            tell(event)
+        match event["event"]:
+            case "opened":  # killed before they were written, maybe; or removed
+                told[event["part"]] = len(publish(event["part"], event["progress"]))
+            case "committed":
+                part = event["part"]
+                for row in publish(part, event["progress"])[told[part] :]:
+                    told[part] += 1
+                    tell({"event": "row", "row": row})
+            case _:
+                tell(event)
 
     return on_event

@@ -27,6 +27,8 @@ CONTENTS = (
     "wandb_id.txt",
 )
 
+RESULTS = ("metrics.jsonl", "picks.csv", "parts")
+
 CheckSame = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], None]  # (root, old, new)
 
 
@@ -41,20 +43,18 @@ def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> 
     Raises:
       UsageError: it cannot.
     """
-    old = read_json(root / "config.json")
-    if old is None:
-        if any((root / name).exists() for name in ("metrics.jsonl", "picks.csv", "parts")):
-            raise UsageError(
-                f"{root} holds results but no config.json, so it cannot be continued; name "
-                "another --workdir, or start anew with --overwrite."
-            )
+    if not any((root / name).exists() for name in RESULTS):
         if _older_parts(root):
             raise UsageError(_is_older(root))
-        return
+        return  # a config without results binds nobody
+    old = read_json(root / "config.json")
+    if old is None:
+        raise UsageError(
+            f"{root} holds results but no config.json, so it cannot be continued; name "
+            "another --workdir, or start anew with --overwrite."
+        )
     if old.get("layout") != LAYOUT:
-        if any((root / name).exists() for name in ("metrics.jsonl", "picks.csv")):
-            raise UsageError(_is_older(root))
-        return
+        raise UsageError(_is_older(root))
     check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
-from jax_al.drivers.study import Study, check_data, course_of, note_versions, open_journal
+from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.locks import computing
-from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
 from jax_al.strategies import make_strategy
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
@@ -77,24 +76,21 @@ class Session:
         looking = Looking(chunk_size, num_samples)
         study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
         part = Part(name, seed, made, place)
+        self._engine = Engine(benchmark, learner, looking)
+        self._engine.given(made)  # what it cannot have is refused before anything is begun
         with contextlib.ExitStack() as held:
             if place is not None:
                 held.enter_context(computing(place))
-            journal = open_journal(study, part)
-            self._progress = Progress(journal, course_of(study))
-            check_data(study, self._progress.record)
-            note_versions(journal, tell)
+            journal, self._progress = open_progress(study, part, tell)
+            on_record = self._progress.record.classes
+            if tuple(on_record.values()) != tuple(classes):
+                raise UsageError(
+                    f"{place} was begun with the classes {', '.join(on_record.values())}, not "
+                    f"{', '.join(classes)}."
+                )
             states = held.enter_context(opened(place, schedule.keep_checkpoints))
             self._held = held.pop_all()
-        on_record = self._progress.record.classes
-        if tuple(on_record.values()) != tuple(classes):
-            self.close()
-            raise UsageError(
-                f"{place} was begun with the classes {', '.join(on_record.values())}, not "
-                f"{', '.join(classes)}."
-            )
         self._ids = {name: number for number, name in on_record.items()}
-        self._engine = Engine(benchmark, learner, looking)
         self._driver = Driver(self._engine, part, schedule, journal, self._progress, states, tell)
         self._rows = {name: row for row, name in enumerate(pool.ids)}
 

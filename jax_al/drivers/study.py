@@ -14,10 +14,10 @@ from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
-from jax_al.session.events import FORMAT
 from jax_al.session.fold import Record
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
+from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.work import Course
 from jax_al.types import Benchmark, Oracle, Strategy
@@ -62,36 +62,32 @@ def course_of(study: Study) -> Course:
     )
 
 
-def open_journal(study: Study, part: Part) -> Journal:
-    """Returns the journal of a part, begun if it is new.
+def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progress]:
+    """Returns the record of a part, begun if it is new; a change of versions is told.
 
     Raises:
       UsageError: what is on record is of other data, or cannot be read.
     """
     journal = Journal(part.directory)
-    data = {
-        "name": study.benchmark.name,
-        "version": study.benchmark.version,
-        "size": len(study.benchmark.pool),
-    }
-    events = journal.events()
-    if not events:
-        begun = {
-            "event": "begun",
-            "format": FORMAT,
-            "strategy": part.name,
-            "seed": part.seed,
-            "data": data,
-            "classes": list(study.benchmark.classes),
-            "config": study.public,
-        }
-        journal.append(begun)
-    elif events[0]["data"] != data:
-        raise UsageError(
-            f"{part.directory} was begun with the data {_named(events[0]['data'])}, and this is "
-            f"{_named(data)}: restore it, or start anew with --overwrite."
-        )
-    return journal
+    changed = begin(
+        journal,
+        strategy=part.name,
+        seed=part.seed,
+        data={
+            "name": study.benchmark.name,
+            "version": study.benchmark.version,
+            "size": len(study.benchmark.pool),
+        },
+        classes=study.benchmark.classes,
+        config=study.public,
+        versions=versions(),
+    )
+    if changed:
+        text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
+        tell({"event": "say", "text": f"{part.name}, seed {part.seed}: {text}"})
+    progress = Progress(journal, course_of(study))
+    check_data(study, progress.record)
+    return journal, progress
 
 
 def check_data(study: Study, record: Record) -> None:
@@ -128,12 +124,10 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
     with contextlib.ExitStack() as held:
         if part.directory is not None:
             held.enter_context(computing(part.directory))
-        journal = open_journal(study, part)
-        progress = Progress(journal, course_of(study))
-        check_data(study, progress.record)
+        journal, progress = open_progress(study, part, tell)
+        tell({"event": "opened", "part": part, "progress": progress})
         if progress.plan() is None:
             return progress
-        note_versions(journal, tell)
         states = held.enter_context(opened(part.directory, study.schedule.keep_checkpoints))
         driver = Driver(engine, part, study.schedule, journal, progress, states, tell)
         driver.compile_ahead()
@@ -171,23 +165,3 @@ def versions() -> dict[str, Any]:
 def _cores() -> int | None:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def note_versions(journal: Journal, tell: Tell) -> None:
-    """Writes versions down where they differ from those on record, and tells it."""
-    now, before = versions(), journal.fold().versions
-    if before == now:
-        return
-    if before:
-        changed = ", ".join(
-            f"{name} {before.get(name)} is now {now.get(name)}"
-            for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name)
-        )
-        text = f"Since this part was last worked on, {changed}: last bits may differ."
-        tell({"event": "say", "text": text})
-    journal.append({"event": "versions", **now})
-
-
-def _named(data: Mapping[str, Any]) -> str:
-    return f"{data['name']} {data['version']} ({data['size']:,} examples)"

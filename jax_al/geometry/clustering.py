@@ -10,6 +10,7 @@ like the others. Those that `exclude` names are as if they were absent: they may
 too, and what is said of them means nothing. A mask that excludes nobody changes no bit.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -80,12 +81,12 @@ def kmeans(
     seeds = seed_clusters(
         key, points, num_clusters, max_clusters=max_clusters, mask=mask, exclude=exclude
     )
-    centers = rows_at(points, jnp.maximum(seeds.rows, 0))
-    if exclude is not None:  # row 0 stands where there is no seed, and may be one of them
-        centers = jnp.where((seeds.rows != NOTHING)[:, None], centers, 0.0)
+    rows = jnp.maximum(seeds.rows, 0)
+    if exclude is not None:  # row 0 would stand where there is no seed, and may be no number
+        rows = jnp.where(seeds.rows == NOTHING, jnp.argmin(exclude).astype(jnp.int32), rows)
     return lloyd(
         points,
-        centers,
+        rows_at(points, rows),
         seeds.rows != NOTHING,
         iterations=iterations,
         mask=mask,
@@ -319,7 +320,9 @@ def mean_of(points: Points, exclude: jax.Array | None = None) -> jax.Array:
         # Where nobody is excluded the sum is the plain one, bit for bit and as fast.
         return lax.cond(
             exclude.any(),
-            lambda: mean_without(rows_from(points, 0, shape_of(points)[0]), exclude),
+            lambda: mean_without(
+                functools.partial(rows_from, points), shape_of(points)[1], exclude
+            ),
             lambda: mean_of(points),
         )
     if isinstance(points, Scaled):

@@ -1,6 +1,5 @@
 """Learners: what fits and predicts, and the table that names them."""
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from jax_al.learners.image_networks import cnn, resnet18, vgg16
 from jax_al.learners.linear import linear
 from jax_al.learners.network import MakeLearner, network
 from jax_al.learners.training_options import TrainingOptions
+from jax_al.outside import function_named
 from jax_al.types import Learner, Spec
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "TrainingOptions",
     "cnn",
     "host_learner",
+    "learner_named",
+    "learner_options",
     "linear",
     "make_learner",
     "network",
@@ -36,32 +38,42 @@ LEARNERS: dict[str, Callable[..., MakeLearner]] = {
 
 
 def make_learner(name: str, spec: Spec, num_classes: int, **options: Any) -> Learner:
-    """Returns the learner of that name.
+    """Returns the learner of that name; see `learner_named`, whose errors are raised.
+
+    Args:
+      name: of LEARNERS, or "module:function".
+      spec: of the pool.
+      num_classes: C.
+      **options: of the learner.
+    """
+    return learner_named(name, **options)(spec, num_classes)
+
+
+def learner_named(name: str, **options: Any) -> MakeLearner:
+    """Returns the function of (Spec, number of classes) that makes the learner of that name.
 
     Args:
       name: of LEARNERS, or "module:function", a function of yours that is called with
         `(spec, num_classes, **options)` and returns a `Learner`.
-      spec: of the pool.
-      num_classes: C.
       **options: of the learner.
 
     Raises:
-      UsageError: there is no such learner or option, an option is out of its range, or the learner
-        is not for pools of this spec.
+      UsageError: there is no such learner or option, or an option is out of its range. When the
+        learner is made: it is not for pools of this spec.
     """
     if ":" in name:
-        return _from_outside(name, spec, num_classes, options)
+        return _from_outside(name, options)
     if name not in LEARNERS:
         raise UsageError(
             f"There is no learner {name!r}: {did_you_mean(name, LEARNERS)} One of yours is named "
             "'module:function'."
         )
-    constructor = LEARNERS[name]
-    unknown = sorted(options.keys() - learner_options(name).keys())
-    if unknown:
-        hint = did_you_mean(unknown[0], learner_options(name))
-        raise UsageError(f"The learner {name!r} has no option {unknown[0]!r}: {hint}")
-    return constructor(**options)(spec, num_classes)
+    known = learner_options(name)
+    for option in sorted(options.keys() - known.keys()):
+        raise UsageError(
+            f"The learner {name!r} has no option {option!r}: {did_you_mean(option, known)}"
+        )
+    return LEARNERS[name](**options)
 
 
 def learner_options(name: str) -> dict[str, Any]:
@@ -72,28 +84,22 @@ def learner_options(name: str) -> dict[str, Any]:
     return own | (TrainingOptions()._asdict() if takes_training else {})
 
 
-def _from_outside(name: str, spec: Spec, num_classes: int, options: dict[str, Any]) -> Learner:
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise UsageError(
-            f"The learner {name!r} cannot be had, as importing {module_name!r} fails ({error}): "
-            "is its directory on PYTHONPATH?"
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UsageError(f"The module {module_name!r} has no function {function_name!r}.")
-    try:
-        inspect.signature(function).bind(spec, num_classes, **options)
-    except TypeError as error:
-        raise UsageError(
-            f"The learner {name!r} is called with (spec, num_classes"
-            f"{''.join(f', {option}=' for option in options)}), which does not fit: {error}."
-        ) from error
-    learner = function(spec, num_classes, **options)
-    if not isinstance(learner, Learner):
-        raise UsageError(
-            f"{name!r} must return a jax_al.types.Learner, not a {type(learner).__name__}."
-        )
-    return learner
+def _from_outside(name: str, options: dict[str, Any]) -> MakeLearner:
+    function = function_named("learner", name)
+
+    def make(spec: Spec, num_classes: int) -> Learner:
+        try:
+            inspect.signature(function).bind(spec, num_classes, **options)
+        except TypeError as error:
+            raise UsageError(
+                f"The learner {name!r} is called with (spec, num_classes"
+                f"{''.join(f', {option}=' for option in options)}), which does not fit: {error}."
+            ) from error
+        learner = function(spec, num_classes, **options)
+        if not isinstance(learner, Learner):
+            raise UsageError(
+                f"{name!r} must return a jax_al.types.Learner, not a {type(learner).__name__}."
+            )
+        return learner
+
+    return make

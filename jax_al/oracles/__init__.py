@@ -1,12 +1,12 @@
 """Oracles: who answers."""
 
-import importlib
 import inspect
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.oracles.people import people
 from jax_al.oracles.simulated import simulated
+from jax_al.outside import function_named
 from jax_al.types import Benchmark, Oracle
 
 NAMES = ("people", "simulated")
@@ -26,7 +26,7 @@ def make_oracle(name: str, benchmark: Benchmark, **options: Any) -> Oracle:
         that it needs is missing.
     """
     if ":" in name:
-        return _called(_from_outside(name), name, benchmark, **options)
+        return _called(function_named("oracle", name), name, benchmark, **options)
     if name == "people":
         return _called(people, name, **options)
     if name == "simulated":
@@ -44,15 +44,10 @@ def _called(make: Any, name: str, *args: Any, **options: Any) -> Oracle:
         inspect.signature(make).bind(*args, **options)
     except TypeError as error:
         raise UsageError(f"The oracle {name!r} cannot be made: {error}.") from error
-    return make(*args, **options)
-
-
-def _from_outside(name: str) -> Any:
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    made = make(*args, **options)
+    if not (hasattr(made, "ask") and hasattr(made, "collect")):
         raise UsageError(
-            f"The oracle {name!r} cannot be found ({error}); give module:function of something "
-            "that can be imported."
-        ) from error
+            f"{name!r} returned a {type(made).__name__}, which has no ask and collect; return an "
+            "oracle."
+        )
+    return made

@@ -1,6 +1,6 @@
 """The simulated oracle: the one place that knows the truth, so no strategy can see a label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +10,6 @@ from jax_al.errors import UsageError
 from jax_al.types import SKIP, Answer
 
 INITIAL = ("random", "class_balanced")
-
-Oracle = Callable[[np.ndarray], np.ndarray]  # pool indices int [Q] -> labels int32 [Q]
-
-
-def simulated_oracle(labels: np.ndarray) -> Oracle:
-    """Returns an oracle that answers from `labels` int32 [N], as a benchmark does."""
-    return lambda indices: labels[indices]
 
 
 class _Coming(NamedTuple):

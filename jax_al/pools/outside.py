@@ -1,11 +1,11 @@
 """Pools from outside, named "module:function"."""
 
-import importlib
 import re
 
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.outside import function_named
 from jax_al.types import Benchmark
 
 _READS = ("ids", "spec", "__len__", "read", "show")
@@ -31,21 +31,7 @@ def outside(name: str) -> Benchmark:
     Raises:
       UsageError: there is no such module or function, or it returns something else.
     """
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(
-            f"data.name is {name!r}, but the module {module_name!r} cannot be imported "
-            f"({' '.join(str(error).split())}): is it on Python's path?"
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UsageError(
-            f"data.name is {name!r}, but the module {module_name!r} has no function "
-            f"{function_name!r}."
-        )
-    made = function()
+    made = function_named("pool", name)()
     found = made if isinstance(made, Benchmark) else Benchmark(made, None, (), name=name)
     found = found._replace(
         truth=None if found.truth is None else np.asarray(found.truth),

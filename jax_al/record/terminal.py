@@ -3,10 +3,9 @@
 Without a terminal (a pipe, a log file) there is no bar and no colour, only whole lines.
 """
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 from rich.console import Console
@@ -117,13 +116,6 @@ class Terminal:
     def _line(self, strategy: str, cells: Sequence[str]) -> None:
         width = max(map(len, ["strategy", *self._strategies]))
         self.say(" ".join([strategy.ljust(width), *cells] if self._strategies else cells))
-
-    @contextlib.contextmanager
-    def progress(self, total: float) -> Iterator[None]:
-        """Shows the bar while the block runs; `total` in the units of `advance`."""
-        self._task = self._bar.add_task("", total=total)
-        with self._bar:
-            yield
 
     def phase(self, text: str) -> None:
         """Says beside the bar what goes on."""

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jax_al.record.listeners import Event
@@ -57,17 +57,6 @@ class WandbWriter:
             case "run_ended":
                 for part in tuple(self._runs):
                     self._finish(part)
-
-    @contextlib.contextmanager
-    def seeds(self, seeds: Sequence[int]) -> Iterator[None]:
-        """Opens the runs of `seeds` of a run of one strategy, and finishes all when it ends."""
-        for seed in seeds if self._mode == "online" else ():
-            self._open("", seed)
-        try:
-            yield
-        finally:
-            for part in tuple(self._runs):
-                self._finish(part)
 
     def log(self, row: Row) -> None:
         """Logs one row of metrics to the run of its part, at the step of its episode."""

@@ -104,7 +104,10 @@ def _sheet(
             image = show(int(row))
             if isinstance(image, np.ndarray):
                 sheet.images.append(image)
-                sheet.class_names.append(pool.class_names[pick.label])
+                is_known = pick.label < len(pool.class_names)  # else the class came later
+                sheet.class_names.append(
+                    pool.class_names[pick.label] if is_known else f"class {pick.label}"
+                )
     return sheet
 
 

@@ -171,6 +171,8 @@ class Draft:
             closed=False,
             asked_at=self.num_events,
         )
+        if self._open is not None or request.number != len(self._requests):
+            raise ValueError(f"request {request.number} is not in turn")
         self._requests.append(request)
         self._open = request
         for place, row in enumerate(request.rows):
@@ -194,6 +196,8 @@ class Draft:
             self._close()
 
     def _trained(self, event: Event) -> None:
+        if event["as_of"] >= self.num_events:
+            raise ValueError(f"the network of episode {event['episode']} is of later")
         self._networks[event["episode"]] = Trained(
             event["episode"], event["as_of"], event["metrics"], event["digest"]
         )

@@ -110,7 +110,13 @@ class Journal:
             if self._record is None or self._record.num_events < len(events):
                 # Put back only when whole: after a Ctrl-C in the middle it is begun anew.
                 draft, self._draft = self._draft, None
-                draft = grown(draft, events)
+                try:
+                    draft = grown(draft, events)
+                except (LookupError, TypeError, ValueError) as error:
+                    raise UsageError(
+                        f"The lines of {self.path} do not belong together ({error!r}): one is "
+                        "missing or was changed; restore it, or start anew with --overwrite."
+                    ) from error
                 self._record = draft.record()
                 self._draft = draft
             return self._record

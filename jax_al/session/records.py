@@ -1,10 +1,9 @@
-"""The public record of a run on disk: metrics.jsonl, picks.csv, the pending query, config.json.
+"""The files of a run that people read: metrics.jsonl, picks.csv, config.json.
 
-Lines are appended in one write and synced; whole files are replaced by rename. So `kill -9` or a
-full disk leaves at most a partial last line, which reading passes over and `repair` removes.
+Whole files are replaced by rename, so `kill -9` or a full disk leaves the old one. Those of an
+earlier layout were appended to: a partial last line is passed over.
 """
 
-import contextlib
 import csv
 import io
 import json
@@ -74,11 +73,6 @@ def read_json(path: pathlib.Path) -> Any | None:
         raise UsageError(f"{path} cannot be read as JSON ({error}); mend or remove it.") from error
 
 
-def append_metrics(path: pathlib.Path, row: Row) -> None:
-    """Adds one line to metrics.jsonl."""
-    _append(path, json.dumps(row, allow_nan=False) + "\n")
-
-
 def read_metrics(path: pathlib.Path) -> list[Row]:
     """Returns the rows of metrics.jsonl; a partial last line is not there yet.
 
@@ -117,12 +111,6 @@ def key_of(row: Row) -> tuple[str, int, int]:
     return row.get("strategy", ""), row["seed"], row["episode"]
 
 
-def append_picks(path: pathlib.Path, picks: Iterable[Pick]) -> None:
-    """Adds lines to picks.csv, with the header if the file is new."""
-    header = "" if path.exists() and path.stat().st_size else csv_text([OLD_COLUMNS])
-    _append(path, header + csv_text(pick[:-1] for pick in picks))
-
-
 def read_picks(path: pathlib.Path) -> list[Pick]:
     """Returns the lines of picks.csv; a partial last line is not there yet.
 
@@ -146,37 +134,11 @@ def read_picks(path: pathlib.Path) -> list[Pick]:
     return picks
 
 
-def rewrite(workdir: pathlib.Path, metrics: list[Row], picks: list[Pick]) -> None:
-    """Replaces metrics.jsonl and picks.csv, ordered by seed and episode, where they differ."""
-    metrics = sorted(metrics, key=lambda row: (row["seed"], row["episode"]))
-    picks = sorted(picks, key=lambda pick: (pick.seed, pick.order))
-    lines = [OLD_COLUMNS, *(pick[:-1] for pick in picks)]
-    replace_if_other(workdir / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in metrics))
-    replace_if_other(workdir / "picks.csv", csv_text(lines) if picks else "")
-
-
 def replace_if_other(path: pathlib.Path, text: str) -> None:
     """Writes `text` atomically, unless the file says the same already or both are empty."""
     old = path.read_bytes() if path.exists() else b""
     if old != text.encode():
         write_atomically(path, text)
-
-
-def _append(path: pathlib.Path, text: str) -> None:
-    data = text.encode()
-    is_new = not path.exists()
-    with open(path, "ab", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        try:
-            if file.write(data) != len(data):
-                raise OSError(f"Could not write all of a line to {path}.")
-            os.fsync(file.fileno())
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(size)
-            raise
-    if is_new:
-        sync_directory(path.parent)
 
 
 def part_directories(root: pathlib.Path) -> dict[tuple[str, int], pathlib.Path]:

@@ -1,5 +1,6 @@
 """The strategies: pure functions on numbers, one a file, and the table that names them."""
 
+from jax_al.strategies.absent import zero_excluded
 from jax_al.strategies.choosing import by_score
 from jax_al.strategies.select import Picked, select
 from jax_al.strategies.strategy import strategy
@@ -13,4 +14,5 @@ __all__ = [
     "select",
     "strategy",
     "strategy_table",
+    "zero_excluded",
 ]

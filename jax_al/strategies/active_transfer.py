@@ -5,9 +5,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from jax_al.geometry.clustering import in_blocks, mean_of
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import check_number
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.strategies.present import moments_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
@@ -91,11 +92,9 @@ def standard(features: jax.Array, excluded: jax.Array) -> tuple[jax.Array, jax.A
       features: float32 [N, D].
       excluded: bool [N], the rows that these are no statistics of.
     """
-    counts = ~excluded[:, None]
-    mean = mean_of(features, excluded)
-    deviation = jnp.sqrt(jnp.square(features - mean[None, :]).mean(axis=0, where=counts))
-    largest = jnp.abs(features).max(axis=0, where=counts, initial=0.0)
-    is_constant = deviation <= 1e-6 * largest
+    mean, deviation = moments_present(features, excluded)
+    # What is excluded is 0 and no maximum.
+    is_constant = deviation <= 1e-6 * jnp.abs(features).max(axis=0)
     return mean, jnp.where(is_constant, 0.0, 1 / jnp.where(is_constant, 1.0, deviation))
 
 

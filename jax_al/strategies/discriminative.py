@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jax_al.geometry.clustering import in_blocks, mean_of
+from jax_al.geometry.clustering import in_blocks
 from jax_al.strategies.choosing import check_number, check_whole
 from jax_al.strategies.parts import highest_in_parts
+from jax_al.strategies.present import moments_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -61,9 +62,7 @@ def discriminative(
         points = signals.embedding
         assert points is not None
         N, D = points.shape
-        counts = ~pool.excluded[:, None]
-        mean = mean_of(points, pool.excluded)
-        spread = jnp.sqrt(jnp.square(points - mean[None, :]).mean(axis=0, where=counts))
+        mean, spread = moments_present(points, pool.excluded)
         spread = jnp.where(spread > 0, spread, 1.0)
 
         def scaled(rows):

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.geometry.clustering import in_blocks, mean_of
+from jax_al.geometry.clustering import in_blocks
 from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.choosing import check_whole, sample_present
+from jax_al.strategies.present import mean_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -56,7 +57,7 @@ def facility_location(
         counts = ~pool.excluded
         chosen = sample_present(query_key, pool, M)
         counted = counts[chosen][None, :]
-        mean = mean_of(points, pool.excluded)[None, :]
+        mean = mean_present(points, pool.excluded)[None, :]
         from_mean = jnp.square(points - mean).sum(axis=1)
         scale = jnp.sqrt(from_mean.max(where=counts, initial=0.0))  # c / 2
 

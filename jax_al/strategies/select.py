@@ -11,6 +11,7 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.rows import check_rows, name_rows
+from jax_al.strategies.absent import zero_excluded
 from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.strategies.plain_arrays import (
     as_labels,
@@ -74,7 +75,7 @@ def select(
     made = _made(strategy, dict(options or {}))
     name = repr(strategy) if isinstance(strategy, str) else "the strategy"
     budget, seed = whole("budget", budget, 1), whole("seed", seed, 0)
-    given = as_signals(signals, inspect.signature(select).parameters)
+    given: dict[str, Any] = as_signals(signals, inspect.signature(select).parameters)
     N = count_points(given, {"labeled": labeled, "exclude": exclude}, num_points)
     rows, absent = check_rows("labeled", labeled, N), check_rows("exclude", exclude, N)
     both = np.intersect1d(rows, absent)
@@ -98,9 +99,10 @@ def select(
     else:
         known = np.full(len(rows), UNKNOWN, np.int32)
     pool = _pool(N, rows, known, excluded)
-    wanted = {signal: given[signal] for signal in given if signal in made.needs}
-    if made.needs - given.keys():
-        wanted["sampled_probs"] = given["sampled_probs"]
+    looked_at = made.needs if made.needs <= given.keys() else made.needs | {"sampled_probs"}
+    wanted = Signals(**{signal: given[signal] for signal in looked_at & given.keys()})
+    if absent.size:
+        wanted = zero_excluded(wanted, excluded)
     ask = _ask(made) if made.on_host else _program(made)
     query = ask(jax.random.key(seed), wanted, pool, min(budget, N))
     picks = np.asarray(query.indices).astype(np.int64)
@@ -136,10 +138,10 @@ def _program(made: Strategy) -> Callable[..., Query]:
 
 
 def _ask(made: Strategy) -> Callable[..., Query]:
-    def ask(key: jax.Array, given: dict[str, Any], pool: PoolState, budget: int) -> Query:
-        missing = made.needs - given.keys()
-        if missing:
-            given = given | draw_statistics(jnp.log(given["sampled_probs"]), missing)
+    def ask(key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        given = {name: values for name, values in signals._asdict().items() if values is not None}
+        if missing := made.needs - given.keys():
+            given |= draw_statistics(jnp.log(given["sampled_probs"]), missing)
         return made.select(key, Signals(**{need: given[need] for need in made.needs}), pool, budget)
 
     return ask

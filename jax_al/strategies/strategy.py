@@ -1,18 +1,10 @@
-"""How a function becomes a strategy: the one door that every query goes through."""
+"""How a function becomes a strategy."""
 
-import functools
-from collections.abc import Callable, Iterable
-from typing import Any
-
-import jax
-import jax.numpy as jnp
-import numpy as np
+from collections.abc import Iterable
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.strategies.choosing import Select, random_without_labels
-from jax_al.types import PoolState, Query, Signals, Strategy
-
-BEHIND = "behind_the_door"  # attribute of a `select`: that which sees excluded points as they are
+from jax_al.types import Signals, Strategy
 
 
 def strategy(
@@ -29,10 +21,9 @@ def strategy(
 ) -> Strategy:
     """Returns the strategy that asks `select` which points are next.
 
-    `select` sees 0 in place of every signal of an excluded point: whatever it was, NaN too, it
-    reaches nobody (but see `reads_files`). That such a point is not there, is in no mean and no
-    cluster, is up to `select`, which finds it in `pool.excluded`; `by_score` picks no such point.
-    What the strategy promises here is held by `jax_al.testing.check_strategy`.
+    An excluded point must be as if it were absent, in no mean and no cluster: that is up to
+    `select`, which finds it in `pool.excluded`. What signals say of it is finite. `by_score` picks
+    no such point. What the strategy promises is held by `jax_al.testing.check_strategy`.
 
     Args:
       select: (key, `Signals`, `PoolState`, budget) -> `Query`; pure. Traced, with a static budget,
@@ -60,7 +51,7 @@ def strategy(
         select = random_without_labels(select, on_host=on_host)
     return Strategy(
         needs=needs,
-        select=_without_excluded(select, on_host, reads_files),
+        select=select,
         seeded=seeded,
         embedding=embedding,
         pseudo_labels=pseudo_labels,
@@ -68,24 +59,3 @@ def strategy(
         reads_files=reads_files,
         uses_labels=uses_labels,
     )
-
-
-def _without_excluded(select: Select, on_host: bool, reads_files: bool) -> Select:
-    choose: Callable[..., Any] = np.where if on_host else jnp.where
-
-    @functools.wraps(select)
-    def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        def present(name, values):
-            if reads_files and isinstance(values, np.memmap):
-                return values  # more than memory holds; `select` reads around what is excluded
-            excluded = pool.excluded
-            if name == "sampled_probs":
-                return choose(excluded[None, :, None], 0, values)
-            return choose(excluded.reshape(-1, *[1] * (values.ndim - 1)), 0, values)
-
-        given = {name: values for name, values in signals._asdict().items() if values is not None}
-        seen = Signals(**{name: present(name, values) for name, values in given.items()})
-        return select(query_key, seen, pool, budget)
-
-    setattr(wrapped, BEHIND, select)
-    return wrapped

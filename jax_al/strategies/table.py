@@ -1,6 +1,5 @@
 """The table of the strategies, by name; one from outside is named module:function."""
 
-import importlib
 import inspect
 import types
 import typing
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.outside import function_named
 from jax_al.strategies.active_transfer import active_transfer
 from jax_al.strategies.atlas import atlas
 from jax_al.strategies.badge import badge
@@ -98,7 +98,7 @@ def make_strategy(name: str, **options: Any) -> Strategy:
       UsageError: there is no such strategy, module, function or option, a value is not of its
         type, or what the function returns is no strategy.
     """
-    make = _from_outside(name) if ":" in name else STRATEGIES.get(name)
+    make = function_named("strategy", name) if ":" in name else STRATEGIES.get(name)
     if make is None:
         raise UsageError(
             f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
@@ -112,33 +112,6 @@ def make_strategy(name: str, **options: Any) -> Strategy:
             "jax_al.strategies.strategy makes it."
         )
     return made
-
-
-def _from_outside(name: str) -> Callable[..., Any]:
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        is_missing = isinstance(error, ModuleNotFoundError) and (
-            error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
-        )
-        reason = (
-            f"there is no module {error.name!r}; is its folder on PYTHONPATH?"
-            if is_missing
-            else f"importing {module_name!r} failed: {error}."
-        )
-        raise UsageError(f"The strategy {name!r} cannot be loaded: {reason}") from error
-    except ValueError as error:  # an empty or a relative name
-        raise UsageError(
-            f"The strategy {name!r} cannot be loaded: {module_name!r} is no name of a module."
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        mine = inspect.getmembers(module, inspect.isfunction)
-        functions = [key for key, value in mine if value.__module__ == module_name]
-        hint = did_you_mean(function_name, functions) if functions else "it has none."
-        raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
-    return function
 
 
 def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ class _Programs:
         self.init_key, self.train_key, self.sample_key = jax.random.split(key, 3)
         self.traces = {"begin": 0, "advance": 0}
         self._init, self._begin = self._compiled("init"), self._compiled("begin")
-        self._advance = self._compiled("advance")
+        self._advance, self._finish = self._compiled("advance"), self._compiled("finish")
         self.predict, self.sample = self._compiled("predict"), self._compiled("sample")
 
     def place(self, tree: Any) -> Any:
@@ -125,7 +125,7 @@ class _Programs:
                 self.learner.on_host or _like(training) == like,
                 "`advance` changes the structure, a shape or a dtype of Training.",
             )
-        return self.learner.finish(training)
+        return self._finish(training)
 
     def _compiled(self, name: str) -> Callable[..., Any]:
         function = getattr(self.learner, name)
@@ -136,7 +136,16 @@ class _Programs:
             self.traces[name] = self.traces.get(name, 0) + 1
             return function(*arguments)
 
-        return jax.jit(counted)
+        compiled = jax.jit(counted)
+
+        def called(*arguments):
+            try:
+                return compiled(*arguments)
+            except TypeError as error:  # JAX's for what it cannot trace
+                words = str(error).splitlines()[0]
+                raise AssertionError(f"`{name}` cannot be traced: {words}") from error
+
+        return called
 
 
 def _examples(

@@ -116,7 +116,7 @@ def _check_ownership(pool: Pool, some: np.ndarray, expected: np.ndarray) -> None
 
 
 def _check_range(pool: Pool) -> None:
-    for row in (-1, len(pool), 2**40):
+    for row in (len(pool), 2**40):
         for rows in ([row], [0, row]):
             refused = True
             with contextlib.suppress(IndexError):

@@ -29,6 +29,7 @@ computed it. Every decision between two points is made on these values; equal on
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -38,6 +39,7 @@ from jax import lax
 
 TINY = 2.0**-126  # the smallest normal float32
 GROUP = 16  # centers that share one lower bound, and are looked at together when it matters
+AVERAGED = 1024  # rows summed together
 
 
 class Nearest(NamedTuple):
@@ -79,9 +81,27 @@ def sq_norms(rows: jax.Array) -> jax.Array:
     return jnp.sum(jnp.square(rows), axis=1)
 
 
-def mean_without(rows: jax.Array, exclude: jax.Array) -> jax.Array:
-    """Mean [D] of float32 rows [N, D] but for those that bool [N] excludes; of none it is 0."""
-    total = jnp.where(exclude[:, None], 0.0, rows).sum(axis=0)
+def mean_without(
+    read: Callable[[jax.Array, int], jax.Array], D: int, exclude: jax.Array
+) -> jax.Array:
+    """Mean [D] of the rows that bool [N] does not exclude; of none it is 0.
+
+    Args:
+        read: (first row, rows) -> float32 [rows, D]. They are read in blocks, since a masked sum
+            over all of them would make a copy.
+        D: columns.
+        exclude: bool [N].
+    """
+    N = exclude.size
+    size = min(AVERAGED, N)
+
+    def add(i, total):
+        start = jnp.minimum(i * size, N - size)  # the last block overlaps the one before it
+        counts = start + jnp.arange(size, dtype=jnp.int32) >= i * size
+        counts &= ~lax.dynamic_slice(exclude, (start,), (size,))
+        return total + jnp.where(counts[:, None], read(start, size), 0.0).sum(axis=0)
+
+    total = lax.fori_loop(0, -(-N // size), add, jnp.zeros(D))
     return total / jnp.maximum((~exclude).sum(dtype=jnp.int32), 1).astype(jnp.float32)
 
 

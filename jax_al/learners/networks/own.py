@@ -31,13 +31,15 @@ def own_model(module: ModuleMaker, shape: tuple[int, ...], num_classes: int) -> 
     """
 
     def build(rngs: nnx.Rngs) -> nnx.Module:
-        return module(shape, num_classes, rngs=rngs)
+        made = module(shape, num_classes, rngs=rngs)
+        if not isinstance(made, nnx.Module):
+            raise UsageError(
+                "What `network` is given must return a flax.nnx.Module, and it returned an object "
+                f"of type {type(made).__name__}."
+            )
+        return made
 
     skeleton = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    if not isinstance(skeleton, nnx.Module):
-        raise UsageError(
-            f"A network's function must return a flax.nnx.Module, not a {type(skeleton).__name__}."
-        )
     graph, *states = nnx.split(skeleton, nnx.Param, nnx.RngState, ...)
     _, streams, rest = states
     others = {type(variable).__name__ for _, variable in nnx.to_flat_state(rest)}

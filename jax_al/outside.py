@@ -1,0 +1,44 @@
+"""Parts from outside, named "module:function"."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jax_al.errors import UsageError, did_you_mean
+
+
+def function_named(kind: str, name: str) -> Callable[..., Any]:
+    """Returns the function that `name` says.
+
+    Args:
+      kind: what it makes, for the sentence: "strategy".
+      name: "module:function", of a module on Python's path.
+
+    Raises:
+      UsageError: there is no such module or function, or the module cannot be imported.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and (
+            error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
+        )
+        reason = (
+            f"there is no module {error.name!r}; is its folder on PYTHONPATH?"
+            if is_missing
+            else f"importing {module_name!r} failed: {' '.join(str(error).split())}."
+        )
+        raise UsageError(f"The {kind} {name!r} cannot be loaded: {reason}") from error
+    except ValueError as error:  # an empty or a relative name
+        raise UsageError(
+            f"The {kind} {name!r} cannot be loaded: {module_name!r} is no name of a module."
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        mine = inspect.getmembers(module, inspect.isfunction)
+        functions = [key for key, value in mine if value.__module__ == module_name]
+        hint = did_you_mean(function_name, functions) if functions else "it has none."
+        raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
+    return function

@@ -1,0 +1,113 @@
+"""Logistic regression, against scikit-learn's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from jax_al.errors import UsageError
+from jax_al.learners import linear
+from jax_al.types import NOTHING, UNKNOWN, Examples, Spec
+
+X, Y = load_digits(return_X_y=True)
+X, Y = X.astype(np.float32), Y.astype(np.int32)
+SPEC = Spec((64,), np.dtype(np.float32))
+
+
+class Digits:
+    spec, ids = SPEC, [str(row) for row in range(len(X))]
+
+    def __len__(self):
+        return len(X)
+
+    def read(self, rows):
+        return X[rows]
+
+    def show(self, row):
+        return None
+
+
+def examples_of(rows, weights, capacity):
+    padding = capacity - len(rows)
+
+    def padded(array, value):
+        return jnp.asarray(np.pad(array, (0, padding), constant_values=value))
+
+    return Examples(
+        jnp.asarray(np.pad(X[rows], ((0, padding), (0, 0)))),
+        padded(Y[rows], UNKNOWN),
+        padded(weights.astype(np.float32), 0),
+        padded(rows.astype(np.int32), NOTHING),
+        jnp.int32(len(rows)),
+    )
+
+
+LEARNER = linear()(SPEC, 10)
+CONTEXT = LEARNER.prepare(Digits())
+ADVANCE = jax.jit(LEARNER.advance)
+
+
+def fitted(rows, weights, capacity=400):
+    examples = examples_of(rows, weights, capacity)
+    state = LEARNER.init(jax.random.key(0), CONTEXT)
+    training = LEARNER.begin(jax.random.key(0), state, examples, CONTEXT)
+    return LEARNER.finish(ADVANCE(training, examples, CONTEXT))
+
+
+def standardised():
+    wide = X.astype(np.float64)
+    std = wide.std(axis=0)
+    return (wide - wide.mean(axis=0)) / np.where(std > 0, std, 1)
+
+
+@pytest.mark.parametrize(("count", "weighted"), [(200, True), (400, False)])
+def test_the_answer_is_that_of_scikit_learn(count, weighted):
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(X))[:count]
+    weights = rng.uniform(0.2, 3, count) if weighted else np.ones(count)
+    state, fit = fitted(rows, weights)
+    inputs = standardised()
+    theirs = LogisticRegression(C=1 / (1e-2 * weights.sum()), tol=1e-8, max_iter=10_000)
+    theirs.fit(inputs[rows], Y[rows], sample_weight=weights)
+    outputs = LEARNER.predict(state, jnp.asarray(X))
+    expected = theirs.predict_log_proba(inputs)
+    np.testing.assert_allclose(outputs.log_probs, expected, atol=1e-3)
+    np.testing.assert_allclose(outputs.head_inputs, inputs, atol=1e-4)
+    np.testing.assert_array_equal(outputs.embedding, outputs.head_inputs)
+    losses = -expected[rows, Y[rows]]
+    np.testing.assert_allclose(fit.loss, np.average(losses, weights=weights), rtol=1e-3)
+    hits = expected[rows].argmax(1) == Y[rows]
+    np.testing.assert_allclose(fit.accuracy, np.average(hits, weights=weights), rtol=1e-6)
+
+
+def test_where_a_fit_begins_does_not_matter():
+    rows, more = np.arange(60), np.arange(120)
+    first, _ = fitted(rows, np.ones(60))
+    examples = examples_of(more, np.ones(120), 400)
+    training = LEARNER.begin(jax.random.key(0), first, examples, CONTEXT)
+    warm, _ = LEARNER.finish(ADVANCE(training, examples, CONTEXT))
+    cold, _ = fitted(more, np.ones(120))
+    found, expected = (LEARNER.predict(s, jnp.asarray(X[:50])).log_probs for s in (warm, cold))
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_untrained_it_knows_nothing():
+    state = LEARNER.init(jax.random.key(0), CONTEXT)
+    found = LEARNER.predict(state, jnp.asarray(X[:3])).log_probs
+    np.testing.assert_allclose(found, np.log(0.1), rtol=1e-6)
+    assert (LEARNER.draws, LEARNER.sample, LEARNER.steps) == (0, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"penalty": 0}, "penalty is 0, but must be a positive"),
+        ({"penalty": "much"}, "penalty is 'much'"),
+        ({"max_iterations": 0}, "max_iterations is 0"),
+    ],
+)
+def test_mistakes(options, words):
+    with pytest.raises(UsageError, match=words):
+        linear(**options)

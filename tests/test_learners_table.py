@@ -1,0 +1,71 @@
+"""Learners by name, ours and those from outside."""
+
+import numpy as np
+import pytest
+
+from jax_al.errors import UsageError
+from jax_al.learners import LEARNERS, TrainingOptions, learner_options, make_learner
+from jax_al.types import Learner, Spec
+
+SPEC = Spec((32, 32, 3), np.dtype(np.uint8))
+OUTSIDE = """
+from sklearn.naive_bayes import GaussianNB
+
+import jax_al.learners
+
+
+def bayes(spec, num_classes, smoothing=1e-9):
+    return jax_al.learners.host_learner(GaussianNB(var_smoothing=smoothing))(spec, num_classes)
+
+
+def nothing(spec, num_classes):
+    return None
+
+
+number = 3
+"""
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    (tmp_path / "my_learners.py").write_text(OUTSIDE)
+    (tmp_path / "broken_learners.py").write_text("import no_such_thing")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_each_is_made_with_its_defaults_which_are_told(name):
+    assert isinstance(make_learner(name, SPEC, 10), Learner)
+    options = learner_options(name)
+    assert isinstance(make_learner(name, SPEC, 10, **options), Learner)
+    if name != "linear":
+        assert TrainingOptions()._asdict().items() <= options.items()
+
+
+def test_options_reach_the_learner():
+    assert make_learner("cnn", SPEC, 10, epochs=7, dropout_rates=(0.0, 0.0)).steps == 7
+
+
+def test_a_learner_from_outside_is_named_by_module_and_function(outside):
+    assert make_learner("my_learners:bayes", SPEC, 3, smoothing=1e-3).on_host
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("cmn", {}, "no learner 'cmn': did you mean 'cnn'.* is named 'module:function'"),
+        ("linear", {"penalti": 3}, "'linear' has no option 'penalti': did you mean 'penalty'"),
+        ("cnn", {"epoch": 3}, "'cnn' has no option 'epoch': did you mean 'epochs'"),
+        ("your_learners:bayes", {}, "importing 'your_learners' fails"),
+        (":bayes", {}, "importing '' fails"),
+        ("broken_learners:bayes", {}, "No module named 'no_such_thing'"),
+        ("my_learners:bayse", {}, "'my_learners' has no function 'bayse'"),
+        ("my_learners:number", {}, "'my_learners' has no function 'number'"),
+        ("my_learners:bayes", {"alpha": 1}, "num_classes, alpha=., which does not fit"),
+        ("my_learners:nothing", {}, "must return a jax_al.types.Learner, not a NoneType"),
+    ],
+)
+def test_mistakes_are_one_sentence(outside, name, options, words):
+    with pytest.raises(UsageError, match=words) as error:
+        make_learner(name, SPEC, 3, **options)
+    assert "\n" not in str(error.value)
