@@ -83,7 +83,7 @@ def run(
         )
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
-        if all(_is_finished(study, record) for record in records):
+        if all(is_finished(study, record) for record in records):
             tell({"event": "say", "text": FINISHED})
         finished: list[Progress] = []
         is_whole = False
@@ -110,7 +110,8 @@ def on_record(study: Study, part: Part) -> Progress | None:
     return Progress(Journal(part.directory), course_of(study))
 
 
-def _is_finished(study: Study, record: Progress | None) -> bool:
+def is_finished(study: Study, record: Progress | None) -> bool:
+    """Whether nothing is left to do of a part with that record."""
     return record is not None and next_work(record.record, course_of(study)) is None
 
 
