@@ -33,7 +33,7 @@ def make_oracle(name: str, benchmark: Benchmark, **options: Any) -> Oracle:
         if benchmark.truth is None:
             raise UsageError(
                 f"The pool {benchmark.name!r} has no labels to simulate answers from; "
-                "use the oracle 'people'."
+                "let people answer, in an al.Session."
             )
         return _called(simulated, name, benchmark.truth, **options)
     raise UsageError(f"There is no oracle {name!r}; {did_you_mean(name, NAMES)}")
