@@ -10,7 +10,7 @@ from jax_al.drivers.engine import Looking, MakeLearner
 from jax_al.drivers.part import Schedule, Tell
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
-from jax_al.oracles import make_oracle
+from jax_al.oracles import check_oracle, make_oracle
 from jax_al.strategies import make_strategy
 from jax_al.types import Benchmark, Oracle, Strategy
 
@@ -72,6 +72,8 @@ def run(
     numbers = tuple(seeds)
     made = _strategies(strategies)
     _check(numbers, initial, budget, episodes, jobs, len(benchmark.pool))
+    if isinstance(oracle, str):
+        check_oracle(oracle, benchmark)
     public = {
         "data": {"name": benchmark.name},
         "strategy": next(iter(made)),
