@@ -12,7 +12,7 @@ from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding
 from jax_al.learners import LEARNERS, learner_named, learner_options
 from jax_al.learners.training_options import TrainingOptions
-from jax_al.oracles import make_oracle
+from jax_al.oracles import check_oracle, make_oracle
 from jax_al.pools.load import benchmark
 from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
@@ -33,6 +33,7 @@ def study_of(public: Mapping[str, Any]) -> Study:
     strategies = strategies_of(public)
     learner = _learner(public, fields)
     data = _benchmark(fields)
+    check_oracle(fields["oracle"], data)
     if fields["initial_size"] > len(data.pool):
         raise UsageError(
             f"config.initial_size is {fields['initial_size']}, but the pool holds "

@@ -174,8 +174,8 @@ class Config:
     num_seeds: int = _field(1, "Seeds", least=1, changeable=True, also=("seeds", "replicates"))
     jobs: int = _field(
         1,
-        "Worker processes on this machine, each with its share of the cores; with another share the "
-        "last bits differ, which is told when a run goes on",
+        "Worker processes on this machine, each with its share of the cores; with another share "
+        "the last bits differ, which is told when a run goes on",
         least=1,
         changeable=True,
         since=2,

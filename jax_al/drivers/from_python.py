@@ -19,7 +19,7 @@ from jax_al.drivers.inputs import check_resident
 from jax_al.drivers.part import Schedule, Tell
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
-from jax_al.oracles import make_oracle
+from jax_al.oracles import check_oracle, make_oracle
 from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.types import Benchmark, Oracle, Strategy
 
@@ -93,6 +93,8 @@ def run(
     check_benchmark(benchmark, initial)
     if oracle == "people":
         raise UsageError("People answer when they like, and a run waits for all: use al.Session.")
+    if isinstance(oracle, str):
+        check_oracle(oracle, benchmark)
     public = {
         "data": {"name": benchmark.name},
         "strategy": next(iter(made)),
