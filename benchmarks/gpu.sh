@@ -17,10 +17,10 @@ out=${1:-benchmarks/results/gpu}
 data=${2:-}
 python=${PYTHON:-python}
 if [ -n "${SMALL:-}" ]; then
-  small=--small seeds=2 points=2000,32 centers=200 picks=100
+  small=--small patience=5 seeds=2 points=2000,32 centers=200 picks=100
   recipe=(--config=digits_random --config.epochs=2)
 else
-  small='' seeds=20 points=50000,512 centers=10000 picks=5000
+  small='' patience=1 seeds=20 points=50000,512 centers=10000 picks=5000
   recipe=(--config=cifar_random)
 fi
 [ -n "$data" ] && recipe+=("--config.data.data_dir=$data")
@@ -32,7 +32,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 timed() { # SECONDS NAME COMMAND...: adds a row to the table; gives up after so many seconds
-  local most=$1 name=$2 start tenths status=ok
+  local most=$(($1 * patience)) name=$2 start tenths status=ok
   shift 2
   start=${EPOCHREALTIME/./}
   timeout --kill-after=10 "$most" "$@" >"$out/$name.log" 2>&1 || status="failed ($?)"
