@@ -186,12 +186,12 @@ def test_a_workdir_that_may_not_be_written_to_is_told(tmp_path):
 
 @pytest.mark.parametrize("size", [300, 1_100, 3_000])
 def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(tmp_path, size):
-    """The system lets no file grow beyond `size` bytes: the config, the journal at once or later."""
+    """The system lets no file grow beyond `size`: the config, the journal at once or later."""
     run(tmp_path / "whole", **QUICK)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        with pytest.raises(OSError, match="File too large|No space left"):
+        with pytest.raises(OSError, match=r"File too large|No space left"):
             run(tmp_path / "full", **QUICK)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
