@@ -76,14 +76,14 @@ def selected(
     }
 
 
-def trained(record: Record, known: Record, wanted: Train | None, result: Trained) -> Event:
+def trained(record: Record, wanted: Train | None, result: Trained, *, is_fresher: bool) -> Event:
     """Returns the event of a network.
 
     Args:
       record: as of now.
-      known: as of `result.as_of`.
       wanted: what is to be trained as of `result.as_of`, if anything is.
       result: to be written down; its checkpoint is durable.
+      is_fresher: whether it is the last network once more, on other labels than it has.
 
     Raises:
       UsageError: nobody wants it.
@@ -91,13 +91,6 @@ def trained(record: Record, known: Record, wanted: Train | None, result: Trained
     before = record.trained.get(result.episode)
     is_again = before is not None and before.as_of == result.as_of
     is_next = wanted == (result.episode, result.as_of) and before is None
-    # The last network once more, on labels that were told or corrected since.
-    is_fresher = (
-        before is not None
-        and result.as_of > before.as_of
-        and result.episode == max(record.trained)
-        and known.open is None
-    )
     if not (is_again or is_next or is_fresher):
         raise UsageError(
             f"A network of episode {result.episode} as of event {result.as_of} is not wanted; "

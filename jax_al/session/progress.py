@@ -187,7 +187,8 @@ class Progress:
                 known = fold(self._journal.events()[: result.as_of + 1])
                 work = next_work(known, self._course)
                 wanted = work if isinstance(work, Train) else None
-                return [checks.trained(record, known, wanted, result)]
+                is_fresher = self._is_fresher(record, known, result)
+                return [checks.trained(record, wanted, result, is_fresher=is_fresher)]
             case Answered():
                 return checks.answered(record, result)
             case Undone():
@@ -200,6 +201,16 @@ class Progress:
                 return [checks.class_changed(record, result)]
             case Asked():
                 return []
+
+    def _is_fresher(self, record: Record, known: Record, result: Trained) -> bool:
+        """Whether `result`, trained on `known`, is the last network on labels new to it."""
+        before = record.trained.get(result.episode)
+        if before is None or result.episode != max(record.trained) or known.open is not None:
+            return False
+        if not before.as_of < result.as_of < record.num_events:
+            return False
+        had = fold(self._journal.events()[: before.as_of + 1])
+        return (had.order, had.labels) != (known.order, known.labels)
 
     def _close_if_decided(self) -> None:
         record = self.refold()
