@@ -87,7 +87,7 @@ class Driver:
     ) -> None:
         self.engine, self.part, self.schedule = engine, part, schedule
         self.progress, self._journal = progress, journal
-        self._states, self._tell, self._compiles = states, tell, 0
+        self.states, self._tell, self._compiles = states, tell, 0
         self._latest: tuple[str, Any] | None = None  # the newest State, by its digest
         self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
 
@@ -129,26 +129,31 @@ class Driver:
         self.progress.commit(result)
         self._tell({"event": "committed", "part": self.part, "progress": self.progress})
 
+    def kept(self, episode: int) -> Any | None:
+        """Returns the State of `episode` if it is the one that this process holds."""
+        digest = self.progress.record.trained[episode].digest
+        return self._latest[1] if self._latest and self._latest[0] == digest else None
+
     def state(self, episode: int) -> Any | None:
         """Returns the State of `episode`; None if its checkpoint cannot be read.
 
         Whoever gets None has the training planned again: it gives the same State.
         """
+        if (held := self.kept(episode)) is not None:
+            return held
         trained = self.progress.record.trained[episode]
-        if self._latest is None or self._latest[0] != trained.digest:
-            state = self._states.restore(
-                episode, self._shapes, trained.digest, varies=self.engine.learner.on_host
+        on_host = self.engine.learner.on_host
+        state = self.states.restore(episode, self._shapes, trained.digest, varies=on_host)
+        if state is None:
+            self._say(
+                f"The checkpoint of episode {episode} is missing or damaged; training that learner "
+                "again."
             )
-            if state is None:
-                self._say(
-                    f"The checkpoint of episode {episode} is missing or damaged; training that "
-                    "learner again."
-                )
-                self.progress.retrain(episode)
-                return None
-            on_host = self.engine.learner.on_host
-            self._latest = trained.digest, state if on_host else jax.device_put(state)
-        return self._latest[1]
+            self.progress.retrain(episode)
+            return None
+        state = state if on_host else jax.device_put(state)
+        self._latest = trained.digest, state
+        return state
 
     @property
     def _shapes(self) -> Any:
@@ -215,7 +220,7 @@ class Driver:
             "seconds_evaluate": evaluated_at - trained_at,
             "compiles": self._compiles,
         }
-        digest = self._states.save(episode, jax.tree.map(np.asarray, state), metrics)
+        digest = self.states.save(episode, jax.tree.map(np.asarray, state), metrics)
         self._latest = digest, state
         return Trained(episode, work.as_of, metrics, digest)
 
