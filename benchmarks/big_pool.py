@@ -51,9 +51,9 @@ class Measured(NamedTuple):
 
 def make_images(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """Returns uint8 [n, 32, 32, 3]: noise around a coarse pattern that is the class's own."""
-    patterns = np.random.default_rng(0).integers(64, 192, (NUM_CLASSES, 4, 4, 3))
+    patterns = np.random.default_rng(0).integers(120, 136, (NUM_CLASSES, 4, 4, 3))
     large = patterns.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2).astype(np.int16)
-    noise = rng.integers(-64, 64, (len(labels), SIDE, SIDE, 3), np.int16)
+    noise = rng.integers(-112, 113, (len(labels), SIDE, SIDE, 3), np.int16)
     return (large[labels] + noise).astype(np.uint8)
 
 

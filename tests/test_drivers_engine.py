@@ -107,6 +107,19 @@ def test_any_pool_can_be_predicted(name):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("chunk_size", [1, 4, 9, 100])
+@pytest.mark.parametrize("resident", ["yes", "no"])
+def test_testing_is_the_plain_mean_over_all_examples_whatever_the_chunk(chunk_size, resident):
+    testing = engine_of(table(N), LINEAR, chunk_size=chunk_size, resident=resident)
+    state, _, tested, _ = episode(testing, made("random"), 6)
+    benchmark = testing.benchmark
+    inputs, labels = benchmark.test.read(slice(None)), benchmark.test_labels
+    log_probs = np.asarray(testing.learner.predict(state, inputs).log_probs, np.float64)
+    expected = -log_probs[np.arange(len(labels)), labels].mean()
+    np.testing.assert_allclose(tested.nll, expected, rtol=1e-5)
+    np.testing.assert_allclose(tested.accuracy, (log_probs.argmax(1) == labels).mean(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("lacking", ["test", "test_labels"])
 def test_without_a_test_set_nothing_is_said_of_it(lacking):
     benchmark = benchmark_of(table(N))._replace(**{lacking: None})

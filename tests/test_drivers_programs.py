@@ -28,6 +28,7 @@ N, CAPACITY, Q = 30, 16, 4
 # Where every step counts, few are as good as many.
 OPTIONS = {"discriminative": {"steps": 2}}
 PLATFORMS = ("cuda", "tpu")
+pytestmark = pytest.mark.xdist_group("programs")  # what strategies share is compiled once, then
 # init, begin, advance, finish, score, a look at the test set; then select, a look and the cover
 PROGRAMS = {"random": 7, "coreset": 8, "kmeans": 9}
 
@@ -86,6 +87,16 @@ def test_all_that_an_episode_uses_is_compiled_ahead_and_nothing_else(name):
     assert len(used) == number == PROGRAMS.get(name, number)
     assert np.isfinite(list(asked.chosen.info.values())).all()
     assert len(asked.chosen.rows) == Q
+
+
+def test_what_is_excluded_costs_one_program_more_and_that_once():
+    found = engine_of(table(N), LINEAR)
+    found.compile_ahead(made("coreset"), CAPACITY, Q)
+    count, state = found.programs.compiles, found.init(jax.random.key(0))
+    for excluded in ((), (1, 2), (1, 2, 3)):
+        pool = state_of(N, 6, excluded=excluded)
+        found.ask(jax.random.key(1), state, made("coreset"), pool, Q, Q)
+        assert found.programs.compiles == count + bool(excluded)
 
 
 @pytest.mark.parametrize("name", ["cnn", "linear"])

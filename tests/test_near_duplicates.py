@@ -100,6 +100,22 @@ def test_a_pool_is_read_in_blocks(monkeypatch):
     assert from_pool.share(np.arange(20), np.arange(190, 230)) == 0.5
 
 
+def test_of_a_large_pool_no_thumbnails_are_kept_and_the_numbers_are_the_same(monkeypatch):
+    images = noise(250, seed=5)
+    images[200:220] = images[:20]
+    small = NearDuplicates(PoolOf(images))
+    monkeypatch.setattr(near_duplicates, "_KEPT", 249)
+    monkeypatch.setattr(near_duplicates, "_READ", 70)
+    pool = PoolOf(images)
+    large = NearDuplicates(pool)
+    assert pool.most == 0
+    owned, picks = np.arange(20), np.arange(190, 230)
+    assert large.share(owned, picks) == small.share(owned, picks) == 0.5
+    assert large.sq_radius == small.sq_radius
+    assert large.thumbnails is None
+    assert pool.most == 70
+
+
 def test_of_a_table_nothing_is_said_nor_read():
     pool = PoolOf(np.zeros((20, 5), np.float32))
     looked = NearDuplicates(pool)

@@ -223,7 +223,12 @@ def test_a_subset_of_a_subset_knows_its_place_in_the_whole():
 
 
 def test_a_subset_of_rows_named_by_index_keeps_these_names():
-    assert subset(arrays(IMAGES), [5, 2]).ids == ("5", "2")
+    numbered = subset(arrays(IMAGES), [5, 2])
+    assert numbered.ids == ("5", "2")
+    assert list(numbered.ids) == ["5", "2"]
+    assert (numbered.ids[-1], numbered.ids[:1], len(numbered.ids)) == ("2", ("5",), 2)
+    assert numbered.ids != ("5", "3")
+    assert subset(numbered, [1]).ids == ("2",)
 
 
 @pytest.mark.parametrize(

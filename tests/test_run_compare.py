@@ -99,11 +99,15 @@ def test_one_episode_without_any_label(tmp_path):
 
 
 def test_without_a_test_set_the_rest_is_there(tmp_path, capsys):
-    config = tiny_config(**QUICK, data__test_split=None, data__test_size=None, compare=("random", "margin"))
+    config = tiny_config(
+        **QUICK, data__test_split=None, data__test_size=None, compare=("random", "margin")
+    )
     start(config, tmp_path, overwrite=False)
     rows = rows_of(tmp_path)
     assert len(rows) == 4
-    assert {row[name] for row in rows for name in ("test_accuracy", "test_nll", "test_ece")} == {None}
+    assert {row[name] for row in rows for name in ("test_accuracy", "test_nll", "test_ece")} == {
+        None
+    }
     assert all(row["train_loss"] is not None for row in rows)
     errors = capsys.readouterr().err
     assert "No report" not in errors

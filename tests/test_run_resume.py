@@ -230,7 +230,11 @@ def test_another_data_set_under_the_same_name_is_noticed(tmp_path):
     answers, first = '"answers": [[', read_picks(tmp_path / "picks.csv")[0]
     row, label = text.partition(answers)[2].partition("]")[0].split(", ")
     for old, new, sentence in (
-        ('"name": "digits"', '"name": "bits"', r"was begun with the data bits .* and this is digits"),
+        (
+            '"name": "digits"',
+            '"name": "bits"',
+            r"was begun with the data bits .* and this is digits",
+        ),
         (f'"ids": ["{first.id}"', '"ids": ["gone"', "names the example 'gone'"),
         (f"{answers}{row}, {label}", f"{answers}{row}, {9 - int(label)}", "about the label of"),
     ):

@@ -1,16 +1,15 @@
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_al.learners.training import evaluate, expected_calibration_error
 
+from jax_al.drivers.score import score
 from jax_al.learners.augmentation import augmented
 from jax_al.learners.epoch import Trained, train_epoch
-from jax_al.learners.inputs import Normalizer
+from jax_al.learners.inputs import Normalizer, normalize
 from jax_al.learners.networks.network import Model
 from jax_al.learners.optimizers import make_optimizer
 from jax_al.types import NOTHING, UNKNOWN, Examples, Outputs
@@ -222,14 +221,8 @@ def test_at_rate_zero_the_parameters_stay_and_the_score_is_the_plain_one():
     trained, fit = epoch(jax.random.key(0), examples, rate=0.0)
     assert_same_bits(trained.params, start.params)
     there = slice(0, len(LABELED))
-    plain = evaluate(
-        start.params,
-        examples.inputs[there],
-        examples.labels[there],
-        NORMALIZER,
-        model=LINEAR,
-        chunk_size=4,
-    )
+    inputs = normalize(examples.inputs[there], NORMALIZER)
+    plain = score(apply_linear(start.params, inputs).log_probs, examples.labels[there])
     np.testing.assert_allclose(fit, (plain.loss, plain.accuracy), rtol=1e-5)
 
 
@@ -248,18 +241,6 @@ def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
         assert all((found[i] != found[j]).any() for j in range(i))
     again, _ = epoch(jax.random.key(0), examples, model=dropping, augment=True)
     np.testing.assert_array_equal(found[-1], again.params["w"])
-
-
-@pytest.mark.parametrize("chunk_size", [1, 7, N, 100])
-def test_evaluating_is_the_plain_mean_over_all_images(chunk_size):
-    params, images = init_linear(jax.random.key(2)), pool_images()
-    labels = jnp.asarray(np.arange(N) % CLASSES, jnp.int32)
-    score = evaluate(params, images, labels, NORMALIZER, model=LINEAR, chunk_size=chunk_size)
-    x = (np.asarray(images, np.float64).reshape(N, -1) - 100) / 70
-    logits = x @ np.asarray(params["w"], np.float64)
-    log_probs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    np.testing.assert_allclose(score.loss, -log_probs[np.arange(N), labels].mean(), rtol=1e-5)
-    np.testing.assert_allclose(score.accuracy, (log_probs.argmax(1) == labels).mean(), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -285,26 +266,3 @@ def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype)
         moves |= set(here)
     assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
     assert {move[2] for move in moves} == {1, -1}
-
-
-def test_calibration_error_is_the_weighted_gap_of_the_bins():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.1, 1, 500).astype(np.float32)
-    hits = (rng.random(500) < confidence**2).astype(np.float32)
-    found = expected_calibration_error(jnp.asarray(confidence), jnp.asarray(hits))
-    edges = np.linspace(0, 1, 16)
-    expected = 0.0
-    for low, high in itertools.pairwise(edges):
-        inside = (confidence > low) & (confidence <= high)
-        if inside.any():
-            gap = abs(hits[inside].mean() - confidence[inside].mean())
-            expected += inside.mean() * gap
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "hit", "expected"), [(1.0, 1, 0.0), (1.0, 0, 1.0), (0.1, 0, 0.1)]
-)
-def test_calibration_error_of_one_answer(confidence, hit, expected):
-    found = expected_calibration_error(jnp.array([confidence]), jnp.array([float(hit)]))
-    np.testing.assert_allclose(found, expected, atol=1e-6)

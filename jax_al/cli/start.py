@@ -15,7 +15,7 @@ from jax_al.cli.config import check_same
 from jax_al.drivers import cluster, experiment
 from jax_al.drivers.part import Tell
 from jax_al.drivers.study import Study
-from jax_al.pools.rows import whole_index
+from jax_al.pools.rows import Numbers, whole_index
 from jax_al.record import looks
 from jax_al.record.listeners import Listener, tell
 from jax_al.record.look_writer import LookWriter
@@ -29,7 +29,7 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
     Raises:
       UsageError: the config, the data or the directory cannot be used, or parts failed in a way
         that the user can mend.
-      PartsFailed: they failed otherwise; what they raised has been printed.
+      PartsError: they failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     # What share of a run a process computes is none of the run's business.
@@ -97,7 +97,8 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
 
 def _save_pool(study: Study, root: pathlib.Path) -> None:
     pool, truth = study.benchmark.pool, study.benchmark.truth
-    looks.write_pool(root, whole_index(pool), pool.ids, study.benchmark.classes, truth)
+    ids = None if isinstance(pool.ids, Numbers) else pool.ids
+    looks.write_pool(root, whole_index(pool), ids, study.benchmark.classes, truth)
 
 
 def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:

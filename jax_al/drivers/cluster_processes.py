@@ -1,6 +1,6 @@
 """The worker processes of a run with `jobs`: how they are started, and what they do.
 
-`python -m jax_al.drivers.cluster_processes ADDRESS` is one of them.
+`python -m jax_al.drivers.cluster_processes ADDRESS PID` is one of them.
 """
 
 import asyncio
@@ -8,9 +8,13 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 from jax_al.errors import UsageError
+
+POLL = 0.2  # seconds between two looks at whether there is still somebody to work for
 
 
 @contextlib.contextmanager
@@ -64,9 +68,9 @@ def share_of(place: int, jobs: int) -> set[int] | None:
 
 def _start(address: str, cores: set[int] | None) -> "subprocess.Popen[bytes]":
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    with _on(cores):  # what is started inherits it, before any of its threads is there
+    with on(cores):  # what is started inherits it, before any of its threads is there
         return subprocess.Popen(
-            [sys.executable, "-m", __name__, address],
+            [sys.executable, "-m", __name__, address, str(os.getpid())],
             env=os.environ | {"PYTHONPATH": path, "DASK_LOGGING__DISTRIBUTED": "critical"},
             stdin=subprocess.DEVNULL,
             process_group=0,  # out of reach of Ctrl-C
@@ -74,7 +78,7 @@ def _start(address: str, cores: set[int] | None) -> "subprocess.Popen[bytes]":
 
 
 @contextlib.contextmanager
-def _on(cores: set[int] | None) -> Iterator[None]:
+def on(cores: set[int] | None) -> Iterator[None]:
     """Keeps this thread on `cores` during the block."""
     if cores is None:
         yield
@@ -87,15 +91,23 @@ def _on(cores: set[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def serve(address: str) -> None:
-    """Works for the scheduler at `address` until it is gone, and ends the process at once."""
+async def _serve(address: str) -> None:
+    """Works for the scheduler at `address` as long as it can be reached."""
     import distributed
 
     async with distributed.Worker(address, nthreads=1, memory_limit=0) as worker:
         while worker.status == distributed.Status.running:
-            await asyncio.sleep(0.1)
-        os._exit(0)  # in the middle of whatever is computed: all that is finished is on disk
+            await asyncio.sleep(POLL)
+        os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process, in the middle of whatever it computes, when its parent was killed."""
+    while os.getppid() == parent:
+        time.sleep(POLL)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
+    asyncio.run(_serve(sys.argv[1]))

@@ -16,6 +16,7 @@ _SAMPLE = 1_000  # points from which the radius is estimated
 _AT_ONCE = 100  # points, against all others
 _READ = 1_000  # images read together
 _IN_CACHE = 100  # images
+_KEPT = 200_000  # images whose thumbnails are kept; of a larger pool they are made when wanted
 
 
 class NearDuplicates:
@@ -28,11 +29,17 @@ class NearDuplicates:
     and no share then, and nothing is read.
 
     Args:
-      pool: the pool, read once, in blocks; or its images, uint8 [N, H, W, channels].
+      pool: the pool, read once, in blocks, and of a large one the rows asked for again; or its
+        images, uint8 [N, H, W, channels].
     """
 
     def __init__(self, pool: Pool | np.ndarray):
-        self.thumbnails = thumbnails(pool) if isinstance(pool, np.ndarray) else _of_pool(pool)
+        self.thumbnails: np.ndarray | None = None  # float32 [N, F], where they are kept
+        self._pool = pool
+        if isinstance(pool, np.ndarray):
+            self.thumbnails = thumbnails(pool)
+        elif self._has_images and len(pool) <= _KEPT:
+            self.thumbnails = self._of(np.arange(len(pool)))
 
     @functools.cached_property
     def sq_radius(self) -> float:
@@ -40,16 +47,20 @@ class NearDuplicates:
 
         0 where there is no other image; NaN where there are no images.
         """
-        if self.thumbnails is None:
+        if not self._has_images:
             return np.nan
-        N = len(self.thumbnails)
+        N = len(self._pool)
         if N == 1:
             return 0.0
         rng = np.random.default_rng(0)
         sample = np.sort(rng.choice(N, min(N, _SAMPLE), replace=False))
-        parts = np.array_split(sample, -(-len(sample) // _AT_ONCE))
-        nearest = [_sq_to_nearest_other(self.thumbnails, rows) for rows in parts]
-        return float(np.quantile(np.concatenate(nearest), CLOSEST))
+        mine, nearest = self._of(sample), np.full(len(sample), np.inf)
+        for piece in _pieces(N):
+            sq = _sq_distances(mine, self._of(np.arange(piece.start, piece.stop)))
+            here = np.flatnonzero((sample >= piece.start) & (sample < piece.stop))
+            sq[here, sample[here] - piece.start] = np.inf  # to itself
+            nearest = np.minimum(nearest, sq.min(axis=1))
+        return float(np.quantile(nearest, CLOSEST))
 
     def share(self, owned: np.ndarray, picks: np.ndarray) -> float | None:
         """Returns the share of `picks` that are near-duplicates of an owned image or earlier pick.
@@ -60,16 +71,28 @@ class NearDuplicates:
           owned: int [K], pool rows that were labeled before.
           picks: int [Q], pool rows in pick order, at least one.
         """
-        if self.thumbnails is None:
+        if not self._has_images:
             return None
         rows = np.concatenate([owned, picks]).astype(int)
-        theirs, found = self.thumbnails[rows], 0
+        theirs, found = self._of(rows), 0
         for first in range(0, len(picks), _AT_ONCE):  # all at once would be Q x (K + Q) distances
             places = len(owned) + np.arange(first, min(first + _AT_ONCE, len(picks)))
             sq = _sq_distances(theirs[places], theirs)
             is_earlier = np.arange(len(rows)) < places[:, None]
             found += int(((sq <= self.sq_radius) & is_earlier).any(axis=1).sum())
         return found / len(picks)
+
+    @property
+    def _has_images(self) -> bool:
+        return isinstance(self._pool, np.ndarray) or self._pool.spec.is_image
+
+    def _of(self, rows: np.ndarray) -> np.ndarray:
+        """Thumbnails float32 [n, F] of rows int [n]."""
+        if self.thumbnails is not None:
+            return self.thumbnails[rows]
+        assert not isinstance(self._pool, np.ndarray)
+        read = self._pool.read
+        return np.concatenate([thumbnails(read(rows[piece])) for piece in _pieces(len(rows))])
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
@@ -95,19 +118,9 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     return found
 
 
-def _of_pool(pool: Pool) -> np.ndarray | None:
-    """Thumbnails float32 [N, F] of a pool of images; None if it is one of something else."""
-    if not pool.spec.is_image:
-        return None
-    N = len(pool)
-    pieces = [slice(start, min(start + _READ, N)) for start in range(0, N, _READ)]
-    return np.concatenate([thumbnails(pool.read(piece)) for piece in pieces])
-
-
-def _sq_to_nearest_other(all_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    sq = _sq_distances(all_rows[rows], all_rows)
-    sq[np.arange(len(rows)), rows] = np.inf
-    return sq.min(axis=1)
+def _pieces(size: int) -> list[slice]:
+    """0..size-1 in slices of images that are read together."""
+    return [slice(start, min(start + _READ, size)) for start in range(0, size, _READ)]
 
 
 def _sq_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

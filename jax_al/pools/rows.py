@@ -1,13 +1,54 @@
 """What all pools here are made of: a function that reads checked rows."""
 
 import collections
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.types import Pool, Spec
+
+_TOGETHER = 10_000  # ids made text at a time
+
+
+class Numbers(Sequence[str]):
+    """The ids of rows that have no names: `index` int [N] as text.
+
+    Made when asked for: N strings would take more memory than all else that is kept of a large
+    pool whose examples lie on disk.
+    """
+
+    def __init__(self, index: np.ndarray) -> None:
+        self._index = index
+
+    def __len__(self) -> int:
+        """Returns N."""
+        return len(self._index)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        """Returns an id, or those of a slice."""
+        found = self._index[place].tolist()
+        return tuple(map(str, found)) if isinstance(place, slice) else str(found)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the ids in order."""
+        for start in range(0, len(self), _TOGETHER):
+            yield from map(str, self._index[start : start + _TOGETHER].tolist())
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the ids are those of another sequence, of whatever type."""
+        return (
+            isinstance(other, Sequence)
+            and len(other) == len(self)
+            and all(one == another for one, another in zip(self, other, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # equal to sequences that hash in their own way
 
 
 class RowPool:
@@ -49,13 +90,13 @@ class RowPool:
         self.whole_size: int = size if whole is None else whole[1]
         self._size = size
         self._fetch = fetch
-        self._ids = None if ids is None else _checked_ids(ids, size)
+        self._ids = Numbers(self.index) if ids is None else _checked_ids(ids, size)
         self._show = show
 
-    @functools.cached_property
-    def ids(self) -> tuple[str, ...]:
+    @property
+    def ids(self) -> Sequence[str]:
         """N distinct names that last."""
-        return tuple(map(str, self.index.tolist())) if self._ids is None else self._ids
+        return self._ids
 
     def __len__(self) -> int:
         """Returns N."""

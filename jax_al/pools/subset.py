@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.pools.rows import RowPool, checked_rows, whole_index, whole_size
+from jax_al.pools.rows import Numbers, RowPool, checked_rows, whole_index, whole_size
 from jax_al.types import Pool
 
 
@@ -33,7 +33,8 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
         len(chosen),
         pool.spec,
         lambda rows: pool.read(chosen[rows]),
-        ids=[ids[row] for row in chosen.tolist()],
+        # The numbers of a subset are those of the whole, as `whole` tells.
+        ids=None if isinstance(ids, Numbers) else [ids[row] for row in chosen.tolist()],
         whole=(whole_index(pool)[chosen], whole_size(pool)),
         show=lambda row: pool.show(int(chosen[row])),
     )

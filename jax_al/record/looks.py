@@ -1,7 +1,8 @@
 """What a person may want to see of a query: where the picks lie, and why they were picked.
 
     ROOT/looks/pool.npz             labels int32 [N] (-1 where there is no truth), index int64 [N],
-                                    class_names str [C], ids str [N]
+                                    class_names str [C], ids str [N] (not there if they are but
+                                    the index)
     PART/looks/map.npz              map float32 [N, 2], embedding str: the newest one
     PART/looks/episode_EEE.npz      rows int64 [Q], score float32 [Q] (NaN if there is none),
                                     predicted int32 [Q] (-1 if unknown),
@@ -28,7 +29,7 @@ BLOCK = 65_536  # rows of an embedding in memory at a time
 def write_pool(
     root: pathlib.Path,
     index: np.ndarray,
-    ids: Sequence[str],
+    ids: Sequence[str] | None,
     class_names: Sequence[str],
     truth: np.ndarray | None,
 ) -> None:
@@ -37,7 +38,7 @@ def write_pool(
     Args:
       root: the directory of the run.
       index: int [N], where each row of the pool is in the whole data set.
-      ids: N names.
+      ids: N names, or None where they are but the index as text.
       class_names: C names.
       truth: int [N], the class of each row, or None where nobody knows.
     """
@@ -46,7 +47,7 @@ def write_pool(
         labels=np.full(len(index), UNKNOWN, np.int32) if truth is None else truth,
         index=np.asarray(index, np.int64),
         class_names=np.array(class_names, np.str_),
-        ids=np.array(ids, np.str_),
+        **({} if ids is None else {"ids": np.array(ids, np.str_)}),
     )
 
 
