@@ -78,25 +78,25 @@ def main() -> None:
     N, D, labels = (500, 16, 50) if args.small else (50_000, 512, 1_000)
     budget = min(args.budget, N // 10)
     given, failed = random_signals(N, D), 0
-    with setting.written(args.out) as lines:
-        lines += [
-            "# Every strategy once, on random signals",
-            "",
-            f"`python benchmarks/strategies_once.py`: {setting.machine()}. N = {N:,}, D = {D}, "
-            f"C = {NUM_CLASSES}, T = {DRAWS}, {labels:,} labels, budget {budget:,}; seconds. The "
-            "memory is the peak of the process so far.",
-            "",
-            "| | compiling | first query | second query | device memory | failed |",
-            "|---|---:|---:|---:|---:|---|",
-        ]
-        for name in args.names or sorted(STRATEGIES):
-            try:
-                row = once(name, given, labels, budget)
-            except Exception as error:  # what fails is what one wants to know
-                reason = " ".join(str(error).split())[:120]
-                row, failed = f"| `{name}` | | | | | {type(error).__name__}: {reason} |", failed + 1
-            print(row, flush=True)
-            lines.append(row)
+    lines = [
+        "# Every strategy once, on random signals",
+        "",
+        f"`python benchmarks/strategies_once.py`: {setting.machine()}. N = {N:,}, D = {D}, "
+        f"C = {NUM_CLASSES}, T = {DRAWS}, {labels:,} labels, budget {budget:,}; seconds. The "
+        "memory is the peak of the process so far.",
+        "",
+        "| | compiling | first query | second query | device memory | failed |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for name in args.names or sorted(STRATEGIES):
+        try:
+            row = once(name, given, labels, budget)
+        except Exception as error:  # what fails is what one wants to know
+            reason = " ".join(str(error).split())[:120]
+            row, failed = f"| `{name}` | | | | | {type(error).__name__}: {reason} |", failed + 1
+        print(row, flush=True)
+        lines.append(row)
+        args.out.write_text("\n".join(lines) + "\n")  # at once: somebody may lose patience
     sys.exit(1 if failed else 0)
 
 

@@ -14,7 +14,16 @@ from jax_al.drivers.states import opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.locks import computing
-from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
+from jax_al.session.work import (
+    Answered,
+    Ask,
+    Asked,
+    Closed,
+    JoinedLate,
+    Select,
+    Train,
+    Undone,
+)
 from jax_al.strategies import make_strategy
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
 
@@ -77,7 +86,7 @@ class Session:
         study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
         part = Part(name, seed, made, place)
         self._engine = Engine(benchmark, learner, looking)
-        self._engine.given(made)  # what it cannot have is refused before anything is begun
+        self._engine.check(made)  # what it cannot have is refused before anything is begun
         with contextlib.ExitStack() as held:
             if place is not None:
                 held.enter_context(computing(place))
@@ -140,11 +149,15 @@ class Session:
 
     def train(self) -> None:
         """Closes the open request and trains on all labels there are."""
-        request = self._progress.record.open
-        if request is not None:
-            self._progress.commit(Closed(request.number))
+        record = self._progress.refold()
+        if record.open is not None:
+            self._progress.commit(Closed(record.open.number))
+        elif record.late:
+            self._progress.commit(JoinedLate())
         while isinstance(work := self._progress.plan(), Train):
             self._driver.compute(work)
+        if (again := self._progress.refresh()) is not None:
+            self._driver.compute(again)
 
     def predict(self, pool: Pool) -> np.ndarray:
         """Returns the probabilities, float32 [n, C], by what was trained last.
