@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_al import interrupt
-from jax_al.drivers.cluster_processes import worker_processes
+from jax_al.drivers.cluster_processes import SILENT, worker_processes
 from jax_al.drivers.engine import Engine
 from jax_al.drivers.experiment import RunAll, is_finished, named, on_record, told
 from jax_al.drivers.part import Part, Tell
@@ -152,7 +152,7 @@ def _cluster(
     import distributed
 
     for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(SILENT)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
             # No part waits at a worker that is busy while another one is idle.
