@@ -17,7 +17,8 @@ import pytest
 from made_up_journals import N
 
 from jax_al.oracles.simulated import simulated
-from jax_al.session import locks, readers
+from jax_al.record.files import write_part
+from jax_al.session import locks
 from jax_al.session.checkpoint import Checkpoints, digest_of
 from jax_al.session.fold import fold
 from jax_al.session.journal import Journal
@@ -98,7 +99,7 @@ def drive(directory, course=COURSE, delay=0, open_networks=None):
         fitted = []
         while (work := progress.plan()) is not None:
             _do(work, progress, journal, networks, oracle, fitted)
-        readers.write(directory, progress.rows(), progress.picks())
+        write_part(directory, progress.rows(), progress.picks())
         return fitted
 
 
