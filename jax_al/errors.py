@@ -14,7 +14,7 @@ class UsageError(ValueError):
     """
 
 
-class PartsFailed(RuntimeError):
+class PartsError(RuntimeError):
     """Parts of a run failed in ways that the user cannot mend; the message is one sentence."""
 
 

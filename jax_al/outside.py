@@ -1,5 +1,6 @@
-"""Parts from outside, named "module:function"."""
+"""Parts from outside: found by "module:function", and told apart by their source."""
 
+import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
@@ -42,3 +43,12 @@ def function_named(kind: str, name: str) -> Callable[..., Any]:
         hint = did_you_mean(function_name, functions) if functions else "it has none."
         raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
     return function
+
+
+def source_hash(function: Any) -> str:
+    """Returns a hash of the source of a function or a class, "unknown" where there is none."""
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):  # typed at a prompt, or no function
+        return "unknown"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

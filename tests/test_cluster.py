@@ -124,6 +124,14 @@ def launch(root, *flags):
     return started(*words, process_group=0)
 
 
+def is_free(directory):
+    try:
+        with computing(directory):
+            return True
+    except UsageError:
+        return False
+
+
 def until(condition):
     start = time.monotonic()
     while not (found := condition()):
@@ -218,7 +226,19 @@ def test_a_scheduler_of_ones_own_whose_worker_keeps_its_programs(tmp_path):
                 tmp_path / "other", scheduler=mine.scheduler_address,
                 fields={"lr": 1e30, "num_seeds": 2},
             )  # fmt: skip
-        assert list(client.run(kept).values()) == [[]]  # nothing stays with them
+
+        def stop(event):
+            if event["event"] == "row":
+                raise KeyboardInterrupt
+
+        stopped = tmp_path / "stopped"
+        with pytest.raises(KeyboardInterrupt):
+            run_there(
+                stopped, stop, scheduler=mine.scheduler_address, fields={"max_episodes": 50}
+            )  # fmt: skip
+        assert list(client.run(kept).values()) == [[]]  # nothing stays with a worker
+        until(lambda: is_free(part_directory(stopped, "coreset", 0)))
+        assert len(without_times(stopped)) < 50
     assert waited
     assert len(without_times(tmp_path / "run")) == 6
     assert len(counts) == 3

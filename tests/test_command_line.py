@@ -148,7 +148,7 @@ def test_of_two_values_the_last_counts():
         ("--learning-rate=0.1", "field of the config: write --config.lr=0.1."),
         ("--pool_size=10", "field of the config: write --config.data.pool_size=10."),
         ("--data.name=cifar10", "field of the config: write --config.data.name=cifar10."),
-        ("--jobs", "field of the config: write --config.jobs=VALUE."),
+        ("--epochs", "field of the config: write --config.epochs=VALUE."),
         ("--confg=x", "Did you mean: config"),
         ("--workdir=", "--workdir is empty: name a directory, or leave it out for runs/digits"),
         ("digits", "'digits' is not a flag; flags look like --name=value."),

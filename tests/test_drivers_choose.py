@@ -173,7 +173,7 @@ def test_a_strategy_that_cannot_read_files_is_refused_with_the_bytes(name, tmp_p
 def test_what_a_broken_row_holds_reaches_no_strategy(on_host):
     def select(key, signals, pool, budget):
         del key, pool
-        return Query(jnp.arange(budget), {"total": signals.embedding.sum()})
+        return Query(jnp.arange(1, budget + 1), {"total": signals.embedding.sum()})
 
     of = strategy(select, needs={"embedding"}, on_host=on_host)
     broken = np.ones((N, 2), np.float32)

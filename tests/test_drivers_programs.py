@@ -89,6 +89,16 @@ def test_all_that_an_episode_uses_is_compiled_ahead_and_nothing_else(name):
     assert len(asked.chosen.rows) == Q
 
 
+def test_what_is_excluded_costs_one_program_more_and_that_once():
+    found = engine_of(table(N), LINEAR)
+    found.compile_ahead(made("coreset"), CAPACITY, Q)
+    count, state = found.programs.compiles, found.init(jax.random.key(0))
+    for excluded in ((), (1, 2), (1, 2, 3)):
+        pool = state_of(N, 6, excluded=excluded)
+        found.ask(jax.random.key(1), state, made("coreset"), pool, Q, Q)
+        assert found.programs.compiles == count + bool(excluded)
+
+
 @pytest.mark.parametrize("name", ["cnn", "linear"])
 def test_nothing_at_all_is_compiled_after_an_episode_whatever_the_labeled_count(name):
     for strategy in ("coreset", "random"):

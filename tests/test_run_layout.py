@@ -223,7 +223,7 @@ def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path):
     mine = {"notes.txt": "x", "mine/deep/file": "x", "mine/config.json": "{}"}
     for name in {*CONTENTS, *mine}:
         path = tmp_path / name
-        if "." not in name:
+        if "." not in name and name not in mine:
             path = path / "deep" / "file"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(mine.get(name, "x"))

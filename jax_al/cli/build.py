@@ -1,6 +1,5 @@
 """From a config to a study: what the fields name is loaded and made, or refused in a sentence."""
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +12,9 @@ from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding
 from jax_al.learners import LEARNERS, learner_named, learner_options
 from jax_al.learners.training_options import TrainingOptions
-from jax_al.oracles import make_oracle
+from jax_al.oracles import check_oracle, make_oracle
 from jax_al.pools.load import benchmark
+from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
 
 NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of
@@ -33,6 +33,7 @@ def study_of(public: Mapping[str, Any]) -> Study:
     strategies = strategies_of(public)
     learner = _learner(public, fields)
     data = _benchmark(fields)
+    check_oracle(fields["oracle"], data)
     if fields["initial_size"] > len(data.pool):
         raise UsageError(
             f"config.initial_size is {fields['initial_size']}, but the pool holds "
@@ -70,18 +71,15 @@ def strategies_of(public: Mapping[str, Any]) -> dict[str, Strategy]:
     Raises:
       UsageError: there is no such strategy, embedding or option, or one is named twice.
     """
-    made: dict[str, Strategy] = {}
-    for entry in public["compare"] or (public["strategy"],):
-        name, _, embedding = entry.partition("@")
-        options = dict(public["strategy_args"]) | ({"embedding": embedding} if embedding else {})
+
+    def make(name: str, **options: Any) -> Strategy:
         strategy = strategy_from(name, options)
-        check_embedding(strategy.embedding)
-        if embedding.endswith(".npy"):
-            entry = f"{name}@{pathlib.Path(embedding).stem}"
-        if entry in made:
-            raise UsageError(f"config.compare names {entry!r} twice.")
-        made[entry] = strategy
-    return made
+        with prefixed("config.strategy_args.", ("embedding",)):
+            check_embedding(strategy.embedding)
+        return strategy
+
+    entries = public["compare"] or (public["strategy"],)
+    return strategies_named(entries, make, **public["strategy_args"])
 
 
 def _benchmark(fields: Mapping[str, Any]) -> Benchmark:

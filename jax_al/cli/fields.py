@@ -174,7 +174,8 @@ class Config:
     num_seeds: int = _field(1, "Seeds", least=1, changeable=True, also=("seeds", "replicates"))
     jobs: int = _field(
         1,
-        "Worker processes on this machine, each with its share of the cores",
+        "Worker processes on this machine, each with its share of the cores; with another share "
+        "the last bits differ, which is told when a run goes on",
         least=1,
         changeable=True,
         since=2,
@@ -205,7 +206,7 @@ class Config:
     )
     compare: tuple[str, ...] = _field(
         (),
-        "Strategies to run on the same seeds, each in WORKDIR/NAME; (): only the one of "
+        "Strategies to run on the same seeds; (): only the one of "
         "config.strategy. NAME@EMBEDDING has it look at another embedding: typiclust@pixels_pca",
         changeable=True,
         also=("strategies",),

@@ -22,7 +22,7 @@ from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_
 from jax_al.cli.config import check, flat
 from jax_al.cli.paths import expand, expand_all
 from jax_al.cli.recipes import find_recipe, load_recipe
-from jax_al.errors import PartsFailed, UsageError
+from jax_al.errors import PartsError, UsageError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -113,7 +113,7 @@ def main(command: Command) -> int:
         start(command.config, command.workdir, overwrite=command.overwrite)
     except UsageError as error:
         return _failed(str(error))
-    except PartsFailed as error:
+    except PartsError as error:
         _failed(f"{error}. What was finished is kept; {_how_to_go_on()}")
         return 1
     except OSError as error:

@@ -29,7 +29,7 @@ def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
     Raises:
       UsageError: the config, the data or the directory cannot be used, or parts failed in a way
         that the user can mend.
-      PartsFailed: they failed otherwise; what they raised has been printed.
+      PartsError: they failed otherwise; what they raised has been printed.
     """
     devices = describe_devices()  # before anything is touched: the wanted ones may not be there
     # What share of a run a process computes is none of the run's business.

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from jax_al import interrupt
-from jax_al.drivers.cluster_processes import worker_processes
+from jax_al.drivers.cluster_processes import SILENT, worker_processes
 from jax_al.drivers.engine import Engine
-from jax_al.drivers.experiment import RunAll, named, on_record, told
+from jax_al.drivers.experiment import RunAll, is_finished, named, on_record, told
 from jax_al.drivers.part import Part, Tell
-from jax_al.drivers.study import Study, course_of
+from jax_al.drivers.publish import publishing
+from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
-from jax_al.session.progress import next_work
 from jax_al.session.records import key_of
 
 POLL = 0.2  # seconds between two looks at whether somebody wants to stop or a worker has died
@@ -60,15 +60,17 @@ def executor(
     ) -> dict[Part, BaseException]:
         del engine  # each worker has its own
         assert root is not None
-        left = []
-        for part in parts:
-            record = on_record(study, part)
-            if record is None or next_work(record.record, course_of(study)) is not None:
-                left.append(part)
-            else:
-                tell({"event": "part_ended", **named(part)})
+        records = {part: on_record(study, part) for part in parts}
+        left = [part for part, record in records.items() if not is_finished(study, record)]
+        publish = publishing(root, list(study.strategies), tell)
+        for part, record in records.items():
+            if part not in left:
+                publish({"event": "opened", "part": part, "progress": record})
+                publish({"event": "part_ended", **named(part)})
         if not left:
             return {}
+        known = {key_of(row) for record in records.values() if record for row in record.rows()}
+        tell = _each_row_once(tell, known)
         from jax_al.drivers.cluster_part import Kept
 
         kept = Kept(make_study, local_listeners, root.absolute())
@@ -94,7 +96,6 @@ def _run_there(
     for future in waiting:
         future.add_done_callback(came.put)
     failed: dict[Part, BaseException] = {}
-    tell = _each_row_once(tell)
     while waiting:
         interrupt.check()
         check()
@@ -115,16 +116,15 @@ def _run_there(
     return failed
 
 
-def _each_row_once(tell: Tell) -> Tell:
-    """Returns `tell` without the rows that a second worker tells of a part again."""
-    seen = set()
+def _each_row_once(tell: Tell, known: set[tuple[str, int, int]]) -> Tell:
+    """Returns `tell` without rows that are `known` or were told: workers tell all of a part."""
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["event"] == "row":
             key = key_of(event["row"])
-            if key in seen:
+            if key in known:
                 return
-            seen.add(key)
+            known.add(key)
         tell(event)
 
     return on_event
@@ -152,7 +152,7 @@ def _cluster(
     import distributed
 
     for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(SILENT)
     with contextlib.ExitStack() as opened:
         if scheduler is None:
             # No part waits at a worker that is busy while another one is idle.

@@ -111,18 +111,24 @@ def work(kept: str, name: str, seed: int) -> None:
             listen(event)
 
         tell({"event": "part_begun", "strategy": name, "seed": seed})
-        told = publishing(plugin.root, list(study.strategies), tell)
-        progress = _run(engine, study, part, told)
-        # A worker that is killed may leave the record of an end of which it told nobody.
-        told({"event": "committed", "part": part, "progress": progress})
+        publish = publishing(plugin.root, list(study.strategies), tell)
+
+        def on_event(event: Mapping[str, Any]) -> None:
+            publish(event)
+            if event["event"] == "opened":  # whoever was killed may not have told of all rows
+                for row in event["progress"].rows():
+                    tell({"event": "row", "row": row})
+
+        _run(engine, study, part, on_event)
 
 
-def _run(engine: Engine, study: Study, part: Part, tell: Tell) -> Any:
+def _run(engine: Engine, study: Study, part: Part, tell: Tell) -> None:
     """Runs a part, when nobody else does any more."""
     start = time.monotonic()
     while True:
         try:
-            return run_part(engine, study, part, tell)
+            run_part(engine, study, part, tell)
+            return
         except UsageError as error:
             is_held = isinstance(error.__cause__, BlockingIOError)
             if not is_held or time.monotonic() > start + PATIENCE:

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from jax_al.errors import UsageError
 
+SILENT = logging.CRITICAL + 1  # what goes wrong in a worker comes as events
 POLL = 0.2  # seconds between two looks at whether there is still somebody to work for
 
 
@@ -71,7 +73,7 @@ def _start(address: str, cores: set[int] | None) -> "subprocess.Popen[bytes]":
     with on(cores):  # what is started inherits it, before any of its threads is there
         return subprocess.Popen(
             [sys.executable, "-m", __name__, address, str(os.getpid())],
-            env=os.environ | {"PYTHONPATH": path, "DASK_LOGGING__DISTRIBUTED": "critical"},
+            env=os.environ | {"PYTHONPATH": path, "DASK_LOGGING__DISTRIBUTED": str(SILENT)},
             stdin=subprocess.DEVNULL,
             process_group=0,  # out of reach of Ctrl-C
         )

@@ -19,7 +19,7 @@ from jax_al.drivers.look import compile_ahead as looking_ahead
 from jax_al.drivers.programs import Programs
 from jax_al.drivers.score import score
 from jax_al.errors import UsageError
-from jax_al.features.embedding import fixed_embedding
+from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.near_duplicates import NearDuplicates
 from jax_al.strategies.draws import SAMPLED
@@ -90,10 +90,6 @@ class Engine:
         """How alike examples are, whatever the learner."""
         return NearDuplicates(self.benchmark.pool)
 
-    def with_classes(self, classes: Sequence[str]) -> "Engine":
-        """Returns an engine for the same pool and other classes; programs are compiled anew."""
-        return Engine(self.benchmark._replace(classes=tuple(classes)), self._make, self.looking)
-
     def compile_ahead(self, strategy: Strategy, capacity: int, budget: int) -> int:
         """Compiles all that a part needs, so that nothing is bought before it can be used.
 
@@ -153,9 +149,15 @@ class Engine:
         on_step: Callable[[], None] = lambda: None,
     ) -> tuple[Any, Fit]:
         """Trains from `state` on `rows` of the pool, at least one, with `labels`."""
-        examples = fitting.gather(self.benchmark.pool, rows, labels, capacity)
         return fitting.fit(
-            self.programs, self.learner, train_key, state, examples, self.context, on_step
+            self.programs,
+            self.learner,
+            train_key,
+            state,
+            # Made here and held by nobody else: `fit` lets go of it when it is on the device.
+            fitting.gather(self.benchmark.pool, rows, labels, capacity),
+            self.context,
+            on_step,
         )
 
     def test(self, state: Any) -> Tested:
@@ -169,7 +171,8 @@ class Engine:
 
     def predict(self, state: Any, pool: Pool) -> np.ndarray:
         """Returns the log-probabilities, float32 [n, C], of the examples of any pool."""
-        inputs = Inputs(pool, self.looking.chunk_size, "no")
+        on_host = self.learner.on_host
+        inputs = Inputs(pool, self.looking.chunk_size, "no", on_host=on_host, rounded=True)
         found = self._look(inputs, frozenset({"log_probs"}), jax.random.key(0), state)
         return np.asarray(found["log_probs"])
 
@@ -209,32 +212,42 @@ class Engine:
     @functools.cached_property
     def inputs(self) -> Inputs:
         """The pool as a look wants it."""
-        return Inputs(self.benchmark.pool, self.looking.chunk_size, self.looking.resident)
+        return self._inputs(self.benchmark.pool)
 
     def computed(self, strategy: Strategy) -> frozenset[str]:
         """Returns the signals that the learner of the episode makes for `strategy`."""
-        return frozenset(strategy.needs - self.given(strategy).keys())
+        given = {"true_labels"} if strategy.embedding == "model" else {"true_labels", "embedding"}
+        return frozenset(strategy.needs - given)
 
-    def given(self, strategy: Strategy) -> dict[str, Any]:
-        """Returns the signals of `strategy` that are the same in every episode.
+    def check(self, strategy: Strategy) -> None:
+        """Makes sure that `strategy` can have what it needs; nothing is computed.
 
         Raises:
           UsageError: there is no truth, or no such embedding, or the learner cannot disagree with
             itself and the strategy goes by its disagreement.
         """
-        found: dict[str, Any] = {}
         if strategy.needs & SAMPLED and self.learner.draws == 0:
             raise UsageError(
                 "This strategy goes by how much draws of the learner disagree "
                 f"({', '.join(sorted(strategy.needs & SAMPLED))}), and this learner has one "
                 "opinion only: choose another strategy, or a learner with dropout or members."
             )
+        if "true_labels" in strategy.needs and self.benchmark.truth is None:
+            raise UsageError(
+                "This strategy looks at the true labels of the pool, so it works in a simulation "
+                "only."
+            )
+        check_embedding(strategy.embedding)
+
+    def given(self, strategy: Strategy) -> dict[str, Any]:
+        """Returns the signals of `strategy` that are the same in every episode.
+
+        Raises:
+          UsageError: as `check`, or an embedding does not fit the pool.
+        """
+        self.check(strategy)
+        found: dict[str, Any] = {}
         if "true_labels" in strategy.needs:
-            if self.benchmark.truth is None:
-                raise UsageError(
-                    "This strategy looks at the true labels of the pool, so it works in a "
-                    "simulation only."
-                )
             found["true_labels"] = self._once("true_labels", lambda: self.benchmark.truth)
         if "embedding" in strategy.needs and strategy.embedding != "model":
             source = strategy.embedding
@@ -258,10 +271,11 @@ class Engine:
 
     @functools.cached_property
     def _test(self) -> Inputs | None:
-        test = self.benchmark.test
-        if test is None:
-            return None
-        return Inputs(test, self.looking.chunk_size, self.looking.resident)
+        return None if self.benchmark.test is None else self._inputs(self.benchmark.test)
+
+    def _inputs(self, pool: Pool) -> Inputs:
+        looking = self.looking
+        return Inputs(pool, looking.chunk_size, looking.resident, on_host=self.learner.on_host)
 
     def _look(
         self,
@@ -296,5 +310,5 @@ class Engine:
             raise UsageError(
                 f"What the learner makes of example {self.benchmark.pool.ids[int(bad[0])]} (row "
                 f"{bad[0]} of the pool) is not finite or beyond {LARGEST:g}, so nothing can be "
-                "chosen; a lower learning rate (config.lr) may help."
+                "chosen; a lower learning rate may help."
             )

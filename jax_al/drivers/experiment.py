@@ -4,6 +4,7 @@ Each part is on record by itself; what lies at the root is made from the records
 """
 
 import contextlib
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,16 @@ from jax_al.drivers.engine import Engine
 from jax_al.drivers.part import Part, Tell
 from jax_al.drivers.publish import publishing
 from jax_al.drivers.study import Study, course_of, run_part, work_left
-from jax_al.errors import PartsFailed, UsageError
+from jax_al.errors import PartsError, UsageError
 from jax_al.record import files
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.progress import Progress, next_work
 
 FINISHED = "This run is finished: more episodes, seeds or strategies continue it."
+
+# What the system says to one part it would say to the others too: a disk that is full or broken.
+FOR_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 
 RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
@@ -54,11 +58,11 @@ def run(
 
     Raises:
       UsageError: nothing can be run, or parts failed in a way that the user can mend.
-      PartsFailed: they failed otherwise; what they raised has been printed.
+      PartsError: they failed otherwise; what they raised has been printed.
     """
     engine = Engine(study.benchmark, study.learner, study.looking)
     for strategy in study.strategies.values():
-        engine.given(strategy)  # what it cannot have is refused before anything is touched
+        engine.check(strategy)  # what it cannot have is refused before anything is touched
     parts = study.parts(root)[share[0] - 1 :: share[1]]
     records: list[Progress | None] = [None] * len(parts)
     with contextlib.ExitStack() as held:
@@ -83,7 +87,7 @@ def run(
         )
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
-        if all(_is_finished(study, record) for record in records):
+        if all(is_finished(study, record) for record in records):
             tell({"event": "say", "text": FINISHED})
         finished: list[Progress] = []
         is_whole = False
@@ -110,7 +114,8 @@ def on_record(study: Study, part: Part) -> Progress | None:
     return Progress(Journal(part.directory), course_of(study))
 
 
-def _is_finished(study: Study, record: Progress | None) -> bool:
+def is_finished(study: Study, record: Progress | None) -> bool:
+    """Whether nothing is left to do of a part with that record."""
     return record is not None and next_work(record.record, course_of(study)) is None
 
 
@@ -123,9 +128,9 @@ def _run_here(
         tell({"event": "part_begun", **named(part)})
         try:
             finished.append(run_part(engine, study, part, tell))
-        except OSError:  # a full disk is full for the others too
-            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in FOR_ALL:
+                raise
             interrupt.check()  # a Ctrl-C may come as an error of some other kind
             failed[part] = error
             told(part, error, tell)
@@ -156,7 +161,7 @@ def _raise(failed: Mapping[Part, BaseException], parts: Sequence[Part]) -> None:
     )
     sentence = f"{len(failed)} of {len(parts)} parts failed. {reasons}"
     are_mendable = all(isinstance(error, UsageError) for error in failed.values())
-    raise UsageError(sentence) if are_mendable else PartsFailed(sentence)
+    raise UsageError(sentence) if are_mendable else PartsError(sentence)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from jax_al.drivers import cluster, experiment
+from jax_al.drivers.checks import (
+    check_benchmark,
+    check_least,
+    check_seeds,
+    guarded,
+    python_words,
+)
 from jax_al.drivers.engine import Looking, MakeLearner
+from jax_al.drivers.identity import described
+from jax_al.drivers.inputs import check_resident
 from jax_al.drivers.part import Schedule, Tell
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
-from jax_al.oracles import make_oracle
-from jax_al.strategies import make_strategy
+from jax_al.oracles import check_oracle, make_oracle
+from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.types import Benchmark, Oracle, Strategy
 
-MAY_CHANGE = ("compare", "max_episodes", "num_seeds", "keep_checkpoints")
+MAY_CHANGE = ("strategy", "compare", "max_episodes", "num_seeds", "keep_checkpoints")
 
 
 def run(
@@ -71,13 +80,27 @@ def run(
     """
     numbers = tuple(seeds)
     made = _strategies(strategies)
-    _check(numbers, initial, budget, episodes, jobs, len(benchmark.pool))
+    check_seeds(numbers)
+    check_least(
+        initial=(initial, 0),
+        budget=(budget, 1),
+        episodes=(episodes, 1),
+        jobs=(jobs, 1),
+        chunk_size=(chunk_size, 1),
+        num_samples=(num_samples, 1),
+    )
+    check_resident(resident)
+    check_benchmark(benchmark, initial)
+    if oracle == "people":
+        raise UsageError("People answer when they like, and a run waits for all: use al.Session.")
+    if isinstance(oracle, str):
+        check_oracle(oracle, benchmark)
     public = {
         "data": {"name": benchmark.name},
         "strategy": next(iter(made)),
         "strategy_args": {},
         "compare": list(made) if len(made) > 1 else [],
-        "model": {"name": getattr(learner, "__qualname__", type(learner).__name__)},
+        "model": {"name": described(learner)},
         "oracle": oracle if isinstance(oracle, str) else "of its own",
         "initial": "random",
         "initial_size": initial,
@@ -106,37 +129,25 @@ def run(
             raise UsageError("Several processes need a directory that all of them can see.")
         make = functools.partial(_same, study)
         run_all = cluster.executor(make, _nobody_listens, jobs=jobs, scheduler=scheduler)
-    records = experiment.run(
-        study, root, tell=tell, overwrite=overwrite, check_same=_check_same, run_all=run_all
-    )
+    with python_words():
+        records = experiment.run(
+            study,
+            root,
+            tell=guarded(tell),
+            overwrite=overwrite,
+            check_same=_check_same,
+            run_all=run_all,
+        )
     return [row for record in records for row in record.rows()]
 
 
 def _strategies(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, Strategy]:
     if isinstance(given, Mapping):
+        check_part_names(given)
         return dict(given)
     if isinstance(given, str) or not given:
         raise UsageError(f"strategies must be a list of one or more names, not {given!r}.")
-    made: dict[str, Strategy] = {}
-    for entry in given:
-        if entry in made:
-            raise UsageError(f"strategies names {entry!r} twice.")
-        name, _, embedding = entry.partition("@")
-        made[entry] = make_strategy(name, **({"embedding": embedding} if embedding else {}))
-    return made
-
-
-def _check(
-    seeds: Sequence[int], initial: int, budget: int, episodes: int, jobs: int, num_points: int
-) -> None:
-    if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
-        raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
-    least = {"initial": (initial, 0), "budget": (budget, 1), "episodes": (episodes, 1)}
-    for name, (value, limit) in (least | {"jobs": (jobs, 1)}).items():
-        if value < limit:
-            raise UsageError(f"{name} is {value}, but must be at least {limit}.")
-    if initial > num_points:
-        raise UsageError(f"initial is {initial}, but the pool holds {num_points} examples.")
+    return strategies_named(given)
 
 
 def _check_same(root: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """A pool as a look wants it: on the device, whole where it fits, else in blocks of one size."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,11 +17,11 @@ HOST_BYTES = 2**30  # a pool up to this size is kept in the memory of a CPU
 
 
 class Block(NamedTuple):
-    """Some rows in a row, on the device."""
+    """Some rows in a row, on the device, or NumPy's for a learner on the host."""
 
     start: int
     count: int  # type: ignore[assignment]  # rows that are real; the rest repeats the last one
-    inputs: jax.Array  # [R, ...]
+    inputs: Any  # [R, ...]
 
 
 class Inputs:
@@ -31,13 +32,27 @@ class Inputs:
       chunk_size: examples that a program looks at together; a block is CHUNKS of them.
       resident: "yes" keeps the whole pool on the device, "no" never, "auto" where it fits into
         half of an accelerator's memory, or into HOST_BYTES on a CPU. The results are the same.
+      on_host: whether blocks stay NumPy arrays, and come one by one whatever `resident` says.
+      rounded: whether a pool of less than a block is filled up to a power of two, so that pools of
+        many sizes share few programs.
     """
 
-    def __init__(self, pool: Pool, chunk_size: int, resident: str = "auto") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        chunk_size: int,
+        resident: str = "auto",
+        *,
+        on_host: bool = False,
+        rounded: bool = False,
+    ) -> None:
         self.pool = pool
-        size = len(pool) * int(np.prod(pool.spec.shape)) * pool.spec.dtype.itemsize
-        self.is_resident = resident == "yes" or (resident == "auto" and size <= _room())
-        rows = len(pool) if self.is_resident else min(len(pool), CHUNKS * chunk_size)
+        self._put: Callable[[np.ndarray], Any] = np.asarray if on_host else jax.device_put
+        size = len(pool) * math.prod(pool.spec.shape) * pool.spec.dtype.itemsize
+        fits = resident == "yes" or (resident == "auto" and size <= room())
+        self.is_resident = fits and not on_host
+        least = 1 << (len(pool) - 1).bit_length() if rounded else len(pool)
+        rows = len(pool) if self.is_resident else min(least, CHUNKS * chunk_size)
         self.rows = rows
         self._whole = jax.device_put(pool.read(slice(0, rows))) if self.is_resident else None
 
@@ -66,7 +81,7 @@ class Inputs:
         missing = self.rows - len(found)
         if missing:
             found = np.concatenate([found, np.repeat(found[-1:], missing, axis=0)])
-        return Block(start, stop - start, jax.device_put(found))
+        return Block(start, stop - start, self._put(found))
 
 
 def check_resident(resident: str) -> None:
@@ -76,10 +91,10 @@ def check_resident(resident: str) -> None:
       UsageError: it is not.
     """
     if resident not in RESIDENT:
-        raise UsageError(f"data.resident is {resident!r}, but must be {', '.join(RESIDENT)}.")
+        raise UsageError(f"resident is {resident!r}, but must be {', '.join(RESIDENT)}.")
 
 
-def _room() -> int:
+def room() -> int:
     """Bytes that a pool may take on the device."""
     device = jax.devices()[0]
     if device.platform == "cpu":

@@ -106,6 +106,7 @@ def look_over(
     if learner.on_host:
         run = _host_look(learner, needs, num_draws)
     else:
+        state = jax.device_put(state)  # once, not with every block
         look = look_at(learner, needs, chunk_size, num_draws)
         variant = (learner, needs, chunk_size, num_draws)
         run = programs.get("look", variant, look, key, state, inputs.shape)

@@ -17,6 +17,7 @@ import numpy as np
 
 from jax_al import interrupt
 from jax_al.drivers.engine import Engine
+from jax_al.drivers.inputs import room
 from jax_al.drivers.states import States
 from jax_al.errors import UsageError
 from jax_al.oracles.simulated import initial_indices
@@ -54,6 +55,12 @@ class Schedule(NamedTuple):
     warm_start: bool = False
     keep_checkpoints: int | None = None
 
+    def kept(self) -> int | None:
+        """Returns how many checkpoints are kept: a warm start cannot do without the last two."""
+        if self.keep_checkpoints is None:
+            return None
+        return max(self.keep_checkpoints, 2 if self.warm_start else 1)
+
 
 class Driver:
     """Computes the work of one part, a piece at a time.
@@ -80,8 +87,8 @@ class Driver:
     ) -> None:
         self.engine, self.part, self.schedule = engine, part, schedule
         self.progress, self._journal = progress, journal
-        self._states, self._tell, self._compiles = states, tell, 0
-        self._latest: tuple[int, Any] | None = None  # the newest State, by its episode
+        self.states, self._tell, self._compiles = states, tell, 0
+        self._latest: tuple[str, Any] | None = None  # the newest State, by its digest
         self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
 
     def compile_ahead(self) -> None:
@@ -122,31 +129,39 @@ class Driver:
         self.progress.commit(result)
         self._tell({"event": "committed", "part": self.part, "progress": self.progress})
 
+    def kept(self, episode: int) -> Any | None:
+        """Returns the State of `episode` if it is the one that this process holds."""
+        digest = self.progress.record.trained[episode].digest
+        return self._latest[1] if self._latest and self._latest[0] == digest else None
+
     def state(self, episode: int) -> Any | None:
         """Returns the State of `episode`; None if its checkpoint cannot be read.
 
         Whoever gets None has the training planned again: it gives the same State.
         """
-        if self._latest is None or self._latest[0] != episode:
-            trained = self.progress.record.trained[episode]
-            state = self._states.restore(episode, self._shapes, trained.digest)
-            if state is None:
-                self._say(
-                    f"The checkpoint of episode {episode} is missing or damaged; training that "
-                    "learner again."
-                )
-                self.progress.retrain(episode)
-                return None
-            self._latest = episode, state
-        return self._latest[1]
+        if (held := self.kept(episode)) is not None:
+            return held
+        trained = self.progress.record.trained[episode]
+        on_host = self.engine.learner.on_host
+        state = self.states.restore(episode, self._shapes, trained.digest, varies=on_host)
+        if state is None:
+            self._say(
+                f"The checkpoint of episode {episode} is missing or damaged; training that learner "
+                "again."
+            )
+            self.progress.retrain(episode)
+            return None
+        state = state if on_host else jax.device_put(state)
+        self._latest = trained.digest, state
+        return state
 
     @property
-    def _shapes(self) -> Any | None:
-        """The shapes of a State, None where they vary."""
-        learner = self.engine.learner
+    def _shapes(self) -> Any:
+        """A State, or its shapes."""
+        learner, key = self.engine.learner, jax.random.key(0)
         if learner.on_host:
-            return None
-        return jax.eval_shape(learner.init, jax.random.key(0), self.engine.context)
+            return learner.init(key, self.engine.context)
+        return jax.eval_shape(learner.init, key, self.engine.context)
 
     def _initial(self, work: Select) -> Selected:
         benchmark = self.engine.benchmark
@@ -154,8 +169,8 @@ class Driver:
         if truth is None:
             if self.schedule.initial != "random":
                 raise UsageError(
-                    f"config.initial is {self.schedule.initial!r}, which looks at the truth, and "
-                    "this pool has none: choose random."
+                    f"initial is {self.schedule.initial!r}, which looks at the truth, and this "
+                    "pool has none: choose random."
                 )
             truth = np.zeros(len(benchmark.pool), np.int32)
         rng = np.random.default_rng(self.part.seed)
@@ -168,12 +183,12 @@ class Driver:
         record = fold(self._journal.events()[: work.as_of + 1])
         rows, labels = self._taught(record, episode)
         self._phase(f"episode {episode}: training")
-        state = engine.init(init_key)
         if self.schedule.warm_start and episode > 1:
-            before = self.state(episode - 1)
-            if before is None:  # that one is planned now
+            state = self.state(episode - 1)
+            if state is None:  # that one is planned now
                 return None
-            state = before
+        else:
+            state = engine.init(init_key)
         start = time.perf_counter()
         loss = accuracy = None
         if rows:
@@ -193,8 +208,7 @@ class Driver:
         if not all(math.isfinite(x) for x in (loss, tested.nll) if x is not None):
             raise UsageError(
                 f"Training diverged (seed {part.seed}, episode {episode}: train loss {loss}, test "
-                f"NLL {tested.nll}), so nothing was bought; start anew with a lower learning rate "
-                "(config.lr)."
+                f"NLL {tested.nll}), so nothing was bought; start anew with a lower learning rate."
             )
         metrics = {
             "train_loss": loss,
@@ -206,9 +220,8 @@ class Driver:
             "seconds_evaluate": evaluated_at - trained_at,
             "compiles": self._compiles,
         }
-        state = jax.tree.map(np.asarray, state)
-        digest = self._states.save(episode, state, metrics)
-        self._latest = episode, state
+        digest = self.states.save(episode, jax.tree.map(np.asarray, state), metrics)
+        self._latest = digest, state
         return Trained(episode, work.as_of, metrics, digest)
 
     def _select(self, work: Select) -> Selected | None:
@@ -219,7 +232,7 @@ class Driver:
         record = self.progress.record
         if work.count < self.schedule.budget:
             self._say(
-                f"Only {work.count} examples are left, fewer than config.budget="
+                f"Only {work.count} examples are left, fewer than the budget of "
                 f"{self.schedule.budget}: buying them all; episode {episode + 1} is the last."
             )
         self._phase(f"episode {episode}: asking for labels")
@@ -312,6 +325,7 @@ class Driver:
             if request.episode == episode - 1 and request.pseudo_labels is not None:
                 believed = self._read_believed(request.episode, request.pseudo_labels)
                 more = np.flatnonzero(believed != UNKNOWN)
+                more = more[~np.isin(more, rows)]  # what was told since is known
                 self._say(f"Episode {episode} also trains on {len(more):,} pseudo-labels.")
                 rows, labels = rows + more.tolist(), labels + believed[more].tolist()
         return rows, labels
@@ -335,9 +349,25 @@ class Driver:
         if schedule.max_episodes is None:
             return max(64, 1 << (num_labels - 1).bit_length())
         if self.part.strategy.pseudo_labels:
-            return N  # any point may get one
+            return self._whole_pool()
         wanted = schedule.initial_size + schedule.budget * (schedule.max_episodes - 1)
         return max(1, min(wanted, N))  # arrays of no length are nobody's friend
+
+    def _whole_pool(self) -> int:
+        """Returns N, as any point may get a label, where so many can be trained on.
+
+        Raises:
+          UsageError: they would not fit.
+        """
+        pool = self.engine.benchmark.pool
+        size = len(pool) * math.prod(pool.spec.shape) * pool.spec.dtype.itemsize
+        if size > room():
+            raise UsageError(
+                f"{self.part.name} may train on the whole pool at once, {size:,} bytes, which is "
+                f"more than the {room():,} that a pool may take on this device: choose a smaller "
+                "pool, or another strategy."
+            )
+        return len(pool)
 
     def pool_state(self, record: Record) -> PoolState:
         """Returns what `record` says of the pool."""

@@ -1,5 +1,6 @@
 """What is made from the records as they grow: the files for people, and a row an episode."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from jax_al.drivers.part import Part, Tell
 from jax_al.record import files
 from jax_al.session.progress import Progress
+
+MERGED = 5.0  # seconds at least between two merges while a part goes on: all parts are read
 
 
 def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell:
@@ -17,20 +20,24 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
       strategies: in the order in which they stand at the root.
       tell: is handed all events, those with a row after the files are written.
     """
-    known: dict[Part, tuple[int, int]] = {}  # labels and networks when the files were written
+    known: dict[Part, tuple[Any, ...]] = {}  # labels and networks when the files were written
     told: dict[Part, int] = {}  # rows that are no news
+    merged = 0.0  # when that was last done
 
     def publish(part: Part, progress: Progress) -> list[dict[str, Any]]:
         """Returns the rows of a part whose files were written, none if they are up to date."""
+        nonlocal merged
         record = progress.record
-        sizes = len(record.order), len(record.trained)
-        if known.get(part) == sizes:
+        state = record.order, record.labels, len(record.trained)
+        if known.get(part) == state:
             return []
         rows = progress.rows()
-        known[part] = sizes
+        known[part] = state
         if root is not None and part.directory is not None:
             files.write_part(part.directory, rows, progress.picks())
-            files.merge(root, strategies)
+            if time.monotonic() > merged + MERGED:
+                files.merge(root, strategies)
+                merged = time.monotonic()
         return rows
 
     def on_event(event: Any) -> None:
@@ -42,6 +49,9 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
                 for row in publish(part, event["progress"])[told[part] :]:
                     told[part] += 1
                     tell({"event": "row", "row": row})
+            case "part_ended" | "part_failed" if root is not None:
+                files.merge(root, strategies)
+                tell(event)
             case _:
                 tell(event)
 

@@ -1,21 +1,34 @@
 """A session with people: it asks, they answer when they like, it trains and predicts."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import inspect
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jax_al.drivers.checks import check_least, guarded, python_words
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
+from jax_al.drivers.identity import described
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
-from jax_al.drivers.states import opened
+from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.locks import computing
-from jax_al.session.work import Answered, Ask, Asked, Closed, Select, Train, Undone
-from jax_al.strategies import make_strategy
+from jax_al.session.work import (
+    Answered,
+    Ask,
+    Asked,
+    Closed,
+    JoinedLate,
+    Select,
+    Train,
+    Undone,
+)
+from jax_al.strategies.entries import strategies_named
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
 
 DECISIONS = (SKIP, UNSURE, BROKEN)
@@ -66,32 +79,31 @@ class Session:
         num_samples: int = 20,
         tell: Tell = lambda event: None,
     ) -> None:
-        _check(classes, budget, seed)
-        name = strategy if isinstance(strategy, str) else "strategy"
-        made = make_strategy(strategy) if isinstance(strategy, str) else strategy
-        place = None if directory is None else Path(directory).expanduser()
+        check_least(
+            budget=(budget, 1),
+            seed=(seed, 0),
+            chunk_size=(chunk_size, 1),
+            num_samples=(num_samples, 1),
+        )
+        _check_classes(classes)
+        name, made = _named(strategy)
+        self._place = None if directory is None else Path(directory).expanduser()
+        self._tell, self._is_open = guarded(tell), True
         benchmark = Benchmark(pool, None, tuple(classes), name=type(pool).__name__)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
-        public = {"strategy": name, "budget": budget, "seed": seed}
+        public = {"strategy": name, "learner": described(learner)}
         looking = Looking(chunk_size, num_samples)
         study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
-        part = Part(name, seed, made, place)
+        part = Part(name, seed, made, self._place)
         self._engine = Engine(benchmark, learner, looking)
-        self._engine.given(made)  # what it cannot have is refused before anything is begun
-        with contextlib.ExitStack() as held:
-            if place is not None:
-                held.enter_context(computing(place))
-            journal, self._progress = open_progress(study, part, tell)
-            on_record = self._progress.record.classes
-            if tuple(on_record.values()) != tuple(classes):
-                raise UsageError(
-                    f"{place} was begun with the classes {', '.join(on_record.values())}, not "
-                    f"{', '.join(classes)}."
-                )
-            states = held.enter_context(opened(place, schedule.keep_checkpoints))
-            self._held = held.pop_all()
-        self._ids = {name: number for number, name in on_record.items()}
-        self._driver = Driver(self._engine, part, schedule, journal, self._progress, states, tell)
+        self._engine.check(made)  # what it cannot have is refused before anything is begun
+        with python_words():
+            journal, self._progress = open_progress(study, part, self._tell)
+        self._check_begun(classes, public)
+        self._ids = {name: number for number, name in self._progress.record.classes.items()}
+        self._driver = Driver(
+            self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
+        )
         self._rows = {name: row for row, name in enumerate(pool.ids)}
 
     def ask(self) -> Request | None:
@@ -99,12 +111,13 @@ class Session:
 
         None: nothing is left to ask.
         """
+        self._check_open()
         while True:
             match self._progress.plan():
                 case Ask() as work:
                     self._progress.commit(Asked(work.request))
                 case Select() | Train() as work:
-                    self._driver.compute(work)
+                    self._compute(work)
                 case None:
                     return None
                 case _:
@@ -124,6 +137,7 @@ class Session:
           ValueError: an id was not asked, a class does not exist, or an answer is there already
             and another one; then none is taken.
         """
+        self._check_open()
         told = [self._answer(name, said, who) for name, said in answers.items()]
         self._progress.commit(Answered(told, relabel))
 
@@ -133,18 +147,24 @@ class Session:
         Raises:
           ValueError: there are none.
         """
-        answered = self._progress.record.answered
+        self._check_open()
+        answered = self._progress.refold().answered  # somebody else may have told since
         if not answered:
             raise UsageError("There is no answer to take back.")
         self._progress.commit(Undone(answered[-1]))
 
     def train(self) -> None:
         """Closes the open request and trains on all labels there are."""
-        request = self._progress.record.open
-        if request is not None:
-            self._progress.commit(Closed(request.number))
+        self._check_open()
+        record = self._progress.refold()
+        if record.open is not None:
+            self._progress.commit(Closed(record.open.number))
+        elif record.late:
+            self._progress.commit(JoinedLate())
         while isinstance(work := self._progress.plan(), Train):
-            self._driver.compute(work)
+            self._compute(work)
+        if (again := self._progress.refresh()) is not None:
+            self._compute(again)
 
     def predict(self, pool: Pool) -> np.ndarray:
         """Returns the probabilities, float32 [n, C], by what was trained last.
@@ -152,18 +172,17 @@ class Session:
         Raises:
           ValueError: nothing was trained yet, or the examples are of another shape.
         """
-        trained = self._progress.record.trained
+        self._check_open()
+        trained = self._progress.refold().trained
         if not trained:
             raise UsageError("Nothing is trained yet: call train() or ask() first.")
         here, there = self._engine.benchmark.pool.spec, pool.spec
         if here != there:
-            raise UsageError(f"The examples are {there}, and the session's are {here}.")
-        state = None
-        while (state := self._driver.state(max(trained))) is None:
-            work = self._progress.plan()
-            assert isinstance(work, Train)
-            self._driver.compute(work)
-        return np.exp(self._engine.predict(state, pool))
+            raise UsageError(
+                f"The examples are {there.dtype} {there.shape}, and those of the session "
+                f"{here.dtype} {here.shape}."
+            )
+        return np.exp(self._engine.predict(self._state(max(trained)), pool))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -181,8 +200,8 @@ class Session:
         }
 
     def close(self) -> None:
-        """Lets go of the directory."""
-        self._held.close()
+        """Ends the session; what was told is on record already."""
+        self._is_open = False
 
     def __enter__(self) -> "Session":
         return self
@@ -194,6 +213,50 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _compute(self, work: Select | Train) -> None:
+        with self._alone():
+            self._driver.compute(work)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Holds the directory: one process computes there, while others may tell."""
+        if self._place is None:
+            yield
+            return
+        with computing(self._place), opened(self._place, 2) as states:
+            self._driver.states = states
+            yield
+
+    def _state(self, episode: int) -> Any:
+        if (state := self._driver.kept(episode)) is not None:
+            return state
+        with self._alone():
+            while (state := self._driver.state(episode)) is None:  # damaged: trained again
+                work = self._progress.plan()
+                assert isinstance(work, Train)
+                self._driver.compute(work)
+        return state
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise UsageError("This session is closed: open another one on its directory.")
+
+    def _check_begun(self, classes: Sequence[str], public: Mapping[str, Any]) -> None:
+        """Makes sure that the session on record had these classes and this learner."""
+        record = self._progress.record
+        begun = tuple(record.classes.values())
+        if begun != tuple(classes):
+            raise UsageError(
+                f"{self._place} was begun with the classes {', '.join(begun)}, not "
+                f"{', '.join(classes)}."
+            )
+        learner = record.config.get("learner", public["learner"])
+        if learner != public["learner"]:
+            raise UsageError(
+                f"{self._place} was begun with the learner {learner}, not {public['learner']}: "
+                "name another directory, or take that learner."
+            )
 
     def _request(self) -> Request:
         request = self._progress.record.open
@@ -210,7 +273,9 @@ class Session:
 
     def _answer(self, name: str, said: str | int, who: str) -> Answer:
         if name not in self._rows:
-            raise UsageError(f"There is no example {name!r} in the pool.")
+            raise UsageError(
+                f"There is no example {name!r} in the pool: answers go by id, as a request has it."
+            )
         if isinstance(said, str):
             if said not in self.classes:
                 raise UsageError(f"There is no class {said!r}: {did_you_mean(said, self.classes)}")
@@ -222,16 +287,21 @@ class Session:
                 f"The answer for {name!r} is {said!r}, but must be the name of a class, or SKIP, "
                 "UNSURE or BROKEN."
             )
-        return Answer(self._rows[name], decision, who)
+        return Answer(self._rows[name], decision, who, time.time())
 
 
-def _check(classes: Sequence[str], budget: int, seed: int) -> None:
-    if isinstance(classes, str) or len(classes) < 2 or len(set(classes)) < len(classes):
+def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
+    """Returns the strategy and what it is called on record."""
+    if isinstance(strategy, str):
+        ((name, made),) = strategies_named([strategy]).items()
+        return name, made
+    return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
+
+
+def _check_classes(classes: Sequence[str]) -> None:
+    are_names = not isinstance(classes, str) and all(isinstance(one, str) for one in classes)
+    if not are_names or len(classes) < 2 or len(set(classes)) < len(classes):
         raise UsageError(f"classes must be two or more different names, not {classes!r}.")
-    if budget < 1:
-        raise UsageError(f"budget is {budget}, but must be 1 or more.")
-    if seed < 0:
-        raise UsageError(f"seed is {seed}, but must be 0 or more.")
 
 
 def _nobody(benchmark: Benchmark, seed: int) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from jax_al.session.checkpoint import Checkpoints
+from jax_al.session.checkpoint import Checkpoints, digest_of, structured
 
 
 class States(Protocol):
@@ -14,8 +14,15 @@ class States(Protocol):
     def save(self, episode: int, state: Any, metrics: dict[str, Any]) -> str:
         """Keeps a State; returns its digest when it is durable."""
 
-    def restore(self, episode: int, like: Any, digest: str) -> Any | None:
-        """Returns the State of that digest; None if it is not there or cannot be read."""
+    def restore(self, episode: int, like: Any, digest: str, *, varies: bool) -> Any | None:
+        """Returns the State of that digest; None if it is not there or cannot be read.
+
+        Args:
+          episode: of the State.
+          like: a State, or its shapes.
+          digest: what `save` returned.
+          varies: whether the shapes are those of `like` in structure alone.
+        """
 
 
 class OnDisk:
@@ -28,12 +35,13 @@ class OnDisk:
         """Keeps a State; returns its digest when it is durable."""
         return self._checkpoints.save(episode, state, metrics)
 
-    def restore(self, episode: int, like: Any, digest: str) -> Any | None:
+    def restore(self, episode: int, like: Any, digest: str, *, varies: bool) -> Any | None:
         """Returns the State of that digest; None if it is not there or cannot be read."""
         if episode not in self._checkpoints.episodes():
             return None
         try:
-            return self._checkpoints.restore(episode, like, digest)[0]
+            found = self._checkpoints.restore(episode, None if varies else like, digest)[0]
+            return structured(found, like) if varies else found
         except Exception:  # Orbax raises many kinds; training again gives the same State
             return None
 
@@ -49,11 +57,11 @@ class InMemory:
         del metrics
         self._kept = {key: old for key, old in self._kept.items() if key == episode - 1}
         self._kept[episode] = state
-        return "in memory"
+        return digest_of(state)
 
-    def restore(self, episode: int, like: Any, digest: str) -> Any | None:
+    def restore(self, episode: int, like: Any, digest: str, *, varies: bool) -> Any | None:
         """Returns the State of `episode` if it is kept."""
-        del like, digest
+        del like, digest, varies
         return self._kept.get(episode)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
+from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
@@ -80,7 +81,7 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
         },
         classes=study.benchmark.classes,
         config=study.public,
-        versions=versions(),
+        versions=versions() | fingerprints(part.strategy),
     )
     if changed:
         text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
@@ -128,7 +129,7 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         tell({"event": "opened", "part": part, "progress": progress})
         if progress.plan() is None:
             return progress
-        states = held.enter_context(opened(part.directory, study.schedule.keep_checkpoints))
+        states = held.enter_context(opened(part.directory, study.schedule.kept()))
         driver = Driver(engine, part, study.schedule, journal, progress, states, tell)
         driver.compile_ahead()
         driver.run(study.oracle(study.benchmark, part.seed))
@@ -156,9 +157,7 @@ def versions() -> dict[str, Any]:
         "python": platform.python_version(),
         "jax_al": importlib.metadata.version("jax_al"),
         "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
     }
 
 

@@ -26,13 +26,11 @@ def check_embedding(source: str) -> None:
         return
     if not source.endswith(".npy"):
         raise UsageError(
-            f"config.strategy_args.embedding is {source!r}, but must be model, random_net, "
+            f"embedding is {source!r}, but must be model, random_net, "
             "pixels_pca or the path of a .npy file."
         )
     if not pathlib.Path(source).is_file():
-        raise UsageError(
-            f"config.strategy_args.embedding names {source}, and there is no such file."
-        )
+        raise UsageError(f"embedding names {source}, and there is no such file.")
 
 
 def fixed_embedding(source: str, pool: Pool) -> np.ndarray | None:

@@ -9,16 +9,18 @@ import jax
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.types import Examples, Fit, Learner, Outputs, Pool, Spec
+from jax_al.learners.naming import called
+from jax_al.types import UNKNOWN, Examples, Fit, Learner, Outputs, Pool, Spec
 
+NOTHING_FITTED = np.zeros(1, np.uint8)  # a checkpoint holds no empty array
 FLOOR = 1e-6  # the least probability of a class, also of one that no example showed
 
 
 class State(NamedTuple):
     """A fitted classifier as arrays, whose lengths differ from fit to fit."""
 
-    pickled: np.ndarray  # uint8 [bytes]; none: never fitted, or a single class was seen
-    seen: np.ndarray  # int32, the classes that were seen; none: all are equally probable
+    pickled: np.ndarray  # uint8 [bytes]; NOTHING_FITTED if less than two classes were seen
+    seen: np.ndarray  # int32, the classes that were seen; UNKNOWN: none, all are as probable
 
 
 class Training(NamedTuple):
@@ -69,7 +71,7 @@ def host_learner(estimator: Any) -> Callable[[Spec, int], Learner]:
 
         def init(init_key: jax.Array, context: tuple[()]) -> State:
             del init_key, context
-            return State(np.zeros(0, np.uint8), np.zeros(0, np.int32))
+            return State(NOTHING_FITTED, np.full(1, UNKNOWN, np.int32))
 
         def begin(
             train_key: jax.Array, state: State, examples: Examples, context: tuple[()]
@@ -84,7 +86,7 @@ def host_learner(estimator: Any) -> Callable[[Spec, int], Learner]:
                 np.asarray(array)[: int(examples.count)] for array in examples[:3]
             )
             seen = np.unique(labels).astype(np.int32)
-            pickled = np.zeros(0, np.uint8)
+            pickled = NOTHING_FITTED
             if seen.size > 1:
                 fitted = _fitted(estimator, training.seed, _flat(inputs), labels, weights)
                 pickled = _pickled(fitted)
@@ -119,7 +121,7 @@ def host_learner(estimator: Any) -> Callable[[Spec, int], Learner]:
             on_host=True,
         )
 
-    return make
+    return called(make, "host_learner", estimator=estimator)
 
 
 def _flat(inputs: Any) -> Any:
@@ -166,7 +168,7 @@ def _unpickled(pickled: bytes) -> Any:
 def _log_probs(state: State, flat: np.ndarray, num_classes: int, member: int | None) -> Any:
     """Returns what the classifier, or its `member`, says of `flat` [B, F], float32 [B, C]."""
     probs = np.zeros((len(flat), num_classes))
-    if state.seen.size == 0:
+    if state.seen[0] == UNKNOWN:
         probs[:] = 1
     elif state.seen.size == 1:
         probs[:, state.seen] = 1

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners import networks
+from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, describe, learner_of
 from jax_al.learners.networks.network import Model, in_dtype
 from jax_al.learners.training_options import training_options
@@ -111,4 +112,4 @@ def _image_network(
         has_dropout = any(rate > 0 for rate in sizes["dropout_rates"])
         return learner_of(model, spec, options, has_dropout=has_dropout)
 
-    return make
+    return called(make, name, compute_dtype=compute_dtype, **sizes, **options._asdict())

@@ -12,6 +12,7 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.learners.epoch import losses_and_hits
 from jax_al.learners.inputs import Normalizer, by_column, normalize
+from jax_al.learners.naming import called
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 _BLOCK = 128  # examples whose loss is summed together
@@ -94,7 +95,7 @@ def linear(*, penalty: float = 1e-2, max_iterations: int = 200) -> Callable[[Spe
 
         return Learner(by_column, init, begin, advance, 1, finish, predict)
 
-    return make
+    return called(make, "linear", penalty=penalty, max_iterations=max_iterations)
 
 
 def _flat(inputs: jax.Array, normalizer: Normalizer) -> jax.Array:

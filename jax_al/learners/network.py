@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from jax_al.errors import UsageError
 from jax_al.learners.epoch import Trained, train_epoch
 from jax_al.learners.inputs import Normalizer, fit_normalizer, normalize
+from jax_al.learners.naming import called
 from jax_al.learners.networks.network import Model
 from jax_al.learners.networks.own import ModuleMaker, own_model
 from jax_al.learners.optimizers import learning_rate, make_optimizer
 from jax_al.learners.training_options import TrainingOptions, training_options
+from jax_al.outside import source_hash
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 MakeLearner = Callable[[Spec, int], Learner]  # (spec, number of classes C) -> Learner
@@ -147,7 +149,8 @@ def network(module: ModuleMaker, **training: Any) -> MakeLearner:
         model, has_dropout = own_model(module, spec.shape, num_classes)
         return learner_of(model, spec, options, has_dropout=has_dropout)
 
-    return make
+    source = source_hash(module)
+    return called(make, "network", module=source, **options._asdict())
 
 
 def describe(spec: Spec) -> str:

@@ -25,18 +25,29 @@ def make_oracle(name: str, benchmark: Benchmark, **options: Any) -> Oracle:
       UsageError: there is none of that name, an option is unknown or out of range, or the truth
         that it needs is missing.
     """
+    check_oracle(name, benchmark)
     if ":" in name:
         return _called(function_named("oracle", name), name, benchmark, **options)
     if name == "people":
         return _called(people, name, **options)
-    if name == "simulated":
-        if benchmark.truth is None:
-            raise UsageError(
-                f"The pool {benchmark.name!r} has no labels to simulate answers from; "
-                "use the oracle 'people'."
-            )
-        return _called(simulated, name, benchmark.truth, **options)
-    raise UsageError(f"There is no oracle {name!r}; {did_you_mean(name, NAMES)}")
+    return _called(simulated, name, benchmark.truth, **options)
+
+
+def check_oracle(name: str, benchmark: Benchmark) -> None:
+    """Makes sure that there is an oracle of that name for this benchmark, without making it.
+
+    Raises:
+      UsageError: there is none, or the truth that it needs is missing.
+    """
+    if ":" in name:
+        function_named("oracle", name)
+    elif name not in NAMES:
+        raise UsageError(f"There is no oracle {name!r}; {did_you_mean(name, NAMES)}")
+    elif name == "simulated" and benchmark.truth is None:
+        raise UsageError(
+            f"The pool {benchmark.name!r} has no labels to simulate answers from; "
+            "let people answer, in an al.Session."
+        )
 
 
 def _called(make: Any, name: str, *args: Any, **options: Any) -> Oracle:

@@ -12,6 +12,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jax_al import interrupt
+from jax_al.session.records import sync_directory
 
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
 
@@ -30,6 +31,17 @@ def digest_of(state: Any) -> str:
         sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()
+
+
+def structured(found: Any, like: Any) -> Any:
+    """Returns the arrays of `found`, read back without its classes, in the structure of `like`."""
+
+    def names(tree: Any) -> list[str]:
+        paths = jax.tree_util.tree_leaves_with_path(tree)
+        return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+
+    arrays = dict(zip(names(found), jax.tree.leaves(found), strict=True))
+    return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in names(like)])
 
 
 class Checkpoints:
@@ -86,7 +98,16 @@ class Checkpoints:
         )
         with interrupt.deferred():  # which Orbax's threads would answer with tracebacks too
             self._manager.save(episode, args=content)
+            self._sync()
         return digest_of(state)
+
+    def _sync(self) -> None:
+        """Has all that was written reach the disk: Orbax renames, and leaves the rest to chance."""
+        for place, _, names in os.walk(self._directory, topdown=False):
+            for name in names:
+                with open(os.path.join(place, name), "rb") as file:
+                    os.fsync(file.fileno())
+            sync_directory(pathlib.Path(place))
 
     def restore(
         self, episode: int, like: Any | None, digest: str | None = None

@@ -76,13 +76,14 @@ def selected(
     }
 
 
-def trained(record: Record, wanted: Train | None, result: Trained) -> Event:
+def trained(record: Record, wanted: Train | None, result: Trained, *, is_fresher: bool) -> Event:
     """Returns the event of a network.
 
     Args:
       record: as of now.
       wanted: what is to be trained as of `result.as_of`, if anything is.
       result: to be written down; its checkpoint is durable.
+      is_fresher: whether it is the last network once more, on other labels than it has.
 
     Raises:
       UsageError: nobody wants it.
@@ -90,7 +91,7 @@ def trained(record: Record, wanted: Train | None, result: Trained) -> Event:
     before = record.trained.get(result.episode)
     is_again = before is not None and before.as_of == result.as_of
     is_next = wanted == (result.episode, result.as_of) and before is None
-    if not (is_again or is_next):
+    if not (is_again or is_next or is_fresher):
         raise UsageError(
             f"A network of episode {result.episode} as of event {result.as_of} is not wanted; "
             "train what plan() asks for."
@@ -156,6 +157,17 @@ def closed(record: Record, result: Closed) -> Event:
         now = "none is" if record.open is None else f"request {record.open.number} is"
         raise UsageError(f"Request {result.request} is not open ({now}); close an open one.")
     return {"event": "closed", "request": int(result.request)}
+
+
+def joined_late(record: Record) -> Event:
+    """Returns the event by which late answers count.
+
+    Raises:
+      UsageError: there are none, or a request is open, at whose close they join.
+    """
+    if record.open is not None or not record.late:
+        raise UsageError("There are no late answers to join; close the open request, or go on.")
+    return {"event": "joined_late"}
 
 
 def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerged) -> Event:

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "answered": ("request", "answers", "who", "when"),  # answers: [[row, decision], ...]
     "undone": ("of",),  # the number of the `answered` that is taken back
     "closed": ("request",),
+    "joined_late": (),  # answers that came late join although no request is open
     "trained": ("episode", "as_of", "metrics", "digest"),  # as_of: the last event trained on
     "class_added": ("id", "name"),
     "class_renamed": ("id", "name"),

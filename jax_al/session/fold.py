@@ -195,6 +195,12 @@ class Draft:
         if self._open is not None and self._open.number == event["request"]:
             self._close()
 
+    def _joined_late(self, event: Event) -> None:
+        del event
+        for row in sorted(self._late, key=self._place.__getitem__):
+            self._joined[row] = self._place[row][0]
+        self._late.clear()
+
     def _trained(self, event: Event) -> None:
         if event["as_of"] >= self.num_events:
             raise ValueError(f"the network of episode {event['episode']} is of later")

@@ -24,6 +24,7 @@ from jax_al.session.work import (
     ClassRenamed,
     Closed,
     Course,
+    JoinedLate,
     Result,
     Select,
     Selected,
@@ -128,6 +129,20 @@ class Progress:
         if episode == max(trained) or episode + 1 in self._unreadable:
             self._unreadable.add(episode)
 
+    def refresh(self) -> Train | None:
+        """Returns the training of the last network on the labels of now, None if it has them.
+
+        While a request is open, or before anything is trained, `plan` says what is to be done.
+        """
+        record = self.refold()
+        if record.open is not None or not record.trained:
+            return None
+        last = record.trained[max(record.trained)]
+        known = fold(self._journal.events()[: last.as_of + 1])
+        if (known.order, known.labels) == (record.order, record.labels):
+            return None
+        return Train(last.episode, record.num_events - 1)
+
     def commit(self, result: Result) -> None:
         """Writes down `result`; it is durable when this returns.
 
@@ -172,17 +187,30 @@ class Progress:
                 known = fold(self._journal.events()[: result.as_of + 1])
                 work = next_work(known, self._course)
                 wanted = work if isinstance(work, Train) else None
-                return [checks.trained(record, wanted, result)]
+                is_fresher = self._is_fresher(record, known, result)
+                return [checks.trained(record, wanted, result, is_fresher=is_fresher)]
             case Answered():
                 return checks.answered(record, result)
             case Undone():
                 return [checks.undone(record, result)]
             case Closed():
                 return [checks.closed(record, result)]
+            case JoinedLate():
+                return [checks.joined_late(record)]
             case ClassAdded() | ClassRenamed() | ClassMerged():
                 return [checks.class_changed(record, result)]
             case Asked():
                 return []
+
+    def _is_fresher(self, record: Record, known: Record, result: Trained) -> bool:
+        """Whether `result`, trained on `known`, is the last network on labels new to it."""
+        before = record.trained.get(result.episode)
+        if before is None or result.episode != max(record.trained) or known.open is not None:
+            return False
+        if not before.as_of < result.as_of < record.num_events:
+            return False
+        had = fold(self._journal.events()[: before.as_of + 1])
+        return (had.order, had.labels) != (known.order, known.labels)
 
     def _close_if_decided(self) -> None:
         record = self.refold()

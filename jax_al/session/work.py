@@ -89,6 +89,10 @@ class Closed(NamedTuple):
     request: int
 
 
+class JoinedLate(NamedTuple):
+    """Answers that came after their request was closed count from now on, none being open."""
+
+
 class ClassAdded(NamedTuple):
     """A new class; like the next two, it closes the open request."""
 
@@ -116,6 +120,7 @@ Result = (
     | Answered
     | Undone
     | Closed
+    | JoinedLate
     | ClassAdded
     | ClassRenamed
     | ClassMerged

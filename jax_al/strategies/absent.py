@@ -12,9 +12,9 @@ def zero_excluded(signals: Signals, excluded: Any) -> Signals:
     """Returns `signals` with 0 in place of what they say of excluded points, bool [N].
 
     Whoever asks a strategy owes it that, as an excluded point may be a broken one and hold NaN,
-    which no factor of 0 takes out of a sum. It is done where signals are made, not within a query:
-    there it would be a copy of the embedding. NumPy arrays give NumPy arrays; one that is mapped from
-    a file stays as it is, as a strategy that `reads_files` reads around what is excluded.
+    which no factor of 0 takes out of a sum. It is done before a query, not within: there it would
+    be a copy of the embedding, also where nobody is excluded. NumPy arrays give NumPy arrays; one
+    that is mapped from a file stays as it is: who `reads_files` reads around what is excluded.
     """
     choose: Any = np.where if isinstance(excluded, np.ndarray) else jnp.where
 

@@ -76,6 +76,10 @@ def select(
     name = repr(strategy) if isinstance(strategy, str) else "the strategy"
     budget, seed = whole("budget", budget, 1), whole("seed", seed, 0)
     given: dict[str, Any] = as_signals(signals, inspect.signature(select).parameters)
+    for need in sorted(made.needs - given.keys()):
+        if not (need in SAMPLED and "sampled_probs" in given):
+            instead = ", or sampled_probs instead" if need in SAMPLED - {"sampled_probs"} else ""
+            raise UsageError(f"{name} needs {need}: {described(need)}{instead}.")
     N = count_points(given, {"labeled": labeled, "exclude": exclude}, num_points)
     rows, absent = check_rows("labeled", labeled, N), check_rows("exclude", exclude, N)
     both = np.intersect1d(rows, absent)
@@ -87,10 +91,6 @@ def select(
     excluded[absent] = True
     for signal, values in given.items():
         check_values(signal, values, excluded)
-    for need in sorted(made.needs - given.keys()):
-        if not (need in SAMPLED and "sampled_probs" in given):
-            instead = ", or sampled_probs instead" if need in SAMPLED - {"sampled_probs"} else ""
-            raise UsageError(f"{name} needs {need}: {described(need)}{instead}.")
     C = next((a.shape[-1] for s, a in given.items() if s in ("log_probs", "mc_probs")), None)
     if labels is not None:
         known = as_labels(labels, len(rows), C)

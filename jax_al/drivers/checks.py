@@ -1,0 +1,91 @@
+"""What a Python caller may get wrong, and the sentences that answer it."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jax_al.drivers.part import Tell
+from jax_al.errors import UsageError
+from jax_al.types import Benchmark
+
+_WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
+
+
+def check_least(**values: tuple[int, int]) -> None:
+    """Holds numbers, each with the least that it may be, by their names.
+
+    Raises:
+      UsageError: one is less.
+    """
+    for name, (value, least) in values.items():
+        if value < least:
+            raise UsageError(f"{name} is {value}, but must be at least {least}.")
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Makes sure that `seeds` are whole numbers from 0 on, one after the other.
+
+    Raises:
+      UsageError: they are not.
+    """
+    if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
+        raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
+
+
+def check_benchmark(benchmark: Benchmark, initial: int) -> None:
+    """Makes sure that a benchmark is whole, and large enough for the `initial` labels.
+
+    Raises:
+      UsageError: it is not.
+    """
+    N, C = len(benchmark.pool), len(benchmark.classes)
+    if initial > N:
+        raise UsageError(f"initial is {initial}, but the pool holds {N} examples.")
+    if C < 2:
+        raise UsageError(f"classes are {benchmark.classes}, but must be two or more.")
+    for name, labels, size in (
+        ("truth", benchmark.truth, N),
+        ("test_labels", benchmark.test_labels, len(benchmark.test) if benchmark.test else None),
+    ):
+        if labels is not None and (
+            len(labels) != size or labels.min(initial=0) < 0 or labels.max(initial=0) >= C
+        ):
+            raise UsageError(
+                f"{name} must hold a class from 0 to {C - 1} for each of the {size} examples."
+            )
+
+
+def guarded(tell: Tell) -> Tell:
+    """Returns `tell` that stops nothing: once it has failed it is told nothing more."""
+    has_failed = False
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        nonlocal has_failed
+        if has_failed:
+            return
+        try:
+            tell(event)
+        except Exception as error:  # of any kind: who listens is a guest
+            has_failed = True
+            print(
+                f"tell failed at {event['event']!r} ({type(error).__name__}: {error}) and is told "
+                "nothing more; the run goes on.",
+                file=sys.stderr,
+            )
+
+    return on_event
+
+
+@contextlib.contextmanager
+def python_words() -> Iterator[None]:
+    """Puts the words of Python in place of those of the command line."""
+    try:
+        yield
+    except UsageError as error:
+        text = str(error)
+        for word, instead in _WORDS.items():
+            text = text.replace(word, instead)
+        if text == str(error):
+            raise
+        raise UsageError(text) from error

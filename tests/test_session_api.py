@@ -1,0 +1,256 @@
+"""A session with people: partial, late and corrected answers, and what is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jax_al as al
+from jax_al.session.journal import Journal
+from tests.made_up_benchmarks import nearest_mean_on_host
+from tests.runs import ROOT
+
+CLASSES = ("cat", "dog")
+
+
+def points(count=40, seed=0):
+    """Returns a pool of two clouds, even rows in one and odd rows in the other."""
+    x = np.random.default_rng(seed).normal(size=(count, 4)) + 4 * (np.arange(count) % 2)[:, None]
+    return al.arrays(x.astype(np.float32), ids=[f"p{row}" for row in range(count)])
+
+
+def opened(directory=None, **changes):
+    given = {
+        "classes": CLASSES,
+        "learner": nearest_mean_on_host,
+        "strategy": "random",
+        "budget": 4,
+        "directory": directory,
+    }
+    return al.Session(changes.pop("pool", points()), **{**given, **changes})
+
+
+def true(names):
+    return {name: CLASSES[int(name[1:]) % 2] for name in names}
+
+
+@pytest.fixture(params=["memory", "directory"])
+def place(request, tmp_path):
+    return None if request.param == "memory" else tmp_path / "session"
+
+
+@pytest.mark.parametrize("learner", [al.linear(), nearest_mean_on_host])
+def test_people_label_it_trains_and_predicts(place, learner):
+    with opened(place, learner=learner, strategy="margin") as session:
+        for _ in range(3):
+            request = session.ask()
+            assert len(request.rows) == len(request.ids) == 4
+            session.tell(true(request.ids))
+        assert len(session.labels) == 12
+        assert session.labels == true(session.labels)
+        session.train()
+        probs = session.predict(points(20, seed=1))
+    assert probs.shape == (20, 2)
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-5)
+    assert (probs.argmax(axis=1) == np.arange(20) % 2).mean() > 0.9
+
+
+def test_a_partial_answer_leaves_the_rest_open_and_train_closes(place):
+    with opened(place) as session:
+        first = session.ask()
+        session.tell(true(first.ids[:1]))
+        assert session.ask().ids == first.ids[1:]
+        session.train()
+        second = session.ask()
+        assert second.id == first.id + 1
+        session.tell(true(first.ids[1:2]))  # comes late, and joins at the next close
+        session.tell(true(second.ids))
+        session.train()
+        assert set(session.labels) == {*first.ids[:2], *second.ids}
+
+
+def test_what_is_no_class_is_never_asked_again(place):
+    with opened(place, pool=points(8)) as session:
+        request = session.ask()
+        session.tell(dict(zip(request.ids, [al.SKIP, al.UNSURE, al.BROKEN, "cat"], strict=True)))
+        rest = session.ask()
+        assert not set(rest.ids) & set(request.ids)
+        assert list(session.labels) == [request.ids[3]]
+        session.tell(true(rest.ids))
+        assert session.ask() is None
+
+
+def test_an_answer_can_be_corrected_and_taken_back(place):
+    with opened(place) as session:
+        one, two, *_ = session.ask().ids
+        session.tell({one: "cat", two: "dog"})
+        with pytest.raises(ValueError, match="relabel=True"):
+            session.tell({one: "dog"})
+        session.tell({one: "dog"}, relabel=True)
+        assert session.labels == {one: "dog", two: "dog"}
+        session.undo()
+        assert session.labels == {one: "cat", two: "dog"}
+        session.undo()
+        assert session.labels == {}
+        with pytest.raises(ValueError, match="no answer to take back"):
+            session.undo()
+        assert {one, two} <= set(session.ask().ids)
+
+
+def test_a_correction_of_what_was_trained_on_changes_what_is_trained_next(place):
+    with opened(place) as session:
+        request = session.ask()
+        session.tell(true(request.ids))
+        session.train()
+        swapped = {name: CLASSES[1 - CLASSES.index(said)] for name, said in session.labels.items()}
+        before = session.predict(points())
+        session.tell(swapped, relabel=True)
+        session.tell(dict.fromkeys(session.ask().ids, al.SKIP))
+        session.train()
+        after = session.predict(points())
+    np.testing.assert_allclose(before, after[:, ::-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({"p99": "cat"}, "no example 'p99'"),
+        ({"ID": "cta"}, "no class 'cta': did you mean 'cat'"),
+        ({"ID": 0}, "must be the name of a class, or SKIP"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_none_of_it_taken(place, answers, sentence):
+    with opened(place) as session:
+        one, two, *_ = session.ask().ids
+        asked = {two if name == "ID" else name: said for name, said in answers.items()}
+        with pytest.raises(ValueError, match=sentence):
+            session.tell({one: "cat"} | asked)
+        assert session.labels == {}
+
+
+def test_a_row_that_was_not_asked_is_refused(place):
+    with opened(place) as session:
+        asked = set(session.ask().ids)
+        other = next(name for name in points().ids if name not in asked)
+        with pytest.raises(ValueError, match="never asked"):
+            session.tell({other: "cat"})
+
+
+def test_nothing_to_predict_with_and_examples_of_another_shape(place):
+    with opened(place) as session:
+        with pytest.raises(ValueError, match="Nothing is trained yet"):
+            session.predict(points())
+        session.tell(true(session.ask().ids))
+        session.train()
+        with pytest.raises(ValueError, match="The examples are"):
+            session.predict(al.arrays(np.zeros((3, 5), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"classes": ("cat", "cow")}, "begun with the classes cat, dog, not cat, cow"),
+        ({"pool": points(41)}, "begun with the data .* 40 examples"),
+        ({"pool": al.arrays(np.zeros((40, 4), np.float32))}, "data do not"),
+        ({"seed": 1}, "begun with seed=0, not 1"),
+    ],
+)
+def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, changes, sentence):
+    with opened(tmp_path) as session:
+        request = session.ask()
+    with pytest.raises(ValueError, match=sentence):
+        opened(tmp_path, **changes)
+    with opened(tmp_path) as session:
+        assert session.ask() == request
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"classes": ("cat",)}, "two or more different names"),
+        ({"classes": "cat"}, "two or more different names"),
+        ({"budget": 0}, "budget is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"strategy": "margn"}, "did you mean 'margin'"),
+        ({"strategy": "bald"}, "one opinion only"),
+        ({"learner": al.cnn()}, "image"),
+    ],
+)
+def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        opened(tmp_path / "session", **changes)
+    assert not (tmp_path / "session").exists()
+
+
+def test_a_strategy_that_wants_the_truth_is_refused(tmp_path):
+    wanting = al.strategy(lambda *given: None, needs={"true_labels"})
+    with pytest.raises(ValueError, match="works in a simulation only"):
+        opened(tmp_path / "session", strategy=wanting)
+    assert not (tmp_path / "session").exists()
+
+
+def test_somebody_else_has_the_directory(tmp_path):
+    with opened(tmp_path), pytest.raises(ValueError, match="Another process"):
+        opened(tmp_path)
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from tests import test_session_api as made
+
+session = made.opened(pathlib.Path(sys.argv[1]))
+for turn in range(2):
+    request = session.ask()
+    told = made.true(request.ids) if turn == 0 else made.true(request.ids[:2])
+    session.tell(told)
+    print(*told, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_told_survives_kill_9_and_the_session_goes_on(tmp_path):
+    died = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "killed")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    predictions = []
+    for place in (tmp_path / "killed", None):
+        with opened(place) as session:
+            if place is None:
+                session.tell(true(session.ask().ids))
+                session.tell(true(session.ask().ids[:2]))
+            else:
+                assert set(session.labels) == set(died.stdout.split())
+            session.tell(true(session.ask().ids))
+            session.train()
+            predictions.append((session.labels, session.predict(points()).tobytes()))
+    assert predictions[0] == predictions[1]
+
+
+def test_a_damaged_network_is_trained_again(tmp_path):
+    told = []
+    with opened(tmp_path) as session:
+        session.tell(true(session.ask().ids))
+        session.train()
+        before = session.predict(points())
+    for path in (tmp_path / "checkpoints").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with opened(tmp_path, tell=told.append) as session:
+        np.testing.assert_array_equal(session.predict(points()), before)
+    assert any("training that learner again" in event.get("text", "") for event in told)
+
+
+def test_who_answered_is_on_record(tmp_path):
+    with opened(tmp_path) as session:
+        session.tell(true(session.ask().ids[:2]), who="ana")
+    said = [event for event in Journal(tmp_path).events() if event["event"] == "answered"]
+    assert [event["who"] for event in said] == ["ana"]
