@@ -1,4 +1,4 @@
-"""A pool larger than memory should hold: does an episode stay within 2 GiB, and how long is it?
+r"""A pool larger than memory should hold: does an episode stay within 2 GiB, and how long is it?
 
     python benchmarks/big_pool.py [--gigabytes 8] [--strategies margin coreset] [--directory /tmp]
 
@@ -8,7 +8,11 @@ set in files beside it: 1,000 labels, two epochs, a look at the whole pool, 1,00
 the training on all of them. Told are the wall seconds, those of the look and of the selection, what
 lies on disk, and the peak of the anonymous memory of the process (RssAnon in /proc/PID/status, seen
 every 50 ms): what the system cannot take away, unlike pages of mapped files. More than 2 GiB of it
-is a failure. Options after -- go to launch.py. The files are removed at the end.
+is a failure. Options after -- go to launch.py. The files are removed at the end. Smaller images and
+a smaller network show what so many examples cost in memory, for a fraction of the time:
+
+    python benchmarks/big_pool.py --gigabytes 0.5 --side 8 -- --config.data.resident=no \
+        "--config.model.widths=(2,2)"
 """
 
 import argparse
@@ -31,7 +35,7 @@ from benchmarks import setting
 
 LIMIT = 2 * 2**30  # bytes of anonymous memory
 POLL = 0.05  # seconds
-SIDE, NUM_CLASSES, NUM_TEST, BLOCK = 32, 10, 1_000, 8_192
+NUM_CLASSES, NUM_TEST, BLOCK = 10, 1_000, 8_192
 RECIPE = [
     "--config=default", "--config.initial_size=1000", "--config.budget=1000",
     "--config.max_episodes=2", "--config.epochs=2", "--config.wandb.mode=disabled",
@@ -49,25 +53,25 @@ class Measured(NamedTuple):
     on_disk: int  # bytes in the workdir at the end
 
 
-def make_images(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Returns uint8 [n, 32, 32, 3]: noise around a coarse pattern that is the class's own."""
+def make_images(rng: np.random.Generator, labels: np.ndarray, side: int) -> np.ndarray:
+    """Returns uint8 [n, side, side, 3]: noise around a coarse pattern that is the class's own."""
     patterns = np.random.default_rng(0).integers(120, 136, (NUM_CLASSES, 4, 4, 3))
-    large = patterns.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2).astype(np.int16)
-    noise = rng.integers(-112, 113, (len(labels), SIDE, SIDE, 3), np.int16)
+    large = patterns.repeat(side // 4, axis=1).repeat(side // 4, axis=2).astype(np.int16)
+    noise = rng.integers(-112, 113, (len(labels), side, side, 3), np.int16)
     return (large[labels] + noise).astype(np.uint8)
 
 
-def make_files(directory: Path, num_points: int) -> None:
+def make_files(directory: Path, num_points: int, side: int) -> None:
     """Writes pool and test set, images and labels, block by block."""
     for seed, (name, size) in enumerate({"pool": num_points, "test": NUM_TEST}.items()):
         rng = np.random.default_rng(seed)
         labels = rng.integers(0, NUM_CLASSES, size, np.int32)
         np.save(directory / f"{name}_labels.npy", labels)
-        shape = (size, SIDE, SIDE, 3)
+        shape = (size, side, side, 3)
         path = directory / f"{name}.npy"
         images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
         for start in range(0, size, BLOCK):
-            images[start : start + BLOCK] = make_images(rng, labels[start : start + BLOCK])
+            images[start : start + BLOCK] = make_images(rng, labels[start : start + BLOCK], side)
         images.flush()
 
 
@@ -126,15 +130,16 @@ def main() -> None:
     """Makes the files, runs and judges."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gigabytes", type=float, default=8)
+    parser.add_argument("--side", type=int, default=32, help="of the images, a multiple of 4")
     parser.add_argument("--strategies", nargs="+", default=["margin", "coreset"])
     parser.add_argument("--directory", type=Path, help="where the pool is written for the while")
     parser.add_argument("--out", type=Path, default=setting.RESULTS / "big_pool.md")
     parser.add_argument("more", nargs="*", metavar="OPTION", help="of launch.py, after --")
     args = parser.parse_args()
-    num_points = int(args.gigabytes * 1e9) // (SIDE * SIDE * 3)
+    num_points = int(args.gigabytes * 1e9) // (args.side**2 * 3)
     measured: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory(dir=args.directory) as name:
-        make_files(Path(name), num_points)
+        make_files(Path(name), num_points, args.side)
         for strategy in args.strategies:
             measured[strategy] = run(strategy, Path(name), args.more)
             print(strategy, measured[strategy], flush=True)
@@ -142,9 +147,9 @@ def main() -> None:
         lines += [
             "# An episode on a pool that memory should not hold",
             "",
-            f"`python benchmarks/big_pool.py --gigabytes {args.gigabytes:g}`"
+            f"`python benchmarks/big_pool.py --gigabytes {args.gigabytes:g} --side {args.side}`"
             f"{' with ' + ' '.join(args.more) if args.more else ''}: {setting.machine()}. "
-            f"{num_points:,} images 32x32x3 on disk; 1,000 labels, 1,000 more.",
+            f"{num_points:,} images {args.side}x{args.side}x3 on disk; 1,000 labels, 1,000 more.",
             "",
             "| | seconds | of the look | of the selection | peak anonymous memory | written "
             "| accuracy before, after |",
