@@ -59,7 +59,7 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
     [
         ({"strategies": "random"}, "list of one or more names"),
         ({"strategies": []}, "list of one or more names"),
-        ({"strategies": ["random", "random"]}, "names 'random' twice"),
+        ({"strategies": ["random", "random"]}, "called 'random': name each once"),
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
         ({"budget": 0}, "budget is 0"),
@@ -124,7 +124,7 @@ def test_noisy_answers_resume(tmp_path):
     assert_same(tmp_path / "parts", tmp_path / "whole")
 
 
-OUTSIDE = '''
+OUTSIDE = """
 import numpy as np
 import jax_al as al
 from jax_al.oracles.simulated import simulated
@@ -144,7 +144,7 @@ def oracle(benchmark, **options):
 def learner(spec, num_classes):
     from sklearn.naive_bayes import GaussianNB
     return al.host_learner(GaussianNB())(spec, num_classes)
-'''
+"""
 
 
 def test_own_parts_from_outside_the_clone_by_their_names(tmp_path, monkeypatch):
