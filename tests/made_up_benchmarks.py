@@ -77,8 +77,8 @@ def nearest_mean_on_host(spec, num_classes):
 
     def init(key, context):
         return {
-            "classes": np.zeros(0, np.int32),
-            "means": np.zeros((0, *context.shape), np.float32),
+            "classes": np.arange(num_classes, dtype=np.int32),
+            "means": np.zeros((num_classes, *context.shape), np.float32),
         }
 
     def begin(key, state, examples, context):

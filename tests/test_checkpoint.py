@@ -67,6 +67,13 @@ def test_only_the_newest_are_kept(tmp_path, keep):
     assert names(tmp_path) == [f"episode_00{e}" for e in (1, 2, 3)[-keep:]]
 
 
+def test_an_empty_array_is_refused_by_its_name(tmp_path):
+    with Checkpoints(tmp_path, None) as checkpoints:
+        with pytest.raises(ValueError, match=r"empty array, \['seen'\]"):
+            checkpoints.save(1, {"seen": np.zeros((0, 3))}, METRICS)
+        assert checkpoints.episodes() == []
+
+
 def test_a_damaged_checkpoint_raises_and_can_be_saved_again(tmp_path):
     with Checkpoints(tmp_path, None) as checkpoints:
         checkpoints.save(1, state(1), METRICS)

@@ -59,7 +59,7 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
     [
         ({"strategies": "random"}, "list of one or more names"),
         ({"strategies": []}, "list of one or more names"),
-        ({"strategies": ["random", "random"]}, "names 'random' twice"),
+        ({"strategies": ["random", "random"]}, "called 'random': name each once"),
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
         ({"budget": 0}, "budget is 0"),

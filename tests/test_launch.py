@@ -1,4 +1,5 @@
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -7,8 +8,13 @@ import time
 
 import pytest
 
-from jax_al.session import workdir
+from jax_al.session.locks import computing
 from tests.runs import ROOT, tiny_flags, without_times
+
+HOST = ["--config.model.name=tests.made_up_benchmarks:nearest_mean_on_host"]
+QUICK = [*tiny_flags(max_episodes=2, strategy="random"), *HOST]
+QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.widths")]
+QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.embedding_size")]
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +27,7 @@ def environment(tmp_path_factory):
         "http_proxy": dead,
         "https_proxy": dead,
         "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -30,10 +37,10 @@ def command(*flags):
 
 @pytest.fixture
 def launch(environment, tmp_path):
-    def run(*flags):
+    def run(*flags, **more):
         return subprocess.run(
             command(*flags), cwd=tmp_path, env=environment, capture_output=True, text=True,
-            check=False,
+            check=False, **more,
         )  # fmt: skip
 
     return run
@@ -95,10 +102,54 @@ def test_help_is_no_failure(launch):
 
 
 def test_two_processes_on_one_workdir(launch, tmp_path):
-    with workdir.locked(tmp_path / "out"):
-        second = launch(*tiny_flags(), "--workdir=out")
+    with computing(tmp_path / "out"):
+        second = launch(*QUICK, "--workdir=out")
     assert second.returncode == 2
     assert "Another process is running in out" in second.stderr
+
+
+def test_what_the_user_cannot_mend_is_printed_and_told_at_the_end(launch, tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "import jax_al as al\n\n"
+        "def make():\n"
+        "    return al.strategy(lambda *given: 1 // 0, needs=set())\n"
+    )
+    mine = f"{tmp_path}{os.pathsep}{ROOT}"
+    done = subprocess.run(
+        command(*QUICK, "--workdir=out", "--config.compare=broken:make,random"),
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": mine},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("launch.py: 1 of 2 parts failed. broken:make, seed 0: ZeroDivisionError")
+    assert "to go on: " in last
+    assert {row["strategy"] for row in without_times(tmp_path / "out")} == {"random"}
+
+
+def test_what_the_user_can_mend_is_told_at_the_end(launch, tmp_path):
+    done = launch(*tiny_flags(lr=1e30, max_episodes=2), "--workdir=out")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "1 of 1 parts failed. coreset, seed 0: Training diverged" in done.stderr
+
+
+def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, tmp_path):
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_500, resource.RLIM_INFINITY))
+
+    done = launch(*QUICK, "--workdir=out", preexec_fn=full)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "What was finished is kept; to go on: " in last
+    done = launch(*QUICK, "--workdir=out")
+    assert done.returncode == 0, done.stderr
+    assert len(without_times(tmp_path / "out")) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -120,3 +171,34 @@ def test_an_interrupt_tells_the_command_that_goes_on(launch, environment, tmp_pa
     done = launch(*flags)
     assert done.returncode == 0
     assert len(without_times(tmp_path / "out")) == 20
+
+
+INTERRUPTED_ON_THE_HOST = """
+import importlib, os, pathlib, signal, sys
+from jax_al import interrupt
+from tests.runs import run
+
+def stop(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):  # the handler runs before the strategy answers
+        pass
+
+importlib.import_module("jax_al.strategies.coreset_robust").robust_kcenter = stop
+interrupt.listen()
+try:
+    run(pathlib.Path(sys.argv[1]), strategy="coreset_robust")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_while_a_strategy_works_on_the_host(environment, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_ON_THE_HOST, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("interrupted\n")

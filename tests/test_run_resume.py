@@ -233,7 +233,7 @@ def test_another_data_set_under_the_same_name_is_noticed(tmp_path):
         (
             '"name": "digits"',
             '"name": "bits"',
-            r"was begun with the data bits .* and this is digits",
+            "the data set has changed",
         ),
         (f'"ids": ["{first.id}"', '"ids": ["gone"', "names the example 'gone'"),
         (f"{answers}{row}, {label}", f"{answers}{row}, {9 - int(label)}", "about the label of"),

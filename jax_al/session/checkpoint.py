@@ -12,6 +12,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jax_al import interrupt
+from jax_al.errors import UsageError
 from jax_al.session.records import sync_directory
 
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
@@ -85,7 +86,15 @@ class Checkpoints:
 
         Raises:
           OSError: the disk is full or cannot be written to.
+          UsageError: an array of `state` is empty, which Orbax does not keep.
         """
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+            if not np.size(leaf):
+                name = jax.tree_util.keystr(path)
+                raise UsageError(
+                    f"The State of the learner holds an empty array, {name}, which a checkpoint "
+                    "cannot keep: give it one element at least."
+                )
         # Asked first, as Orbax's threads end a write that fails halfway with pages of tracebacks.
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + _SLACK_BYTES
         if shutil.disk_usage(self._directory).free < needed:
