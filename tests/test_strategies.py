@@ -109,6 +109,13 @@ def test_it_keeps_the_contract(name):
     check_strategy(made(name), num_classes=C, seeds=(0,))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [*LITTLE_ROOM.items(), ("uncertainty_coreset", {"fraction": 0.5})]
+)
+def test_a_sample_or_a_share_of_the_pool_keeps_it_too(name, options):
+    check_strategy(make_strategy(name, **options), num_classes=C, seeds=(0,))
+
+
 @every_strategy
 @pytest.mark.parametrize("labeled", [(), (7, 0, 11, 6), tuple(range(2, N))])
 def test_numbers_are_of_the_types_of_a_query_and_chance_without_labels_is_told(name, labeled):
