@@ -27,7 +27,7 @@ def test_a_seed_that_diverges_fails_alone_and_buys_nothing(tmp_path):
     told = []
     sentence = (
         r"^1 of 2 parts failed. coreset, seed 0: Training diverged \(seed 0, episode 1: .*"
-        r"config\.lr\)\.$"
+        r"lower learning rate\.$"
     )
     with pytest.raises(UsageError, match=sentence):
         run(
@@ -59,7 +59,7 @@ def diverging(spec, num_classes):
 
 
 def test_a_real_network_diverges_too(tmp_path):
-    with pytest.raises(UsageError, match=r"diverged.*config\.lr"):
+    with pytest.raises(UsageError, match=r"diverged.*learning rate"):
         run(tmp_path, lr=1e30)
     assert {pick.episode for pick in read_picks(tmp_path / "picks.csv")} == {0}
 
@@ -205,7 +205,7 @@ def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(tmp_path, size):
         ({"initial_size": 151}, "initial_size is 151, but the pool holds 150"),
         ({"strategy": "corset"}, "did you mean 'coreset'"),
         ({"compare": ("random", "corset")}, "did you mean 'coreset'"),
-        ({"compare": ("random", "random")}, "names 'random' twice"),
+        ({"compare": ("random", "random")}, "called 'random': name each once"),
         ({"compare": ("random@pixels_pca",)}, "'random' has no option 'embedding'"),
         ({"compare": ("coreset@nothing",)}, "'nothing', but must be model, random_net"),
         ({"model__name": "ccnn"}, "did you mean 'cnn'"),

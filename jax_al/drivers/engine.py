@@ -220,11 +220,11 @@ class Engine:
         return frozenset(strategy.needs - given)
 
     def check(self, strategy: Strategy) -> None:
-        """Makes sure that `strategy` can have what it needs; nothing is computed.
+        """Makes sure that `strategy` can have what it needs; a file is read, nothing is computed.
 
         Raises:
-          UsageError: there is no truth, or no such embedding, or the learner cannot disagree with
-            itself and the strategy goes by its disagreement.
+          UsageError: there is no truth, or no such embedding for this pool, or the learner cannot
+            disagree with itself and the strategy goes by its disagreement.
         """
         if strategy.needs & SAMPLED and self.learner.draws == 0:
             raise UsageError(
@@ -237,13 +237,16 @@ class Engine:
                 "This strategy looks at the true labels of the pool, so it works in a simulation "
                 "only."
             )
-        check_embedding(strategy.embedding)
+        source = strategy.embedding
+        check_embedding(source)
+        if "embedding" in strategy.needs and source.endswith(".npy"):
+            self._once(source, self._fixed(source))
 
     def given(self, strategy: Strategy) -> dict[str, Any]:
         """Returns the signals of `strategy` that are the same in every episode.
 
         Raises:
-          UsageError: as `check`, or an embedding does not fit the pool.
+          UsageError: as `check`.
         """
         self.check(strategy)
         found: dict[str, Any] = {}
