@@ -41,7 +41,10 @@ def function_named(kind: str, name: str) -> Callable[..., Any]:
         mine = inspect.getmembers(module, inspect.isfunction)
         functions = [key for key, value in mine if value.__module__ == module_name]
         hint = did_you_mean(function_name, functions) if functions else "it has none."
-        raise UsageError(f"The module {module_name!r} has no function {function_name!r}: {hint}")
+        raise UsageError(
+            f"The {kind} {name!r} cannot be loaded: {module_name!r} has no function "
+            f"{function_name!r}: {hint}"
+        )
     return function
 
 

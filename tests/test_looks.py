@@ -1,9 +1,11 @@
 import jax.numpy as jnp
 import numpy as np
 
+from jax_al.pools.arrays import arrays
 from jax_al.record import looks
+from jax_al.record.look_writer import LookWriter
 from jax_al.report.look_files import look_files, read_look, read_map, read_pool
-from jax_al.types import NOTHING, Query, Signals
+from jax_al.types import Signals
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
 
@@ -59,24 +61,37 @@ def test_the_map_of_features_is_made_once_and_that_of_a_network_anew(tmp_path):
         assert ((tmp_path / name / "map.npz").read_bytes() == first) == is_kept
 
 
+def hear(directory, rows, scores, signals, embedding, pool):
+    """Tells a `LookWriter` of the query at the end of episode 5."""
+    event = {"event": "looked", "directory": directory, "episode": 5, "rows": rows}
+    more = {"scores": scores, "signals": signals, "embedding": embedding, "pool": pool}
+    LookWriter().on_event(event | more)
+
+
 def test_a_query_with_scores_and_probabilities(tmp_path):
-    indices = jnp.array([7, 3, NOTHING])
     probs = jnp.asarray(np.eye(3)[np.arange(40) % 3])
-    query = Query(indices, {}, scores=jnp.array([0.5, 0.25, 0.1]))
     signals = Signals(mc_probs=probs, embedding=jnp.asarray(IMAGES.reshape(40, -1), jnp.float32))
-    looks.save_query(tmp_path, 2, 5, IMAGES, query, signals, "pixels_pca")
-    found = np.load(tmp_path / "looks/seed_2/episode_005.npz")
+    rows, scores = np.array([7, 3]), np.array([0.5, 0.25], np.float32)
+    hear(tmp_path, rows, scores, signals, "pixels_pca", arrays(IMAGES))
+    found = np.load(tmp_path / "looks/episode_005.npz")
     assert found["rows"].tolist() == [7, 3]
     assert found["score"].tolist() == [0.5, 0.25]
     assert found["predicted"].tolist() == [1, 0]
     np.testing.assert_array_equal(found["images"], IMAGES[[7, 3]])
-    assert np.load(tmp_path / "looks/seed_2/map.npz")["embedding"] == "pixels_pca"
+    assert np.load(tmp_path / "looks/map.npz")["embedding"] == "pixels_pca"
 
 
 def test_a_query_that_knows_nothing_but_its_picks(tmp_path):
-    looks.save_query(tmp_path, 0, 1, IMAGES, Query(jnp.arange(20), {}), Signals(), "model")
-    found = np.load(tmp_path / "looks/seed_0/episode_001.npz")
+    hear(tmp_path, np.arange(20), None, Signals(), "model", arrays(IMAGES))
+    found = np.load(tmp_path / "looks/episode_005.npz")
     assert np.isnan(found["score"]).all()
     assert (found["predicted"] == -1).all()
     assert len(found["images"]) == looks.SHOWN
-    assert not (tmp_path / "looks/seed_0/map.npz").exists()
+    assert not (tmp_path / "looks/map.npz").exists()
+
+
+def test_of_a_table_there_are_no_images_and_in_memory_there_is_nothing(tmp_path):
+    table = arrays(np.ones((5, 2), np.float32))
+    hear(tmp_path, np.arange(2), None, Signals(), "model", table)
+    assert "images" not in np.load(tmp_path / "looks/episode_005.npz")
+    hear(None, np.arange(2), None, Signals(), "model", table)

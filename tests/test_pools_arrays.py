@@ -331,7 +331,14 @@ TIMES = iter(range(10**6))
             misread(lambda found, rows: found[::-1].copy() if isinstance(rows, slice) else found),
             "one by one",
         ),
-        (broken(read=lambda self, rows: arrays(IMAGES).read(np.arange(90)[rows])), "IndexError"),
+        (
+            broken(
+                read=lambda self, rows: arrays(IMAGES).read(
+                    rows if isinstance(rows, slice) else np.minimum(rows, 89)
+                )
+            ),
+            "IndexError",
+        ),
         (broken(show=lambda self, row: np.zeros((2, 2))), "shown"),
         (broken(show=lambda self, row: 3), "text or None"),
     ],

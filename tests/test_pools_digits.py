@@ -11,7 +11,7 @@ from made_up_archives import assert_same, opened
 from sklearn.datasets import load_digits
 
 from jax_al.errors import UsageError
-from jax_al.pools.load import benchmark, load, subset_rows
+from jax_al.pools.load import benchmark, subset_rows
 from jax_al.testing.pool import check_pool
 
 
@@ -154,16 +154,3 @@ def test_a_benchmark_may_have_no_test_set(nothing):
 def test_an_option_for_other_data_is_refused(option):
     with pytest.raises(UsageError, match=rf"data\.{option} is 'x', but says nothing about digits"):
         benchmark("digits", **{option: "x"})
-
-
-@pytest.mark.parametrize("size", [None, 100])
-def test_load_reads_the_benchmark_whole(size):
-    arguments = {"pool_splits": ["train"], "pool_size": size, "test_size": size}
-    arguments |= {"data_dir": None, "cache_dir": None, "test_split": "test", "image_size": None}
-    loaded, found = load("digits", **arguments), opened("digits", **arguments)
-    for field in ("images", "labels", "index", "test_images", "test_labels", "class_names"):
-        np.testing.assert_array_equal(getattr(loaded, field), getattr(found, field))
-        assert field == "class_names" or not getattr(loaded, field).flags.writeable
-    assert loaded.ids is None  # they are only the index
-    assert loaded.whole_size == 1297
-    assert (loaded.name, loaded.version) == ("digits", "1.0.0")

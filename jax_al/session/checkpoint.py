@@ -15,6 +15,7 @@ from jax_al import interrupt
 from jax_al.errors import UsageError
 from jax_al.session.records import sync_directory
 
+PREFIX, DIGITS = "episode", 3  # of the names of checkpoints: episode_001
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously
 
 
@@ -62,8 +63,8 @@ class Checkpoints:
             directory.absolute(),
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
-                step_prefix="episode",
-                step_format_fixed_length=3,
+                step_prefix=PREFIX,
+                step_format_fixed_length=DIGITS,
                 cleanup_tmp_directories=True,
                 lightweight_initialize=True,  # a damaged checkpoint is met when it is restored
                 # The next phase needs the checkpoint to be there, so there is nothing to overlap.
@@ -107,16 +108,18 @@ class Checkpoints:
         )
         with interrupt.deferred():  # which Orbax's threads would answer with tracebacks too
             self._manager.save(episode, args=content)
-            self._sync()
+            self._sync(episode)
         return digest_of(state)
 
-    def _sync(self) -> None:
-        """Has all that was written reach the disk: Orbax renames, and leaves the rest to chance."""
-        for place, _, names in os.walk(self._directory, topdown=False):
+    def _sync(self, episode: int) -> None:
+        """Has a checkpoint reach the disk: Orbax renames it, and leaves the rest to chance."""
+        saved = self._directory / f"{PREFIX}_{episode:0{DIGITS}}"
+        for place, _, names in os.walk(saved, topdown=False):
             for name in names:
                 with open(os.path.join(place, name), "rb") as file:
                     os.fsync(file.fileno())
             sync_directory(pathlib.Path(place))
+        sync_directory(self._directory)
 
     def restore(
         self, episode: int, like: Any | None, digest: str | None = None
