@@ -10,6 +10,7 @@ import pytest
 
 import jax_al as al
 from jax_al.session.journal import Journal
+from jax_al.session.locks import computing
 from tests.made_up_benchmarks import nearest_mean_on_host
 from tests.runs import ROOT
 
@@ -192,9 +193,17 @@ def test_a_strategy_that_wants_the_truth_is_refused(tmp_path):
     assert not (tmp_path / "session").exists()
 
 
-def test_somebody_else_has_the_directory(tmp_path):
-    with opened(tmp_path), pytest.raises(ValueError, match="Another process"):
-        opened(tmp_path)
+def test_two_may_tell_and_one_computes(tmp_path):
+    with opened(tmp_path) as one, opened(tmp_path) as other:
+        first, second, *rest = one.ask().ids
+        other.tell(true([first]))
+        assert one.ask().ids == (second, *rest)
+        one.tell(true([second, *rest]))
+        assert other.labels == true([first, second, *rest])
+        with computing(tmp_path), pytest.raises(ValueError, match="Another process"):
+            other.train()
+        other.train()
+        np.testing.assert_array_equal(one.predict(points()), other.predict(points()))
 
 
 KILLED = """

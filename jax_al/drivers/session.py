@@ -138,7 +138,8 @@ class Session:
             and another one; then none is taken.
         """
         self._check_open()
-        told = [self._answer(name, said, who) for name, said in answers.items()]
+        now = time.time()  # one for all: what is told together is one event
+        told = [self._answer(name, said, who, now) for name, said in answers.items()]
         self._progress.commit(Answered(told, relabel))
 
     def undo(self) -> None:
@@ -192,7 +193,7 @@ class Session:
     @property
     def labels(self) -> dict[str, str]:
         """All classes that were told and stand, by id; those of the open request included."""
-        record, ids = self._progress.record, self._engine.benchmark.pool.ids
+        record, ids = self._progress.refold(), self._engine.benchmark.pool.ids
         return {
             ids[row]: self.classes[said.decision]
             for row, said in record.decisions.items()
@@ -271,7 +272,7 @@ class Session:
             None if scores is None else tuple(scores[place] for place in left),
         )
 
-    def _answer(self, name: str, said: str | int, who: str) -> Answer:
+    def _answer(self, name: str, said: str | int, who: str, when: float) -> Answer:
         if name not in self._rows:
             raise UsageError(
                 f"There is no example {name!r} in the pool: answers go by id, as a request has it."
@@ -287,7 +288,7 @@ class Session:
                 f"The answer for {name!r} is {said!r}, but must be the name of a class, or SKIP, "
                 "UNSURE or BROKEN."
             )
-        return Answer(self._rows[name], decision, who, time.time())
+        return Answer(self._rows[name], decision, who, when)
 
 
 def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
