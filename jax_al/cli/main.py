@@ -25,6 +25,7 @@ from jax_al.cli.recipes import find_recipe, load_recipe
 from jax_al.errors import PartsError, UsageError
 
 FLAGS = flags.FLAGS
+INTERRUPTED = 130
 flags.DEFINE_string(
     "config",
     "digits_coreset",
@@ -56,15 +57,20 @@ def launch(recipes: pathlib.Path) -> None:
     Args:
       recipes: the directory of the recipes that can be named without a path.
     """
-    for name in (
-        "config",
-        "workdir",
-        "overwrite",
-        "jobs",
-        "part",
-    ):  # --help tells those of this program
+    # --help tells those of this program.
+    for name in ("config", "workdir", "overwrite", "jobs", "part"):
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
-    app.run(main, flags_parser=functools.partial(parse_flags, recipes=recipes))
+    app.run(_run, flags_parser=functools.partial(parse_flags, recipes=recipes))
+
+
+def _run(command: Command) -> int:
+    """Runs; whoever interrupts does not wait for threads that are compiling, or break them off."""
+    status = main(command)
+    if status == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def parse_flags(argv: list[str], recipes: pathlib.Path) -> Command:
@@ -122,7 +128,7 @@ def main(command: Command) -> int:
         return 1
     except KeyboardInterrupt:
         print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 

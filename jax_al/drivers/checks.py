@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError
 from jax_al.types import Benchmark
@@ -29,8 +31,38 @@ def check_seeds(seeds: Sequence[int]) -> None:
     Raises:
       UsageError: they are not.
     """
-    if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
+    if (
+        not seeds
+        or not all(isinstance(seed, int) for seed in seeds)
+        or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds)))
+        or seeds[0] < 0
+    ):
         raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
+
+
+def check_pool_like(name: str, pool: Any) -> None:
+    """Makes sure that the argument `name` is a pool.
+
+    Raises:
+      UsageError: it is not.
+    """
+    if not all(hasattr(pool, one) for one in ("ids", "spec", "read", "__len__")):
+        raise UsageError(
+            f"{name} must be a Pool, such as al.arrays(x), and not a {type(pool).__name__}."
+        )
+
+
+def check_maker(learner: Any) -> None:
+    """Makes sure that `learner` can make a learner.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if not callable(learner):
+        raise UsageError(
+            "learner must be a function of (Spec, number of classes), such as al.linear() or, of a "
+            f"scikit-learn classifier, al.host_learner(...), and not {learner!r}."
+        )
 
 
 def check_benchmark(benchmark: Benchmark, initial: int) -> None:
@@ -39,6 +71,12 @@ def check_benchmark(benchmark: Benchmark, initial: int) -> None:
     Raises:
       UsageError: it is not.
     """
+    if not isinstance(benchmark, Benchmark):
+        raise UsageError(
+            "benchmark must be an al.Benchmark(pool, truth, classes), and not a "
+            f"{type(benchmark).__name__}."
+        )
+    check_pool_like("The pool of the benchmark", benchmark.pool)
     N, C = len(benchmark.pool), len(benchmark.classes)
     if initial > N:
         raise UsageError(f"initial is {initial}, but the pool holds {N} examples.")
@@ -48,11 +86,18 @@ def check_benchmark(benchmark: Benchmark, initial: int) -> None:
         ("truth", benchmark.truth, N),
         ("test_labels", benchmark.test_labels, len(benchmark.test) if benchmark.test else None),
     ):
-        if labels is not None and (
-            len(labels) != size or labels.min(initial=0) < 0 or labels.max(initial=0) >= C
+        if labels is None:
+            continue
+        is_whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu"
+        if (
+            not is_whole
+            or labels.shape != (size,)
+            or labels.min(initial=0) < 0
+            or labels.max(initial=0) >= C
         ):
             raise UsageError(
-                f"{name} must hold a class from 0 to {C - 1} for each of the {size} examples."
+                f"{name} must be a NumPy array of whole numbers, a class from 0 to {C - 1} for "
+                f"each of the {size} examples."
             )
 
 

@@ -157,7 +157,7 @@ def _cluster(
         if scheduler is None:
             # No part waits at a worker that is busy while another one is idle.
             with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-                cluster = distributed.LocalCluster(n_workers=0, dashboard_address=None)
+                cluster = distributed.LocalCluster(n_workers=0, dashboard_address=":0")
             opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
             client.register_plugin(kept)

@@ -9,6 +9,7 @@ from jax_al.drivers import cluster, experiment
 from jax_al.drivers.checks import (
     check_benchmark,
     check_least,
+    check_maker,
     check_seeds,
     guarded,
     python_words,
@@ -78,6 +79,8 @@ def run(
       ValueError: something cannot be meant, or parts failed in a way that can be mended.
       RuntimeError: parts failed otherwise; what they raised has been printed.
     """
+    if not isinstance(seeds, Iterable):
+        raise UsageError(f"seeds must be consecutive whole numbers, as range(5), not {seeds!r}.")
     numbers = tuple(seeds)
     made = _strategies(strategies)
     check_seeds(numbers)
@@ -91,6 +94,12 @@ def run(
     )
     check_resident(resident)
     check_benchmark(benchmark, initial)
+    check_maker(learner)
+    if not callable(oracle) and not isinstance(oracle, str):
+        raise UsageError(
+            "oracle must be a name or a function of (benchmark, seed) that makes one, not "
+            f"a {type(oracle).__name__}."
+        )
     if oracle == "people":
         raise UsageError("People answer when they like, and a run waits for all: use al.Session.")
     if isinstance(oracle, str):
@@ -147,6 +156,8 @@ def _strategies(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, Stra
         return dict(given)
     if isinstance(given, str) or not given:
         raise UsageError(f"strategies must be a list of one or more names, not {given!r}.")
+    if not all(isinstance(entry, str) for entry in given):
+        raise UsageError("Strategies of your own need names: strategies={'mine': strategy}.")
     return strategies_named(given)
 
 

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_al.drivers.checks import check_least, guarded, python_words
+from jax_al.drivers.checks import (
+    check_least,
+    check_maker,
+    check_pool_like,
+    guarded,
+    python_words,
+)
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.identity import described
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
@@ -86,6 +92,8 @@ class Session:
             num_samples=(num_samples, 1),
         )
         _check_classes(classes)
+        check_pool_like("pool", pool)
+        check_maker(learner)
         name, made = _named(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
         self._tell, self._is_open = guarded(tell), True
@@ -138,6 +146,10 @@ class Session:
             and another one; then none is taken.
         """
         self._check_open()
+        if not isinstance(answers, Mapping):
+            raise UsageError(
+                f"answers must be a dictionary by id, and not a {type(answers).__name__}."
+            )
         now = time.time()  # one for all: what is told together is one event
         told = [self._answer(name, said, who, now) for name, said in answers.items()]
         self._progress.commit(Answered(told, relabel))
@@ -177,6 +189,7 @@ class Session:
         trained = self._progress.refold().trained
         if not trained:
             raise UsageError("Nothing is trained yet: call train() or ask() first.")
+        check_pool_like("pool", pool)
         here, there = self._engine.benchmark.pool.spec, pool.spec
         if here != there:
             raise UsageError(
@@ -300,7 +313,8 @@ def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
 
 
 def _check_classes(classes: Sequence[str]) -> None:
-    are_names = not isinstance(classes, str) and all(isinstance(one, str) for one in classes)
+    are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
+    are_names = are_names and all(isinstance(one, str) for one in classes)
     if not are_names or len(classes) < 2 or len(set(classes)) < len(classes):
         raise UsageError(f"classes must be two or more different names, not {classes!r}.")
 

@@ -181,7 +181,13 @@ def _log_probs(state: State, flat: np.ndarray, num_classes: int, member: int | N
             fitted = fitted.estimators_[member]
             # Members know classes by their places among those of the ensemble.
             classes = classes[np.asarray(fitted.classes_, int)]
-        probs[:, classes] = fitted.predict_proba(flat)
+        told = np.asarray(fitted.predict_proba(flat))
+        if told.shape != (len(flat), len(classes)) or np.abs(told.sum(axis=1) - 1).max() > 1e-3:
+            raise UsageError(
+                f"predict_proba of {type(fitted).__name__} gave {told.dtype} {told.shape}, but "
+                f"must give probabilities that add up to 1, [{len(flat)}, {len(classes)}]."
+            )
+        probs[:, classes] = told
     probs = np.maximum(probs, FLOOR)
     return np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
 
