@@ -31,12 +31,7 @@ def check_seeds(seeds: Sequence[int]) -> None:
     Raises:
       UsageError: they are not.
     """
-    if (
-        not seeds
-        or not all(isinstance(seed, int) for seed in seeds)
-        or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds)))
-        or seeds[0] < 0
-    ):
+    if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
         raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
 
 

@@ -1,6 +1,7 @@
 """`al.run`: a study from Python, with a benchmark, learners and strategies of any origin."""
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,12 @@ def run(
       ValueError: something cannot be meant, or parts failed in a way that can be mended.
       RuntimeError: parts failed otherwise; what they raised has been printed.
     """
-    if not isinstance(seeds, Iterable):
-        raise UsageError(f"seeds must be consecutive whole numbers, as range(5), not {seeds!r}.")
-    numbers = tuple(seeds)
+    try:
+        numbers = tuple(map(operator.index, seeds))
+    except TypeError as error:
+        raise UsageError(
+            f"seeds must be consecutive whole numbers, such as range(5), not {seeds!r}."
+        ) from error
     made = _strategies(strategies)
     check_seeds(numbers)
     check_least(
