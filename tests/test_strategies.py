@@ -89,7 +89,9 @@ def asked_as_in_a_run(name):
         return made(name).select(key, signals, pool, budget)
 
     if made(name).on_host:
-        return lambda key, *rest: made(name).select(key, *jax.tree.map(np.asarray, rest[:2]), 4)
+        return lambda key, *given: made(name).select(
+            key, *jax.tree.map(np.asarray, given[:2]), given[2]
+        )
     select = jax.jit(select, static_argnums=3)
     with optimizations(True):
         select(jax.random.key(5), needed(name, usual()), pool_of((2, 9)), 4)
@@ -106,7 +108,7 @@ def asked(name, pool, signals=None, key=0):
 
 @every_strategy
 def test_it_keeps_the_contract(name):
-    check_strategy(made(name), num_classes=C, seeds=(0,))
+    check_strategy(made(name)._replace(select=asked_as_in_a_run(name)), num_classes=C, seeds=(0,))
 
 
 @pytest.mark.parametrize(
@@ -364,6 +366,7 @@ def test_excluded_points_say_nothing(kind):
     for values, before in zip(found, signals, strict=True):
         axis = values.ndim - 2 if values.ndim == 3 else 0
         assert (type(values), values.dtype) == (type(before), before.dtype)
+        values, before = np.asarray(values), np.asarray(before)
         assert not np.take(values, 5, axis).any()
         rest = np.delete(np.arange(N), 5)
         np.testing.assert_array_equal(np.take(values, rest, axis), np.take(before, rest, axis))

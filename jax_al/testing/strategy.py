@@ -46,7 +46,8 @@ def check_strategy(
     excluding points gives what deleting them gives; with chance, whatever such a point looks
     like changes nothing.
 
-    A few programs are compiled, which takes seconds.
+    A few programs are compiled, which takes seconds; a `select` that is jitted already, with a
+    static budget, is asked as it is.
 
     Args:
       strategy: the one to try.
@@ -75,7 +76,9 @@ def _check_fields(strategy: Strategy) -> None:
 
 def _asker(strategy: Strategy) -> Ask:
     """Asks with NumPy arrays, and answers with such."""
-    ask = strategy.select if strategy.on_host else jax.jit(strategy.select, static_argnums=3)
+    ask: Callable[..., Any] = strategy.select
+    if not strategy.on_host and not hasattr(ask, "lower"):  # the mark of what is jitted already
+        ask = jax.jit(ask, static_argnums=3)
 
     def asker(seed: int, signals: Signals, pool: PoolState, budget: int) -> Any:
         needed = Signals(**{name: getattr(signals, name) for name in strategy.needs})
