@@ -142,18 +142,13 @@ def test_the_words_of_a_function_become_those_of_the_command_line():
     ],
 )
 def test_the_option_of_a_strategy_is_named_as_a_field(strategy, options, sentence):
-    config = defaults()
-    config.strategy = strategy
-    config.strategy_args.update(options)
     with pytest.raises(UsageError) as caught:
-        strategy_from(config)
+        strategy_from(strategy, options)
     assert str(caught.value).startswith(sentence)
 
 
 def test_the_strategy_of_a_config():
-    config = defaults()
-    config.strategy, config.strategy_args.embedding = "coreset", "pixels_pca"
-    assert strategy_from(config).embedding == "pixels_pca"
+    assert strategy_from("coreset", {"embedding": "pixels_pca"}).embedding == "pixels_pca"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda one: one.stem)

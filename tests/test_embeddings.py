@@ -3,7 +3,6 @@ import pytest
 from sklearn.decomposition import PCA
 
 from jax_al.errors import UsageError
-from jax_al.features import fixed
 from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.features.pixels_pca import PIXEL_COMPONENTS
 from jax_al.pools import arrays as pool_arrays
@@ -49,13 +48,6 @@ def test_the_components_of_a_table_are_those_of_its_rows():
     rows = table.astype(np.float32)
     expected = PCA(8, svd_solver="covariance_eigh").fit_transform(rows)
     np.testing.assert_array_equal(found, expected)
-
-
-def test_arrays_of_images_have_the_embedding_of_their_pool(tmp_path):
-    np.save(tmp_path / "whole.npy", RNG.normal(size=(200, 3)))
-    for source in ("pixels_pca", str(tmp_path / "whole.npy")):
-        found = fixed.fixed_embedding(source, IMAGES, INDEX, 200)
-        np.testing.assert_array_equal(found, embedding_of(source))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])

@@ -70,7 +70,7 @@ def executor(
         if not left:
             return {}
         known = {key_of(row) for record in records.values() if record for row in record.rows()}
-        tell = _each_row_once(tell, known)
+        tell = _each_row_once(publish, known)  # which also merges what a part leaves at its end
         from jax_al.drivers.cluster_part import Kept
 
         kept = Kept(make_study, local_listeners, root.absolute())

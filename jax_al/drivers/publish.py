@@ -22,11 +22,11 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
     """
     known: dict[Part, tuple[Any, ...]] = {}  # labels and networks when the files were written
     told: dict[Part, int] = {}  # rows that are no news
-    merged = 0.0  # when that was last done
+    merged, is_stale = 0.0, True  # when the root's files were made, whether they lack something
 
     def publish(part: Part, progress: Progress) -> list[dict[str, Any]]:
         """Returns the rows of a part whose files were written, none if they are up to date."""
-        nonlocal merged
+        nonlocal is_stale
         record = progress.record
         state = record.order, record.labels, len(record.trained)
         if known.get(part) == state:
@@ -35,12 +35,19 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
         known[part] = state
         if root is not None and part.directory is not None:
             files.write_part(part.directory, rows, progress.picks())
-            if time.monotonic() > merged + MERGED:
-                files.merge(root, strategies)
-                merged = time.monotonic()
+            is_stale = True
+            if rows and time.monotonic() > merged + MERGED:
+                merge()
         return rows
 
+    def merge() -> None:
+        nonlocal merged, is_stale
+        if root is not None and is_stale:
+            files.merge(root, strategies)
+            merged, is_stale = time.monotonic(), False
+
     def on_event(event: Any) -> None:
+        nonlocal is_stale
         match event["event"]:
             case "opened":  # killed before they were written, maybe; or removed
                 told[event["part"]] = len(publish(event["part"], event["progress"]))
@@ -49,8 +56,11 @@ def publishing(root: Path | None, strategies: Sequence[str], tell: Tell) -> Tell
                 for row in publish(part, event["progress"])[told[part] :]:
                     told[part] += 1
                     tell({"event": "row", "row": row})
-            case "part_ended" | "part_failed" if root is not None:
-                files.merge(root, strategies)
+            case "part_ended" | "part_failed":
+                merge()
+                tell(event)
+            case "row":  # of another process
+                is_stale = True
                 tell(event)
             case _:
                 tell(event)
