@@ -112,7 +112,12 @@ def test_it_keeps_the_contract(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [*LITTLE_ROOM.items(), ("uncertainty_coreset", {"fraction": 0.5})]
+    ("name", "options"),
+    [
+        *LITTLE_ROOM.items(),
+        ("facility_location", {"similarity": "euclidean"}),
+        ("uncertainty_coreset", {"fraction": 0.5}),
+    ],
 )
 def test_a_sample_or_a_share_of_the_pool_keeps_it_too(name, options):
     check_strategy(make_strategy(name, **options), num_classes=C, seeds=(0,))

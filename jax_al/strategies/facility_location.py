@@ -56,7 +56,6 @@ def facility_location(
         (N, D), M = points.shape, min(max_references, points.shape[0])
         counts = ~pool.excluded
         chosen = sample_present(query_key, pool, M)
-        counted = counts[chosen][None, :]
         mean = mean_present(points, pool.excluded)[None, :]
         from_mean = jnp.square(points - mean).sum(axis=1)
         scale = jnp.sqrt(from_mean.max(where=counts, initial=0.0))  # c / 2
@@ -67,16 +66,17 @@ def facility_location(
             norms = jnp.sqrt(jnp.square(rows).sum(axis=1))
             return rows / jnp.where(norms > 0, norms, 1.0)[:, None]
 
-        references = prepared(points[chosen])
-        theirs = jnp.square(references).sum(axis=1)[None, :]
+        # No point is similar to an excluded one: a vector of zeros, infinitely far away.
+        counted = counts[chosen]
+        references = jnp.where(counted[:, None], prepared(points[chosen]), 0.0)
+        theirs = jnp.where(counted, jnp.square(references).sum(axis=1), jnp.inf)[None, :]
 
         def similar(rows):
             inner = jnp.dot(rows, references.T, precision=lax.Precision.HIGHEST)
             if similarity == "cosine":
-                return jnp.where(counted, jnp.maximum(inner, 0.0), 0.0)
+                return jnp.maximum(inner, 0.0)
             sq = jnp.square(rows).sum(axis=1)[:, None] + theirs - 2 * inner
-            near = jnp.maximum(2 * scale - jnp.sqrt(jnp.maximum(sq, 0.0)), 0.0)
-            return jnp.where(counted, near, 0.0)
+            return jnp.maximum(2 * scale - jnp.sqrt(jnp.maximum(sq, 0.0)), 0.0)
 
         def more(best, rows):
             return jnp.maximum(similar(rows) - best[None, :], 0.0).sum(axis=1)
