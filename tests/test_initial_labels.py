@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jax_al.oracles import simulated as oracle
+from jax_al.oracles.simulated import initial_indices
 
 TODAY = {
     ("random", 0): [
@@ -47,5 +47,5 @@ def labels():
 
 @pytest.mark.parametrize(("how", "seed"), TODAY)
 def test_the_initial_labels_of_a_seed_are_those_of_today(labels, how, seed):
-    chosen = oracle.initial_indices(np.random.default_rng(seed), how, labels, 20)
+    chosen = initial_indices(np.random.default_rng(seed), how, labels, 20)
     assert chosen.tolist() == TODAY[how, seed]

@@ -207,11 +207,11 @@ def test_an_oracle_from_outside_gets_the_benchmark_and_its_options(outside):
         ("simulate", {}, "did you mean 'simulated'"),
         ("simulated", {"nois": 1}, "unexpected keyword argument 'nois'"),
         ("people", {"noise": 1}, "unexpected keyword argument 'noise'"),
-        ("no_such_module:f", {}, "No module named 'no_such_module'"),
+        ("no_such_module:f", {}, "there is no module 'no_such_module'"),
         ("my_oracles:no_such", {}, "no_such"),
-        ("my_oracles:a_number", {}, "not a callable"),
+        ("my_oracles:a_number", {}, "has no function 'a_number'"),
         ("my_oracles:nothing", {}, "returned a NoneType"),
-        (":f", {}, "Empty module name"),
+        (":f", {}, "'' is no name of a module"),
     ],
 )
 def test_an_oracle_that_cannot_be_made_is_told_in_a_sentence(outside, name, options, sentence):

@@ -18,7 +18,7 @@ from ml_collections import config_flags
 from PIL import Image
 
 from jax_al.cli.command_line import set_options, take_options
-from jax_al.drivers import experiment
+from jax_al.cli.start import write_page
 from jax_al.errors import UsageError
 from jax_al.record.terminal import Terminal
 from jax_al.report import write_report
@@ -139,9 +139,9 @@ def test_a_report_of_one_run_is_one_fast_file(tmp_path, layout):
 
 def test_a_report_that_fails_does_not_fail_the_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("jax_al.report.write_report", lambda *_, **__: 1 / 0)
-    experiment.write_report([tmp_path], tmp_path / "report.html", Terminal().say)
-    out = capsys.readouterr().out
-    assert out == "No report this time: ZeroDivisionError: division by zero\n"
+    write_page(tmp_path, Terminal())
+    said = capsys.readouterr().err
+    assert said == "No report this time: ZeroDivisionError: division by zero\n"
 
 
 def test_settings_that_differ_are_told(tmp_path):

@@ -88,7 +88,7 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
             case "run_ended":
                 tell(listeners, event)
                 if event["is_whole"]:
-                    _report(root, terminal)
+                    write_page(root, terminal)
             case _:
                 tell(listeners, event)
 
@@ -130,7 +130,7 @@ def _draw(study: Study, root: pathlib.Path, terminal: Terminal) -> dict[str, pat
     return paths
 
 
-def _report(root: pathlib.Path, terminal: Terminal) -> None:
+def write_page(root: pathlib.Path, terminal: Terminal) -> None:
     """Writes the page about the run and says where it is; a failure is told and nothing more."""
     from jax_al import report  # matplotlib and plotly: half a second that a start need not wait
 
