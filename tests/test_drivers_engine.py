@@ -139,13 +139,6 @@ def test_labels_of_the_test_set_of_any_integer_dtype_are_compiled_for_once():
     assert 0 <= tested.accuracy <= 1
 
 
-def test_more_classes_make_another_engine_for_the_same_pool():
-    other = engine("linear").with_classes(("a", "b", "c", "d"))
-    assert other.benchmark.pool is engine("linear").benchmark.pool
-    state = other.init(jax.random.key(0))
-    assert other.predict(state, other.benchmark.pool).shape == (N, 4)
-
-
 # --- Refusals
 
 

@@ -328,7 +328,7 @@ def test_a_pool_is_resident_where_it_fits_or_as_it_is_told(monkeypatch):
     monkeypatch.setattr(reading, "HOST_BYTES", 20 * 6 * 4 - 1)
     assert not Inputs(pool, 2).is_resident
     assert Inputs(pool, 2, "yes").is_resident
-    with pytest.raises(UsageError, match=r"data\.resident is 'maybe', but must be auto, yes, no"):
+    with pytest.raises(UsageError, match=r"resident is 'maybe', but must be auto, yes, no"):
         check_resident("maybe")
 
 
