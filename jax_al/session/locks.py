@@ -35,7 +35,7 @@ def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None
                 "wait for it, or name another directory with --workdir."
             ) from error
         except OSError as error:
-            reason = "it is a file" if directory.is_file() else error.strerror
+            reason = "it is a file" if os.path.isfile(directory) else error.strerror
             raise UsageError(f"The workdir {directory} cannot be used: {reason}.") from error
         yield
 
