@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jax_al import interrupt
 from jax_al.drivers.engine import Engine
 from jax_al.drivers.inputs import room
+from jax_al.drivers.replay import replay
 from jax_al.drivers.states import States
 from jax_al.errors import UsageError
 from jax_al.oracles.simulated import initial_indices
@@ -27,7 +27,7 @@ from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 from jax_al.session.records import write_array
 from jax_al.session.work import Answered, Ask, Asked, Result, Select, Selected, Train, Wait
-from jax_al.types import UNKNOWN, Oracle, PoolState, Strategy, empty_pool, label_points
+from jax_al.types import UNKNOWN, Oracle, PoolState, Strategy
 
 # A gradient step costs about so many looks at the same examples; for the progress bar alone.
 STEP_COST = 9
@@ -371,21 +371,7 @@ class Driver:
 
     def pool_state(self, record: Record) -> PoolState:
         """Returns what `record` says of the pool."""
-        N = len(self.engine.benchmark.pool)
-        capacity = self.capacity(len(record.order))
-        excluded = np.zeros(N, bool)
-        # Whoever was decided and has not joined: without a class, or answered late.
-        excluded[list(record.decisions.keys() - set(record.order))] = True
-        # At full capacity whatever the count, so that no episode brings a new shape to compile for.
-        rows, labels = np.full(capacity, -1, np.int32), np.full(capacity, UNKNOWN, np.int32)
-        rows[: len(record.order)] = record.order
-        labels[: len(record.order)] = record.labels
-        state = label_points(
-            empty_pool(N, capacity, excluded), jnp.asarray(rows), jnp.asarray(labels)
-        )
-        return state._replace(
-            num_initial=jnp.int32(record.num_initial), num_queries=jnp.int32(record.num_queries)
-        )
+        return replay(record, len(self.engine.benchmark.pool), self.capacity(len(record.order)))
 
     def _keys(self, episode: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         key = jax.random.fold_in(jax.random.key(self.part.seed), episode)
