@@ -17,6 +17,18 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
+import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_are_let_go():
+    """Each module lets go of what it compiled.
+
+    A compiled program is some ten mappings of memory, of which Linux grants a process 65,530: with
+    all programs of all tests in one process, the next compilation ends in a segmentation fault.
+    """
+    yield
+    jax.clear_caches()
