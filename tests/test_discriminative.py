@@ -1,21 +1,19 @@
 import importlib
 
+import asking
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
-from jax_al.types import Signals, empty_pool, label_points
+from jax_al.types import Signals
 
 
-def asked(points, labeled, budget, key=0, **options):
-    points = jnp.asarray(points, jnp.float32)
-    indices = jnp.array(labeled, jnp.int32)
-    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
-    select = jax.jit(make_strategy("discriminative", **options).select, static_argnums=3)
-    return select(jax.random.key(key), Signals(embedding=points), pool, budget).indices.tolist()
+def asked(points, labeled, budget, **how):
+    pool = asking.pool_of(len(points), labeled)
+    query = asking.ask("discriminative", {"embedding": points}, pool, budget, **how)
+    return query.indices.tolist()
 
 
 def blobs():
@@ -28,7 +26,7 @@ def blobs():
 def test_it_picks_where_no_label_is():
     blob, points = blobs()
     for key in range(3):
-        picks = asked(points, range(30), 10, key)
+        picks = asked(points, range(30), 10, key=key)
         assert (blob[picks] > 0).all()
 
 
@@ -49,7 +47,10 @@ def test_a_classifier_is_trained_for_each_part_asked_for(monkeypatch):
         return train(*args)
 
     monkeypatch.setattr(module, "_train", counted)
-    asked(points, range(30), 7, sub_batches=5, steps=2)
+    select = make_strategy("discriminative", sub_batches=5, steps=2).select
+    ask = asking.quickly(select, static_argnums=3)  # traced anew, and counted
+    signals = Signals(embedding=points.astype(np.float32))
+    ask(jax.random.key(0), signals, asking.pool_of(80, range(30)), 7)
     jax.effects_barrier()
     assert len(trained) == 5
 

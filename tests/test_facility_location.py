@@ -1,19 +1,15 @@
-import jax
-import jax.numpy as jnp
+import asking
 import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
-from jax_al.types import Signals, empty_pool, label_points
 
 
-def asked(points, labeled, budget, key=0, **options):
-    points = jnp.asarray(points, jnp.float32)
-    indices = jnp.array(labeled, jnp.int32)
-    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
-    select = make_strategy("facility_location", **options).select
-    return select(jax.random.key(key), Signals(embedding=points), pool, budget).indices.tolist()
+def asked(points, labeled, budget, **how):
+    pool = asking.pool_of(len(points), labeled)
+    query = asking.ask("facility_location", {"embedding": points}, pool, budget, **how)
+    return query.indices.tolist()
 
 
 def similarities(points, similarity):
@@ -49,7 +45,7 @@ def test_euclidean_is_the_build_phase_of_k_medoids():
 def test_a_sample_of_references_is_drawn_only_where_the_pool_is_larger():
     points = np.random.default_rng(0).normal(size=(60, 3))
     answers = {
-        (m, tuple(asked(points, [], 4, key, max_references=m)))
+        (m, tuple(asked(points, [], 4, key=key, max_references=m)))
         for key in range(3)
         for m in (60, 15)
     }

@@ -1,17 +1,21 @@
+import asking
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
 from jax_al.geometry.clustering import seed_clusters
 from jax_al.strategies import make_strategy
-from jax_al.types import Signals, empty_pool, label_points
 
 
-def pool_of(N, labeled):
-    indices = jnp.array(labeled, jnp.int32)
-    return label_points(empty_pool(N, N), indices, jnp.zeros_like(indices))
+def asked(points, labeled, budget, **how):
+    pool = asking.pool_of(len(points), labeled)
+    return asking.ask("kmedoids", {"embedding": points}, pool, budget, **how).indices.tolist()
+
+
+@asking.quickly
+def first_seeds(key, points, mask):
+    return seed_clusters(key, points, 6, max_clusters=6, mask=mask).rows
 
 
 def alternate(points, medoids, iterations):
@@ -31,13 +35,10 @@ def alternate(points, medoids, iterations):
 def test_it_is_voronoi_iteration_from_kmeans_plus_plus_seeds(iterations):
     points = np.random.default_rng(iterations).normal(size=(70, 4)).astype(np.float32)
     left = points[5:]
-    mask = jnp.arange(70) >= 5
-    key = jax.random.key(8)
-    seeds = seed_clusters(key, jnp.asarray(points), 6, max_clusters=6, mask=mask).rows
-    expected = 5 + alternate(left, np.asarray(seeds) - 5, iterations)
-    select = make_strategy("kmedoids", iterations=iterations).select
-    picks = select(key, Signals(embedding=jnp.asarray(points)), pool_of(70, range(5)), 6).indices
-    assert sorted(picks.tolist()) == sorted(expected.tolist())
+    seeds = first_seeds(jax.random.key(8), points, np.arange(70) >= 5)
+    expected = 5 + alternate(left, seeds - 5, iterations)
+    picks = asked(points, range(5), 6, key=8, iterations=iterations)
+    assert sorted(picks) == sorted(expected.tolist())
 
 
 def test_heaps_far_apart_have_medoids_of_their_own():
@@ -45,18 +46,13 @@ def test_heaps_far_apart_have_medoids_of_their_own():
     spread = rng.uniform(0.2, 5, (60, 1)) * 1e-4
     heaps = np.repeat([[1.0], [-1.0]], 30, axis=0)
     points = (heaps + spread * rng.normal(size=(60, 16))).astype(np.float32)
-    select = make_strategy("kmedoids", iterations=9).select
-    picks = select(jax.random.key(0), Signals(embedding=jnp.asarray(points)), pool_of(60, []), 2)
-    assert sorted(picks.indices.tolist()) == alternate(points, [0, 30], 9).tolist()
+    picks = asked(points, [], 2, iterations=9, quick=False)
+    assert sorted(picks) == alternate(points, [0, 30], 9).tolist()
 
 
 def test_it_takes_the_median_not_the_mean():
     # The mean is 22.2, next to 30; the median is 2.
-    points = jnp.array([[0.0], [1.0], [2.0], [30.0], [78.0]])
-    picks = make_strategy("kmedoids").select(
-        jax.random.key(0), Signals(embedding=points), pool_of(5, []), 1
-    )
-    assert picks.indices.tolist() == [2]
+    assert asked([[0.0], [1.0], [2.0], [30.0], [78.0]], [], 1) == [2]
 
 
 def test_iterations_must_be_positive():

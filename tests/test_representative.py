@@ -1,19 +1,14 @@
-import jax
-import jax.numpy as jnp
+import asking
 import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
-from jax_al.types import Signals, empty_pool, label_points
 
 
 def asked(name, points, labeled, budget, **options):
-    points = jnp.asarray(points, jnp.float32)
-    indices = jnp.array(labeled, jnp.int32)
-    pool = label_points(empty_pool(len(points), len(points)), indices, jnp.zeros_like(indices))
-    select = make_strategy(name, **options).select
-    return select(jax.random.key(0), Signals(embedding=points), pool, budget).indices.tolist()
+    pool = asking.pool_of(len(points), labeled)
+    return asking.ask(name, {"embedding": points}, pool, budget, **options).indices.tolist()
 
 
 def scores(points, labeled):

@@ -1,11 +1,11 @@
 """The contract: what every entry of the table must do, whatever its name."""
 
 import collections
-import contextlib
 import functools
 import pathlib
 import re
 
+import asking
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,22 +41,6 @@ FEW_STEPS = {"discriminative": {"steps": 2}}
 TRACES: collections.Counter[str] = collections.Counter()
 
 
-@contextlib.contextmanager
-def optimizations(on):
-    jax.config.update("jax_disable_most_optimizations", not on)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", on)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick_compilation():
-    """What is asked, not how fast, is tested here; most programs are compiled a third faster so."""
-    with optimizations(False):
-        yield
-
-
 def needed(name, signals):
     return Signals(**{field: getattr(signals, field) for field in made(name).needs})
 
@@ -70,9 +54,8 @@ SITUATIONS = [make(0, N, C) for make in (general, alike, saturated, duplicates)]
 
 
 def pool_of(labeled, labels=None, capacity=N):
-    indices = jnp.array(labeled, jnp.int32)
-    labels = indices % 2 if labels is None else jnp.array(labels, jnp.int32)
-    return label_points(empty_pool(N, capacity), indices, labels)
+    labels = np.array(labeled, int) % 2 if labels is None else labels
+    return asking.pool_of(N, labeled, labels, capacity=capacity)
 
 
 @functools.cache
@@ -82,7 +65,10 @@ def made(name):
 
 @functools.cache
 def asked_as_in_a_run(name):
-    """One for all tests, which ask for few shapes; for the commonest it is what users run."""
+    """One for all tests, which ask for few shapes; for the commonest it is what users run.
+
+    The others are compiled quickly: what is asked, not how fast, is tested here.
+    """
 
     def select(key, signals, pool, budget):
         TRACES[name] += 1
@@ -92,10 +78,15 @@ def asked_as_in_a_run(name):
         return lambda key, *given: made(name).select(
             key, *jax.tree.map(np.asarray, given[:2]), given[2]
         )
-    select = jax.jit(select, static_argnums=3)
-    with optimizations(True):
-        select(jax.random.key(5), needed(name, usual()), pool_of((2, 9)), 4)
-    return select
+    as_for_users = jax.jit(select, static_argnums=3)
+    quick = jax.jit(select, static_argnums=3, compiler_options=asking.QUICKLY)
+
+    def ask(key, signals, pool, budget):
+        is_usual = (pool.labels.size, pool.order.size, budget) == (N, N, 4)
+        return (as_for_users if is_usual else quick)(key, signals, pool, budget)
+
+    ask.lower = quick.lower  # jitted already
+    return ask
 
 
 label = jax.jit(label_points)
@@ -103,7 +94,8 @@ label = jax.jit(label_points)
 
 def asked(name, pool, signals=None, key=0):
     signals = needed(name, usual() if signals is None else signals)
-    return asked_as_in_a_run(name)(jax.random.key(key), signals, pool, 4)
+    query = asked_as_in_a_run(name)(jax.random.key(key), signals, pool, 4)
+    return jax.tree.map(np.asarray, query)
 
 
 @every_strategy
@@ -120,7 +112,8 @@ def test_it_keeps_the_contract(name):
     ],
 )
 def test_a_sample_or_a_share_of_the_pool_keeps_it_too(name, options):
-    check_strategy(make_strategy(name, **options), num_classes=C, seeds=(0,))
+    made = make_strategy(name, **options)
+    check_strategy(made._replace(select=asking.program(name, **options)), num_classes=C, seeds=(0,))
 
 
 @every_strategy
@@ -132,13 +125,13 @@ def test_numbers_are_of_the_types_of_a_query_and_chance_without_labels_is_told(n
         assert (value.shape, value.dtype) == ((), jnp.float32)
     if query.scores is not None:
         assert query.scores.dtype == jnp.float32
-        assert jnp.isnan(query.scores[bought:]).all()
+        assert np.isnan(query.scores[bought:]).all()
     if "random_fallback" in query.info:
         is_blind = not labeled
         assert float(query.info["random_fallback"]) == is_blind
         if is_blind:  # nothing is told of a query that was not made
             assert sum(map(float, query.info.values())) == 1
-            assert query.scores is None or jnp.isnan(query.scores).all()
+            assert query.scores is None or np.isnan(query.scores).all()
             assert query.pseudo_labels is None or (query.pseudo_labels == UNKNOWN).all()
 
 
@@ -156,7 +149,7 @@ def test_one_key_gives_one_query_and_other_keys_others_just_where_chance_plays(n
     ask = asked_as_in_a_run(name)
     met = [answers(ask, needed(name, situation), pool) for situation in SITUATIONS]
     if name in LITTLE_ROOM:
-        select = jax.jit(make_strategy(name, **LITTLE_ROOM[name]).select, static_argnums=3)
+        select = asking.program(name, **LITTLE_ROOM[name])
         met.append(answers(select, needed(name, usual()), pool))
     assert any(len(different) > 1 for different in met) == made(name).seeded
 
@@ -195,8 +188,8 @@ def test_a_batch_of_seeds_equals_one_after_the_other_and_the_room_for_labels_is_
     labeled = ((1, 4), (0,), (5, 6, 2))
     signals = [needed(name, usual(seed)) for seed in range(3)]
     narrow = [pool_of(indices, capacity=3) for indices in labeled]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(signals, narrow, strict=True))
-    together = jax.jit(jax.vmap(lambda *one: made(name).select(*one, 4)))(keys, *stacked)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *zip(signals, narrow, strict=True))
+    together = asking.quickly(jax.vmap(lambda *one: made(name).select(*one, 4)))(keys, *stacked)
     for i in range(3):
         alone = asked_as_in_a_run(name)(keys[i], signals[i], pool_of(labeled[i]), 4)
         np.testing.assert_array_equal(together.indices[i], alone.indices)
@@ -221,8 +214,8 @@ def test_permuting_the_pool_permutes_the_answer_unless_chance_plays(name):
 def test_pseudo_labels_come_from_those_who_say_so_and_never_replace_a_bought_one(name):
     pool, select = pool_of((2, 9, 20)), asked_as_in_a_run(name)
     if made(name).pseudo_labels:  # with a threshold that half of the points stay below
-        select = jax.jit(make_strategy(name, threshold=1.0).select, static_argnums=3)
-    query = select(jax.random.key(0), needed(name, usual()), pool, 4)
+        select = asking.program(name, threshold=1.0)
+    query = jax.tree.map(np.asarray, select(jax.random.key(0), needed(name, usual()), pool, 4))
     assert (query.pseudo_labels is not None) == made(name).pseudo_labels
     if query.pseudo_labels is not None:
         assert (query.pseudo_labels.shape, query.pseudo_labels.dtype) == ((N,), jnp.int32)

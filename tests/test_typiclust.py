@@ -1,7 +1,7 @@
 import pathlib
 
+import asking
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,22 +9,14 @@ from jax_al.errors import UsageError
 from jax_al.geometry.clustering import Clusters
 from jax_al.strategies import make_strategy
 from jax_al.strategies.typiclust import typicality
-from jax_al.types import Signals, empty_pool, label_points
 
 GOLDEN = pathlib.Path(__file__).with_name("golden") / "typiclust.npz"
 
 
-def pool_of(N, labeled):
-    indices = jnp.array(labeled, jnp.int32)
-    return label_points(empty_pool(N, N), indices, jnp.zeros_like(indices))
-
-
-def asked(points, labeled, budget, key=0, **options):
-    points = jnp.asarray(points, jnp.float32)
-    select = make_strategy("typiclust", normalize=False, **options).select
-    query = select(
-        jax.random.key(key), Signals(embedding=points), pool_of(len(points), labeled), budget
-    )
+def asked(points, labeled, budget, *, normalize=False, **options):
+    pool = asking.pool_of(len(points), labeled)
+    signals, options = {"embedding": points}, {"normalize": normalize} | options
+    query = asking.ask("typiclust", signals, pool, budget, **options)
     return query.indices.tolist(), query.info
 
 
@@ -47,11 +39,12 @@ def typical(points, labels, members, neighbors):
 
 
 def typicality_of(points, labels, members, neighbors):
-    labels = jnp.asarray(labels, jnp.int32)
+    """As it is compiled for users: rounding is looked at."""
     K = int(labels.max()) + 1
-    centers = jnp.stack([jnp.asarray(points)[labels == k].mean(axis=0) for k in range(K)])
-    clusters = Clusters(labels, centers, jnp.zeros(K, jnp.int32), jnp.zeros(0), jnp.zeros(()))
-    return typicality(jnp.asarray(points), clusters, jnp.asarray(members), neighbors)
+    centers = np.stack([points[labels == k].mean(axis=0) for k in range(K)])
+    rest = np.zeros(K, np.int32), np.zeros(0, np.float32), np.float32(0)
+    clusters = Clusters(labels.astype(np.int32), centers, *rest)
+    return np.asarray(jax.jit(typicality, static_argnums=3)(points, clusters, members, neighbors))
 
 
 @pytest.mark.parametrize("neighbors", [1, 4, 30])
@@ -84,7 +77,7 @@ def test_duplicates_in_a_wide_cluster_are_as_dense_as_can_be():
     points = np.random.default_rng(1).normal(size=(20, 40)).astype(np.float32)
     points = np.concatenate([points, points[:1], points[:1]])
     found = typicality_of(points, np.zeros(22, int), np.ones(22, bool), 2)
-    np.testing.assert_allclose(found[jnp.array([0, 20, 21])], 1e5, rtol=1e-6)
+    np.testing.assert_allclose(found[[0, 20, 21]], 1e5, rtol=1e-6)
     assert found[1:20].max() < 1
 
 
@@ -101,14 +94,11 @@ def test_tiny_clusters_come_last_and_covered_ones_after_uncovered_ones():
 def test_scaled_embeddings_know_only_the_direction():
     rng = np.random.default_rng(3)
     points = rng.normal(size=(40, 3))
-    select = make_strategy("typiclust").select
     picks = [
-        select(
-            jax.random.key(0), Signals(embedding=jnp.asarray(p, jnp.float32)), pool_of(40, []), 6
-        )
+        asked(p, [], 6, normalize=True)[0]
         for p in (points, points * 2.0 ** rng.integers(-3, 4, (40, 1)))
     ]
-    assert picks[0].indices.tolist() == picks[1].indices.tolist()
+    assert picks[0] == picks[1]
 
 
 @pytest.mark.parametrize("option", ["max_clusters", "neighbors"])

@@ -1,35 +1,28 @@
-import jax
-import jax.numpy as jnp
+import asking
 import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
-from jax_al.strategies.coreset import coreset
 from jax_al.strategies.uncertainty_coreset import uncertainty_coreset
-from jax_al.types import NOTHING, Signals, empty_pool, label_points
+from jax_al.types import NOTHING
 
 
 def made(N, seed=0):
     rng = np.random.default_rng(seed)
     probs = rng.dirichlet(np.ones(3), N)
-    embedding = jnp.asarray(rng.normal(size=(N, 4)), jnp.float32)
-    return Signals(embedding=embedding, log_probs=jnp.asarray(np.log(probs), jnp.float32))
-
-
-def pool_of(N, *labeled):
-    labeled = jnp.array(labeled, jnp.int32)
-    return label_points(empty_pool(N, N), labeled, jnp.zeros_like(labeled))
+    embedding = rng.normal(size=(N, 4)).astype(np.float32)
+    return {"embedding": embedding, "log_probs": np.log(probs).astype(np.float32)}
 
 
 def asked(signals, pool, budget, **options):
-    return uncertainty_coreset(**options).select(jax.random.key(0), signals, pool, budget)
+    return asking.ask("uncertainty_coreset", signals, pool, budget, **options)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_core_set_among_the_candidates(seed):
-    signals, pool = made(40, seed), pool_of(40, 3, 8)
-    points = np.asarray(signals.embedding, np.float64)
-    ordered = np.sort(np.exp(np.asarray(signals.log_probs)), axis=1)
+    signals, pool = made(40, seed), asking.pool_of(40, [3, 8])
+    points = signals["embedding"].astype(np.float64)
+    ordered = np.sort(np.exp(signals["log_probs"]), axis=1)
     margins = ordered[:, -1] - ordered[:, -2]
     margins[[3, 8]] = np.inf
     candidates = np.argsort(margins)[:10]
@@ -45,16 +38,16 @@ def test_it_is_the_core_set_among_the_candidates(seed):
 
 
 def test_with_all_points_as_candidates_it_is_coreset():
-    signals, pool = made(30), pool_of(30, 3, 8)
-    expected = coreset().select(jax.random.key(0), signals, pool, 33)
+    signals, pool = made(30), asking.pool_of(30, [3, 8])
+    expected = asking.ask("coreset", {"embedding": signals["embedding"]}, pool, 33)
     assert asked(signals, pool, 33, fraction=1).indices.tolist() == expected.indices.tolist()
 
 
 def test_candidates_that_coincide_come_last_and_the_unsure_first():
-    embedding = jnp.array([[0.0], [0.0], [1.0], [0.0], [0.0]])
-    top = jnp.array([0.9, 0.8, 0.7, 0.5, 0.6])
-    signals = Signals(embedding=embedding, log_probs=jnp.log(jnp.stack([top, 1 - top], axis=1)))
-    query = asked(signals, pool_of(5, 0), 6, score="entropy")
+    top = np.array([0.9, 0.8, 0.7, 0.5, 0.6])
+    log_probs = np.log(np.stack([top, 1 - top], axis=1))
+    signals = {"embedding": [[0.0], [0.0], [1.0], [0.0], [0.0]], "log_probs": log_probs}
+    query = asked(signals, asking.pool_of(5, [0]), 6, score="entropy")
     assert query.indices.tolist() == [2, 3, 4, 1, NOTHING, NOTHING]
 
 
