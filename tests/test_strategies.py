@@ -157,8 +157,8 @@ def test_one_key_gives_one_query_and_other_keys_others_just_where_chance_plays(n
 @every_strategy
 def test_compiling_changes_nothing_and_no_key_is_used_twice(name):
     # With 2 and 9 labeled, two points cover only each other: a tie that rounding would decide.
-    pool = pool_of((7, 11))
-    signals = jax.tree.map(jnp.asarray, needed(name, usual()))
+    # Uncompiled code wants arrays of jax.
+    signals, pool = jax.tree.map(jnp.asarray, (needed(name, usual()), pool_of((7, 11))))
     compiled = asked_as_in_a_run(name)(jax.random.key(5), signals, pool, 4)
     with jax.disable_jit(), jax.debug_key_reuse(True):
         plain = made(name).select(jax.random.key(5), signals, pool, 4)
