@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +32,34 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(clustering, "ROWS", 7)
 
 
+def jitted(function, *static):
+    """`function` as one program for all calls of equal shapes and equal sizes of blocks."""
+
+    @functools.partial(jax.jit, static_argnames=("sizes", *static))
+    def program(*arguments, sizes, **named):
+        del sizes
+        return function(*arguments, **named)
+
+    def called(*arguments, **named):
+        return program(*arguments, sizes=(clustering.ROWS, clustering.DRAWS), **named)
+
+    return called
+
+
+def of_all_or_scaled(key, points, num_clusters, *, scaled=False, **named):
+    return kmeans(key, unit_length(points) if scaled else points, num_clusters, **named)
+
+
+kmeans_of = jitted(of_all_or_scaled, "scaled", "max_clusters", "iterations")
+lloyd_of = jitted(lloyd, "iterations")
+seeds_of = jitted(seed_clusters, "max_clusters")
+mean_jitted = jitted(
+    lambda points, exclude, scaled: mean_of(unit_length(points) if scaled else points, exclude),
+    "scaled",
+)
+FEW = {"max_clusters": 10, "iterations": 9}  # of 80 rows: what most tests ask, so one program
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("iterations", [1, 3, 50])
 @pytest.mark.usefixtures("small_blocks")
@@ -37,7 +67,7 @@ def test_lloyd_is_scikit_learn_from_the_same_start(seed, iterations):
     points = blobs(seed, 60, 4, spread=2.0)
     start = points[:6]
     theirs = KMeans(6, init=start, n_init=1, max_iter=iterations, tol=0.0).fit(points)
-    ours = lloyd(jnp.asarray(points), jnp.asarray(start), jnp.ones(6, bool), iterations=iterations)
+    ours = lloyd_of(points, start, np.ones(6, bool), iterations=iterations)
     np.testing.assert_array_equal(ours.assignments, theirs.labels_)
     np.testing.assert_allclose(ours.centers, theirs.cluster_centers_, rtol=1e-5)
     np.testing.assert_allclose(ours.inertia, theirs.inertia_, rtol=1e-5)
@@ -48,7 +78,7 @@ def test_an_empty_cluster_moves_to_the_farthest_row_as_in_scikit_learn():
     points = np.float32([[0, 0], [0, 1], [1, 0], [9, 0], [9, 2], [30, 5]])
     start = np.float32([[0, 0], [9, 0], [500, 500], [600, 600]])
     theirs = KMeans(4, init=start, n_init=1, max_iter=20, tol=0.0).fit(points)
-    ours = lloyd(jnp.asarray(points), jnp.asarray(start), jnp.ones(4, bool), iterations=20)
+    ours = lloyd_of(points, start, np.ones(4, bool), iterations=20)
     np.testing.assert_array_equal(ours.assignments, theirs.labels_)
     np.testing.assert_allclose(ours.centers, theirs.cluster_centers_, rtol=1e-5)
 
@@ -58,18 +88,10 @@ def test_masked_rows_are_assigned_but_do_not_count():
     points = blobs(0, 50, 3)
     mask = np.arange(50) % 3 > 0
     theirs = KMeans(4, init=points[mask][:4], n_init=1, tol=0.0).fit(points[mask])
-    ours = lloyd(
-        jnp.asarray(points),
-        jnp.asarray(points[mask][:4]),
-        jnp.ones(4, bool),
-        iterations=50,
-        mask=jnp.asarray(mask),
-    )
+    ours = lloyd_of(points, points[mask][:4], np.ones(4, bool), iterations=50, mask=mask)
     np.testing.assert_array_equal(ours.assignments, theirs.predict(points))
     np.testing.assert_allclose(ours.inertia, theirs.inertia_, rtol=1e-5)
-    seeds = seed_clusters(
-        jax.random.key(0), jnp.asarray(points), 50, max_clusters=50, mask=jnp.asarray(mask)
-    ).rows
+    seeds = seeds_of(jax.random.key(0), points, 50, max_clusters=50, mask=mask).rows
     assert sorted(seeds.tolist()) == [NOTHING] * 17 + np.flatnonzero(mask).tolist()
 
 
@@ -97,43 +119,42 @@ def test_seeds_follow_the_law_of_kmeans_plus_plus():
 @pytest.mark.usefixtures("small_blocks")
 def test_seeds_find_every_blob():
     points = blobs(3, 400, 12, spread=0.01)
-    found = kmeans(jax.random.key(0), jnp.asarray(points), 12, max_clusters=12, iterations=20)
+    found = kmeans_of(jax.random.key(0), points, 12, max_clusters=12, iterations=20)
     assert float(found.inertia) < 400 * 5 * 0.01**2 * 1.2
 
 
 def test_a_traced_number_of_clusters_is_that_number():
-    points = jnp.asarray(blobs(5, 80, 6))
-    run = jax.jit(lambda k: kmeans(jax.random.key(2), points, k, max_clusters=9, iterations=5))
-    for k in (1, 4, 9):
-        sizes = np.asarray(run(k).sizes)
+    points = blobs(5, 80, 6)
+    for k in (1, 4, 10):
+        sizes = np.asarray(kmeans_of(jax.random.key(2), points, k, **FEW).sizes)
         assert (sizes[:k] > 0).all()
         assert (sizes[k:] == 0).all()
         assert sizes.sum() == 80
 
 
 def test_equal_rows_make_one_cluster_and_no_rows_none():
-    points = jnp.full((20, 3), 1e3) + jnp.arange(3.0)[None, :]
-    found = kmeans(jax.random.key(0), points, 4, max_clusters=4, iterations=5)
-    assert found.sizes.tolist() == [20, 0, 0, 0]
+    points = np.tile(np.float32(1e3) + np.arange(5, dtype=np.float32), (80, 1))
+    found = kmeans_of(jax.random.key(0), points, 4, **FEW)
+    assert found.sizes.tolist() == [80] + [0] * 9
     assert float(found.inertia) == 0
-    nobody = jnp.zeros(20, bool)
-    found = kmeans(jax.random.key(0), points, 4, max_clusters=4, iterations=5, mask=nobody)
-    assert found.sizes.tolist() == [0, 0, 0, 0]
+    points = np.tile(points[:1], (1_797, 1))
+    found = clustered(points, None, False, mask=np.zeros(1_797, bool))
+    assert found.sizes.tolist() == [0] * 10
     assert np.isfinite(found.inertia)
 
 
 def test_as_many_clusters_as_distinct_rows_cover_them_all():
-    points = jnp.repeat(jnp.asarray(blobs(2, 6, 6)), 3, axis=0)
-    found = kmeans(jax.random.key(4), points, 10, max_clusters=10, iterations=5)
-    assert sorted(found.sizes.tolist()) == [0] * 4 + [3] * 6
+    points = np.repeat(blobs(2, 8, 6), 10, axis=0)
+    found = kmeans_of(jax.random.key(4), points, 10, **FEW)
+    assert sorted(found.sizes.tolist()) == [0] * 2 + [10] * 8
     np.testing.assert_allclose(found.inertia, 0, atol=1e-8)
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_seeds_know_which_of_them_is_the_nearest(monkeypatch):
     monkeypatch.setattr(clustering, "DRAWS", 8)  # so that it takes several rounds to draw them
-    points, mask = blobs(4, 90, 9), jnp.arange(90) % 4 > 0
-    seeds = seed_clusters(jax.random.key(5), jnp.asarray(points), 30, max_clusters=30, mask=mask)
+    points, mask = blobs(4, 90, 9), np.arange(90) % 4 > 0
+    seeds = seeds_of(jax.random.key(5), points, 30, max_clusters=30, mask=mask)
     wide = points.astype(np.float64)
     sq = np.square(wide[:, None] - wide[np.asarray(seeds.rows)][None]).sum(axis=2)
     np.testing.assert_array_equal(seeds.assignments, sq.argmin(axis=1))
@@ -141,15 +162,15 @@ def test_seeds_know_which_of_them_is_the_nearest(monkeypatch):
 
 
 def test_rows_scaled_when_read_are_rows_scaled_before():
-    points = blobs(7, 80, 5)
+    points = blobs(7, 1_797, 5)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     points[3] = 0
     found, plain = (
-        kmeans(jax.random.key(0), rows, 6, max_clusters=6, iterations=9)
-        for rows in (unit_length(jnp.asarray(points)), jnp.asarray(points / lengths))
+        clustered(rows, None, scaled)
+        for rows, scaled in ((points, True), (points / lengths, False))
     )
     np.testing.assert_array_equal(found.assignments, plain.assignments)
-    np.testing.assert_allclose(found.centers, plain.centers, atol=1e-6)
+    np.testing.assert_allclose(found.centers[:8], plain.centers[:8], atol=1e-6)
 
 
 def test_no_copy_of_the_pool_is_made():
@@ -166,17 +187,11 @@ def test_no_copy_of_the_pool_is_made():
         assert compiled.memory_analysis().temp_size_in_bytes < 200e6
 
 
-def clustered(points, exclude, scaled, iterations=9, K=8):
-    mask = jnp.arange(len(points)) % 4 > 0
-
-    def run(points, mask, exclude):
-        rows = unit_length(points) if scaled else points
-        key = jax.random.key(3)
-        return kmeans(
-            key, rows, K, max_clusters=K + 2, iterations=iterations, mask=mask, exclude=exclude
-        )
-
-    return jax.jit(run)(jnp.asarray(points), mask, exclude)
+def clustered(points, exclude, scaled, mask=None, seed=3, num_clusters=8):
+    """The clusters, where by default every fourth row does not count."""
+    mask = np.arange(len(points)) % 4 > 0 if mask is None else mask
+    named = {"mask": mask, "exclude": exclude, "scaled": scaled}
+    return kmeans_of(jax.random.key(seed), points, num_clusters, **named, **FEW)
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -191,36 +206,28 @@ def test_what_excluded_rows_hold_shows_nowhere(scaled):
         points[exclude] = held
         found = clustered(points, exclude, scaled)
         for name in ("assignments", "sq_distances"):
-            one, other = getattr(found, name), getattr(expected, name)
+            one, other = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
             np.testing.assert_array_equal(one[there], other[there])
         for name in ("centers", "sizes", "inertia"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     counts = there & (np.arange(90) % 4 > 0)
     assert found.sizes.sum() == counts.sum()
     rows = points[there] / (np.linalg.norm(points[there], axis=1, keepdims=True) if scaled else 1)
-    mean = mean_of(unit_length(jnp.asarray(points)) if scaled else jnp.asarray(points), exclude)
+    mean = mean_jitted(points, exclude, scaled=scaled)
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.usefixtures("small_blocks")
 def test_clusters_without_some_rows_are_those_of_the_others(seed):
-    points, exclude = blobs(seed, 80, 6), np.random.default_rng(seed).random(80) < 0.4
+    points, exclude = blobs(seed, 90, 6), np.random.default_rng(seed).permutation(90) < 36
     left = np.flatnonzero(~exclude)
-    key = jax.random.key(seed)
-    expected = kmeans(key, jnp.asarray(points[left]), 6, max_clusters=6, iterations=20)
+    expected = kmeans_of(jax.random.key(seed), points[left], 6, **FEW)
     points[exclude] = np.nan
-    found = kmeans(
-        key,
-        jnp.asarray(points),
-        6,
-        max_clusters=6,
-        iterations=20,
-        exclude=jnp.asarray(exclude),
-    )
-    np.testing.assert_array_equal(found.assignments[left], expected.assignments)
+    found = clustered(points, exclude, False, np.ones(90, bool), seed, 6)
+    np.testing.assert_array_equal(np.asarray(found.assignments)[left], expected.assignments)
     np.testing.assert_array_equal(found.sizes, expected.sizes)
-    np.testing.assert_allclose(found.centers, expected.centers, rtol=1e-5)
+    np.testing.assert_allclose(found.centers[:6], expected.centers[:6], rtol=1e-5)
     np.testing.assert_allclose(found.inertia, expected.inertia, rtol=1e-5)
 
 
@@ -236,24 +243,21 @@ def test_excluding_nobody_changes_no_bit(scaled):
 def test_no_excluded_row_is_a_seed_and_of_nobody_there_is_no_cluster():
     points, exclude = blobs(1, 40, 4), np.arange(40) % 3 > 0
     points[exclude] = np.nan
-    rows = jnp.asarray(points)
-    seeds = seed_clusters(
-        jax.random.key(0), rows, 40, max_clusters=40, exclude=jnp.asarray(exclude)
-    ).rows
+    seeds = seeds_of(jax.random.key(0), points, 40, max_clusters=40, exclude=exclude).rows
     assert sorted(seeds.tolist()) == [NOTHING] * 26 + np.flatnonzero(~exclude).tolist()
-    nobody = kmeans(
-        jax.random.key(0), rows, 4, max_clusters=4, iterations=5, exclude=jnp.ones(40, bool)
-    )
-    assert nobody.sizes.tolist() == [0, 0, 0, 0]
+    points, everybody = np.full((1_797, 5), np.nan, np.float32), np.ones(1_797, bool)
+    nobody = clustered(points, everybody, False, everybody)
+    assert nobody.sizes.tolist() == [0] * 10
     assert float(nobody.inertia) == 0
-    assert (mean_of(rows, jnp.ones(40, bool)) == 0).all()
+    # Outside of a program, where it is asked of a whole pool.
+    assert (mean_of(jnp.asarray(points), jnp.asarray(everybody)) == 0).all()
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_the_nearest_center_is_the_nearest():
     points, centers = blobs(0, 33, 3), blobs(1, 5, 3)
-    exists = jnp.array([True, True, False, True, True])
-    found, sq_distances = nearest_center(jnp.asarray(points), jnp.asarray(centers), exists)
+    exists = np.array([True, True, False, True, True])
+    found, sq_distances = jitted(nearest_center)(points, centers, exists)
     wide = np.square(points[:, None].astype(np.float64) - centers[None]).sum(axis=2)
     wide[:, 2] = np.inf
     np.testing.assert_array_equal(found, wide.argmin(axis=1))
@@ -261,12 +265,13 @@ def test_the_nearest_center_is_the_nearest():
 
 
 def test_it_can_be_mapped_over_seeds():
-    points = jnp.stack([jnp.asarray(blobs(seed, 40, 4)) for seed in range(3)])
+    points = np.stack([blobs(seed, 80, 4) for seed in range(3)])
     keys = jax.random.split(jax.random.key(0), 3)
-    run = jax.jit(lambda key, points: kmeans(key, points, 5, max_clusters=5, iterations=9))
-    together = jax.vmap(run)(keys, points)
+    run = jax.jit(jax.vmap(lambda key, points: kmeans(key, points, 5, **FEW)))
+    together = run(keys, points)
     for i in range(3):
-        np.testing.assert_array_equal(together.assignments[i], run(keys[i], points[i]).assignments)
+        alone = kmeans_of(keys[i], points[i], 5, **FEW)
+        np.testing.assert_array_equal(together.assignments[i], alone.assignments)
 
 
 @pytest.mark.parametrize("within", [2, 5, 100])
@@ -297,11 +302,11 @@ def test_every_member_meets_every_other_of_its_cluster_once(monkeypatch, within)
 
 
 def test_clusters_take_turns():
-    labels = jnp.array([0, 0, 0, 1, 1, 2, 2])
-    scores = jnp.array([1.0, 3.0, 3.0, 5.0, 9.0, 7.0, 7.0])
-    offered = jnp.array([True, True, True, False, True, True, True])
-    turn = jnp.array([2, 0, 1])
-    picks = take_turns(labels, scores, offered, turn, 8)
-    assert picks.tolist() == [4, 5, 1, 6, 2, 0, NOTHING, NOTHING]
-    last = jnp.array([False, True, False])
-    assert take_turns(labels, scores, offered, turn, 5, last).tolist() == [5, 1, 6, 2, 0]
+    take = jax.jit(take_turns, static_argnums=4)
+    labels = np.int32([0, 0, 0, 1, 1, 2, 2])
+    scores = np.float32([1.0, 3.0, 3.0, 5.0, 9.0, 7.0, 7.0])
+    offered = np.array([True, True, True, False, True, True, True])
+    turn = np.int32([2, 0, 1])
+    assert take(labels, scores, offered, turn, 8).tolist() == [4, 5, 1, 6, 2, 0, NOTHING, NOTHING]
+    last = np.array([False, True, False])
+    assert take(labels, scores, offered, turn, 5, last).tolist() == [5, 1, 6, 2, 0]

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,8 +36,19 @@ def gradients(function, images, kernel, weights):
     return out, *pull(weights.astype(out.dtype))
 
 
+gradients_jitted = jax.jit(gradients, static_argnums=0)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def gradients_of_both(images, kernel, weights, strides, padding):
+    return [
+        gradients(lambda x, w, f=f: f(x, w, strides, padding), images, kernel, weights)
+        for f in (convolve, native)
+    ]
+
+
 def drawn(rng, *shape):
-    return jnp.asarray(rng.standard_normal(shape, dtype=np.float32))
+    return rng.standard_normal(shape, dtype=np.float32)
 
 
 @settings(max_examples=20, deadline=None)
@@ -45,12 +58,12 @@ def test_gradients_are_those_of_the_native_convolution(shape):
     args = shape["strides"], shape["padding"]
     (c_in, c_out), batch = shape["channels"], shape["batch"]
     with jax.enable_x64(True):
-        images = jnp.asarray(rng.standard_normal((batch, *shape["size"], c_in)))
-        kernel = jnp.asarray(rng.standard_normal((*shape["window"], c_in, c_out)))
+        images = rng.standard_normal((batch, *shape["size"], c_in))
+        kernel = rng.standard_normal((*shape["window"], c_in, c_out))
         out = jax.eval_shape(lambda x, w: native(x, w, *args), images, kernel)
-        weights = jnp.asarray(rng.standard_normal(out.shape))
-        ours = gradients(lambda x, w: convolve(x, w, *args), images, kernel, weights)
-        theirs = gradients(lambda x, w: native(x, w, *args), images, kernel, weights)
+        weights = rng.standard_normal(out.shape)
+        ours, theirs = gradients_of_both(images, kernel, weights, *args)
+        assert ours[0].dtype == np.float64
         # Sums of at most a few hundred products near 1, in float64: 1e-12 leaves a wide margin.
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), ours, theirs
@@ -60,7 +73,7 @@ def test_gradients_are_those_of_the_native_convolution(shape):
 def test_agrees_with_scipy():
     rng = np.random.default_rng(0)
     images, kernel = drawn(rng, 2, 6, 5, 3), drawn(rng, 3, 2, 3, 4)
-    out = convolve(images, kernel)
+    out = np.asarray(convolve(images, kernel))  # outside of a program
     for b in range(2):
         for c in range(4):
             expected = signal.correlate(images[b], kernel[..., c], mode="valid")[..., 0]
@@ -70,12 +83,14 @@ def test_agrees_with_scipy():
 def test_bfloat16_stays_bfloat16_and_is_near():
     rng = np.random.default_rng(0)
     images, kernel, weights = drawn(rng, 5, 8, 8, 3), drawn(rng, 3, 3, 3, 4), drawn(rng, 5, 6, 6, 4)
-    exact = gradients(convolve, images, kernel, weights)
-    rough = gradients(convolve, images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), weights)
+    exact = gradients_jitted(convolve, images, kernel, weights)
+    low = images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
+    rough = gradients_jitted(convolve, *low, weights)
     for a, b in zip(exact, rough, strict=True):
         assert b.dtype == jnp.bfloat16
         # bfloat16 keeps 8 bits; the sums here are up to ten times larger than their terms.
-        np.testing.assert_allclose(a, b.astype(jnp.float32), atol=0.03 * float(jnp.abs(a).max()))
+        near = 0.03 * float(np.abs(a).max())
+        np.testing.assert_allclose(a, np.asarray(b).astype(np.float32), atol=near)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +105,9 @@ def test_mapping_over_seeds_equals_a_loop(mapped):
         return gradients(convolve, images, kernel, weights)
 
     together = jax.jit(mapped(both))(images, kernel, weights)
-    apart = [both(*one) for one in zip(images, kernel, weights, strict=True)]
+    apart = [gradients_jitted(convolve, *one) for one in zip(images, kernel, weights, strict=True)]
     for a, b in zip(together, zip(*apart, strict=True), strict=True):
-        np.testing.assert_allclose(a, jnp.stack(b), atol=1e-4)
+        np.testing.assert_allclose(a, np.stack(b), atol=1e-4)
 
 
 def test_inside_a_loop_of_unknown_length_equals_outside():
@@ -111,14 +126,15 @@ def test_inside_a_loop_of_unknown_length_equals_outside():
         return lax.fori_loop(0, num_steps, lambda _, kernel: descend(kernel, gradient), kernel)
 
     expected = kernel
+    theirs = jax.jit(gradient_with(lambda x, w: native(x, w, (1, 1), "VALID")))
     for _ in range(3):
-        expected = descend(expected, gradient_with(lambda x, w: native(x, w, (1, 1), "VALID")))
+        expected = descend(expected, theirs)
     np.testing.assert_allclose(ours(3), expected, atol=1e-5)
 
 
 def count_convolutions(platform):
     """Convolutions in the program of one kernel gradient lowered for a platform."""
-    images, kernel = jnp.zeros((5, 8, 8, 3)), jnp.zeros((3, 3, 3, 4))
+    images, kernel = np.zeros((5, 8, 8, 3), np.float32), np.zeros((3, 3, 3, 4), np.float32)
     gradient = jax.jit(jax.grad(lambda kernel: (convolve(images, kernel) ** 2).sum()))
     text = gradient.trace(kernel).lower(lowering_platforms=(platform,)).as_text()
     return text.count("stablehlo.convolution")
@@ -149,7 +165,7 @@ def test_max_pool_agrees_with_reduce_window(size):
 
     np.testing.assert_array_equal(max_pool(images), native_pool(images))
     ours, theirs = (
-        jax.grad(lambda x, pool=pool: (pool(x) ** 2).sum())(images)
+        jax.jit(jax.grad(lambda x, pool=pool: (pool(x) ** 2).sum()))(images)
         for pool in (max_pool, native_pool)
     )
     np.testing.assert_array_equal(ours, theirs)

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,10 @@ from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.types import NOTHING
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def cover(sets, available, num_picks, block):
     """Greedy maximum coverage of the columns of `sets` bool [N, M]."""
-    picks, covered = lazy_greedy(
+    return lazy_greedy(
         lambda covered, rows: (sets[rows] & ~covered[None, :]).sum(axis=1).astype(jnp.float32),
         lambda covered, row: covered | sets[row],
         jnp.zeros(sets.shape[1], bool),
@@ -18,7 +21,6 @@ def cover(sets, available, num_picks, block):
         num_picks,
         block=block,
     )
-    return np.asarray(picks), np.asarray(covered)
 
 
 def plain_greedy(sets, available, num_picks):
@@ -39,7 +41,7 @@ def plain_greedy(sets, available, num_picks):
 def test_it_is_plain_greedy_whatever_the_block(seed, block, num_picks):
     rng = np.random.default_rng(seed)
     sets, available = rng.random((20, 12)) < rng.random() * 0.6, rng.random(20) < 0.8
-    picks, covered = cover(jnp.asarray(sets), jnp.asarray(available), num_picks, block)
+    picks, covered = cover(sets, available, num_picks, block)
     expected, expected_covered = plain_greedy(sets, available, num_picks)
     assert picks.tolist() == expected
     np.testing.assert_array_equal(covered, expected_covered)
@@ -63,8 +65,9 @@ def test_most_gains_are_never_computed_again():
 
 
 def test_it_can_be_mapped_over_seeds():
-    sets = jnp.asarray(np.random.default_rng(0).random((3, 20, 12)) < 0.3)
+    sets = np.random.default_rng(0).random((3, 20, 12)) < 0.3
 
+    @jax.jit
     def run(sets):
         return lazy_greedy(
             lambda c, rows: (sets[rows] & ~c[None, :]).sum(axis=1).astype(jnp.float32),
@@ -75,7 +78,7 @@ def test_it_can_be_mapped_over_seeds():
             block=4,
         )[0]
 
-    together = jax.vmap(run)(sets)
+    together = jax.jit(jax.vmap(run))(sets)
     for i in range(3):
         np.testing.assert_array_equal(together[i], run(sets[i]))
 
@@ -84,8 +87,9 @@ def test_what_is_not_on_offer_may_have_any_gain():
     sets = np.random.default_rng(1).random((20, 12)) < 0.3
     available = np.random.default_rng(2).random(20) < 0.6
 
+    @jax.jit
     def run(sets, available):
-        absent = jnp.asarray(~available)
+        absent = ~available
         return lazy_greedy(
             lambda c, rows: jnp.where(
                 absent[rows], jnp.nan, (sets[rows] & ~c[None, :]).sum(axis=1).astype(jnp.float32)
@@ -97,8 +101,8 @@ def test_what_is_not_on_offer_may_have_any_gain():
             block=4,
         )
 
-    picks, covered = run(jnp.asarray(sets), available)
+    picks, covered = run(sets, available)
     left = np.flatnonzero(available)
-    expected, expected_covered = run(jnp.asarray(sets[left]), np.ones(len(left), bool))
+    expected, expected_covered = run(sets[left], np.ones(len(left), bool))
     np.testing.assert_array_equal(picks, left[expected])
     np.testing.assert_array_equal(covered, expected_covered)
