@@ -47,6 +47,7 @@ last, code = first, None
 while code != 0:
     child = os.fork()
     if not child:
+        signal.alarm(300)  # whatever stands still
         try:
             runs.run(pathlib.Path(root, str(last)), point, **fields)
             os._exit(0)
@@ -68,7 +69,6 @@ def killed(root: pathlib.Path, fields: dict, first: int, step: int) -> list[path
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     return sorted(root.iterdir(), key=lambda path: int(path.name))
