@@ -52,7 +52,7 @@ def test_of_many_processes_that_merge_the_last_one_has_seen_all(tmp_path):
     done = [
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path), str(k)]) for k in range(3)
     ]
-    assert [process.wait() for process in done] == [0, 0, 0]
+    assert [process.wait(timeout=300) for process in done] == [0, 0, 0]
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert [(r["seed"], r["episode"]) for r in rows] == [(s, e) for s in range(60) for e in (1, 2)]
     assert len(read_picks(tmp_path / "picks.csv")) == 120

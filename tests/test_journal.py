@@ -257,8 +257,11 @@ def test_what_was_acknowledged_survives_other_processes_and_kill_9(tmp_path):
     whole, killed = writer(tmp_path, 40, "whole"), writer(tmp_path, 10**6, "killed")
     told = [killed.stdout.readline() for _ in range(20)]
     killed.send_signal(signal.SIGKILL)
-    acknowledged = {"whole": whole.communicate()[0], "killed": "".join(told) + killed.stdout.read()}
-    assert (whole.returncode, killed.wait()) == (0, -9)
+    acknowledged = {
+        "whole": whole.communicate(timeout=300)[0],
+        "killed": "".join(told) + killed.stdout.read(),
+    }
+    assert (whole.returncode, killed.wait(timeout=300)) == (0, -9)
     events = Journal(tmp_path).events()
     for who, lines in acknowledged.items():
         pairs = [tuple(map(int, line.split())) for line in lines.splitlines() if line.count(" ")]

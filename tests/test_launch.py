@@ -1,5 +1,8 @@
+import json
 import os
+import pathlib
 import resource
+import select
 import shlex
 import signal
 import subprocess
@@ -17,12 +20,36 @@ QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.widths")]
 QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.embedding_size")]
 
 
+SECONDS = 300  # more than any launch here takes, on a machine that is busy with other things
+
+# Imports once what launch.py imports, and forks for each of its command lines, before JAX starts:
+# a child comes to launch.py as if it had just been started, and ends as it ends.
+FORKS = """
+import json, os, runpy, signal, sys
+import matplotlib.pyplot, plotly.graph_objects, sklearn.datasets, jax_al.cli.start, jax_al.cli.main
+
+for line in sys.stdin:
+    words, place, out, errors = json.loads(line)
+    child = os.fork()
+    if not child:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+else:
+    os._exit(0)
+for number, path in enumerate((os.devnull, out, errors)):
+    os.dup2(os.open(path, (os.O_WRONLY | os.O_CREAT) if number else os.O_RDONLY), number)
+os.chdir(place)
+sys.argv = words
+signal.alarm(SECONDS)
+runpy.run_path(words[0], run_name="__main__")
+"""
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """Caches of its own, and a proxy nobody listens at: no test reaches a network."""
     dead = "http://127.0.0.1:9"
-    inherited = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    return inherited | {
+    return os.environ | {
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
         "http_proxy": dead,
         "https_proxy": dead,
@@ -37,16 +64,46 @@ def command(*flags):
 
 @pytest.fixture
 def launch(environment, tmp_path):
+    """Starts a process and waits for its end."""
+
     def run(*flags, **more):
         return subprocess.run(
-            command(*flags), cwd=tmp_path, env=environment, capture_output=True, text=True,
-            check=False, **more,
+            command(*flags), cwd=tmp_path, capture_output=True, text=True, check=False,
+            timeout=SECONDS, **{"env": environment, **more},
         )  # fmt: skip
 
     return run
 
 
-def test_a_whole_run_then_again_then_another_config_then_anew(launch, tmp_path):
+@pytest.fixture(scope="module")
+def forks(environment):
+    program = FORKS.replace("SECONDS", str(SECONDS))
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+        process.stdin.close()
+        process.wait(timeout=SECONDS)
+
+
+@pytest.fixture
+def fork(forks, tmp_path):
+    """The same as `launch`, without the seconds of the imports."""
+
+    def run(*flags):
+        words, streams = command(*flags)[1:], [str(tmp_path / name) for name in ("out_", "err_")]
+        for stream in streams:
+            open(stream, "w").close()
+        print(json.dumps([words, str(tmp_path), *streams]), file=forks.stdin, flush=True)
+        assert select.select([forks.stdout], [], [], 2 * SECONDS)[0]
+        status = int(forks.stdout.readline())
+        return subprocess.CompletedProcess(words, status, *(open(s).read() for s in streams))
+
+    return run
+
+
+def test_a_whole_run_then_again_then_another_config_then_anew(launch, fork, tmp_path):
     done = launch(*tiny_flags(), "--workdir=out")
     assert done.returncode == 0, done.stderr
     for fact in ("jax ", "cpu", "digits", "pool 150", "coreset", "out/curve.png"):
@@ -54,20 +111,22 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, tmp_path):
     assert "\x1b" not in done.stdout
     rows = without_times(tmp_path / "out")
 
-    again = launch(*tiny_flags(), "--workdir=out")
+    again = fork(*tiny_flags(), "--workdir=out")
     assert again.returncode == 0
     assert "finished" in again.stdout
 
-    other = launch(*tiny_flags(lr=0.1, budget=5), "--workdir=out")
+    other = fork(*tiny_flags(lr=0.1, budget=5), "--workdir=out")
     assert other.returncode == 2
     assert "lr (was 0.001, now 0.1)" in other.stderr
     assert "budget (was 7, now 5)" in other.stderr
     assert "--overwrite" in other.stderr
     assert without_times(tmp_path / "out") == rows
 
-    anew = launch(*tiny_flags(budget=5), "--workdir=out", "--overwrite")
+    anew = fork(*tiny_flags(seed=1, max_episodes=2), "--workdir=out", "--overwrite")
     assert anew.returncode == 0
-    assert [row["num_labeled"] for row in without_times(tmp_path / "out")] == [10, 15, 20]
+    assert [(row["seed"], row["episode"]) for row in without_times(tmp_path / "out")] == [
+        (1, 1), (1, 2),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -87,58 +146,55 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, tmp_path):
         ),
     ],
 )
-def test_a_mistake_is_one_sentence(launch, flags, sentence):
-    failed = launch(*flags)
+def test_a_mistake_is_one_sentence(fork, flags, sentence):
+    failed = fork(*flags)
     assert failed.returncode == 2
     assert sentence in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "workdir" not in failed.stdout  # the facts at the start of a run
 
 
-def test_help_is_no_failure(launch):
-    done = launch("--help")
+def test_help_is_no_failure(fork):
+    done = fork("--help")
     assert done.returncode == 0
     assert "--workdir" in done.stdout
 
 
-def test_two_processes_on_one_workdir(launch, tmp_path):
+def test_two_processes_on_one_workdir(fork, tmp_path):
     with computing(tmp_path / "out"):
-        second = launch(*QUICK, "--workdir=out")
+        second = fork(*QUICK, "--workdir=out")
     assert second.returncode == 2
     assert "Another process is running in out" in second.stderr
 
 
-def test_what_the_user_cannot_mend_is_printed_and_told_at_the_end(launch, tmp_path):
+def test_what_the_user_cannot_mend_is_printed_and_told_at_the_end(launch, environment, tmp_path):
+    """Its programs are kept in our own cache, as nobody has said where."""
     (tmp_path / "broken.py").write_text(
         "import jax_al as al\n\n"
         "def make():\n"
         "    return al.strategy(lambda *given: 1 // 0, needs=set())\n"
     )
-    mine = f"{tmp_path}{os.pathsep}{ROOT}"
-    done = subprocess.run(
-        command(*QUICK, "--workdir=out", "--config.compare=broken:make,random"),
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": mine},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    mine = environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    mine.pop("JAX_COMPILATION_CACHE_DIR", None)
+    done = launch(*QUICK, "--workdir=out", "--config.compare=broken:make,random", env=mine)
     assert done.returncode == 1, done.stderr
     assert "ZeroDivisionError" in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("launch.py: 1 of 2 parts failed. broken:make, seed 0: ZeroDivisionError")
     assert "to go on: " in last
     assert {row["strategy"] for row in without_times(tmp_path / "out")} == {"random"}
+    assert list(pathlib.Path(mine["XDG_CACHE_HOME"], "jax_al", "programs").iterdir())
 
 
-def test_what_the_user_can_mend_is_told_at_the_end(launch, tmp_path):
-    done = launch(*tiny_flags(lr=1e30, max_episodes=2), "--workdir=out")
+def test_what_the_user_can_mend_is_told_at_the_end(fork):
+    learner = "--config.model.name=tests.test_run_failures:diverging"
+    done = fork(*QUICK, learner, "--workdir=out")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "1 of 1 parts failed. coreset, seed 0: Training diverged" in done.stderr
+    assert "1 of 1 parts failed. random, seed 0: Training diverged" in done.stderr
 
 
-def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, tmp_path):
+def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, fork, tmp_path):
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_500, resource.RLIM_INFINITY))
 
@@ -147,30 +203,50 @@ def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, tmp_path):
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert "What was finished is kept; to go on: " in last
-    done = launch(*QUICK, "--workdir=out")
+    done = fork(*QUICK, "--workdir=out")
     assert done.returncode == 0, done.stderr
     assert len(without_times(tmp_path / "out")) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_tells_the_command_that_goes_on(launch, environment, tmp_path, number):
-    flags = [*tiny_flags(max_episodes=20), "--workdir=out"]
-    process = subprocess.Popen(
-        command(*flags), cwd=tmp_path, env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not (tmp_path / "out" / "metrics.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    told = errors.strip().splitlines()[-1].split("to go on: ")[1]
-    assert shlex.split(told) == command(*flags)
-    done = launch(*flags)
+def unhurried(spec, num_classes):
+    """A learner that leaves time for a signal, whatever else the machine does."""
+    from tests.made_up_benchmarks import nearest_mean_on_host
+
+    learner = nearest_mean_on_host(spec, num_classes)
+
+    def begin(*given):
+        time.sleep(0.3)
+        return learner.begin(*given)
+
+    return learner._replace(begin=begin)
+
+
+def test_an_interrupt_tells_the_command_that_goes_on(fork, environment, tmp_path):
+    """First one of the keyboard, then, while the same command goes on, one of the system."""
+    learner = "--config.model.name=tests.test_launch:unhurried"
+    flags = [*QUICK, learner, "--config.max_episodes=10", "--workdir=out"]
+    metrics, before = tmp_path / "out" / "metrics.jsonl", 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(
+            command(*flags), cwd=tmp_path, env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        start = time.monotonic()
+        while not metrics.exists() or metrics.read_text().count("\n") <= before:
+            assert process.poll() is None
+            assert time.monotonic() < start + SECONDS
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+        told = errors.strip().splitlines()[-1].split("to go on: ")[1]
+        assert shlex.split(told) == command(*flags)
+        before = len(without_times(tmp_path / "out"))
+        assert before < 10
+    done = fork(*flags)
     assert done.returncode == 0
-    assert len(without_times(tmp_path / "out")) == 20
+    assert [row["episode"] for row in without_times(tmp_path / "out")] == list(range(1, 11))
 
 
 INTERRUPTED_ON_THE_HOST = """
@@ -186,7 +262,8 @@ def stop(*args, **kwargs):
 importlib.import_module("jax_al.strategies.coreset_robust").robust_kcenter = stop
 interrupt.listen()
 try:
-    run(pathlib.Path(sys.argv[1]), strategy="coreset_robust")
+    host = {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}
+    run(pathlib.Path(sys.argv[1]), strategy="coreset_robust", model=host)
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -199,6 +276,7 @@ def test_ctrl_c_while_a_strategy_works_on_the_host(environment, tmp_path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("interrupted\n")

@@ -234,7 +234,7 @@ print(list(path.parent.iterdir()))
     process = in_process(
         code, tmp_path / "c" / "split", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=300)
     assert out.split() == ["True", "[]"]
     assert "without a cache" in err
 
@@ -256,7 +256,7 @@ os.fsync, os.rename = killing(os.fsync), killing(os.rename)
 image_cache.cached(path, 30, blocks)
 """
     path = tmp_path / "split"
-    assert in_process(code, path, str(step)).wait() == -9
+    assert in_process(code, path, str(step)).wait(timeout=300) == -9
     (left,) = tmp_path.iterdir()
     if step == 7:
         assert_split(image_cache.read_cache(left))
@@ -298,7 +298,7 @@ for _ in range(20):
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate()
+        process.communicate(timeout=300)
         assert process.returncode == 0
     assert list(path.parent.iterdir()) == [path]
     assert_split(image_cache.read_cache(path))
@@ -322,7 +322,7 @@ print(found.images.nbytes >> 20, anonymous() - before)
     if not pathlib.Path("/proc/self/status").exists():
         pytest.skip("only Linux tells what memory is anonymous")
     process = in_process(code, tmp_path / "split", stdout=subprocess.PIPE, text=True)
-    size, grown = map(int, process.communicate()[0].split())
+    size, grown = map(int, process.communicate(timeout=300)[0].split())
     assert size == 75
     assert grown < 15
 

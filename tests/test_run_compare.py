@@ -77,9 +77,11 @@ def test_augmentation_changes_training(tmp_path):
     assert losses[0] != losses[1]
 
 
-@pytest.mark.parametrize("entry", ["typiclust@pixels_pca", "random"])
-def test_a_strategy_can_begin_without_any_label(tmp_path, entry):
-    fields = {"compare": (entry,), "initial_size": 0}
+@pytest.mark.parametrize(
+    ("entry", "learner"), [("typiclust@pixels_pca", {"model": HOST}), ("random", {})]
+)
+def test_a_strategy_can_begin_without_any_label(tmp_path, entry, learner):
+    fields = {"compare": (entry,), "initial_size": 0, **learner}
     run(tmp_path, **fields, max_episodes=2)
     before = (tmp_path / "picks.csv").read_text()
     first = without_times(tmp_path)[0]

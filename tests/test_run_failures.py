@@ -60,7 +60,7 @@ def diverging(spec, num_classes):
 
 def test_a_real_network_diverges_too(tmp_path):
     with pytest.raises(UsageError, match=r"diverged.*learning rate"):
-        run(tmp_path, lr=1e30)
+        run(tmp_path, lr=1e30, strategy="random")
     assert {pick.episode for pick in read_picks(tmp_path / "picks.csv")} == {0}
 
 
@@ -155,15 +155,16 @@ import os, pathlib, sys
 from jax_al.errors import UsageError
 from tests import runs
 
-fields = {"model": {"name": sys.argv[2]}, "strategy": "random"}
+fields = {"model": {"name": sys.argv[1]}, "strategy": "random"}
 runs.run(None, **fields)  # imports all, as nobody else may read root's Python
 if not os.getuid():  # root may write everywhere
     os.setgid(65534)
     os.setuid(65534)
-try:
-    runs.run(pathlib.Path(sys.argv[1]), **fields)
-except UsageError as error:
-    print(error)
+for path in sys.argv[2:]:
+    try:
+        runs.run(pathlib.Path(path), **fields)
+    except UsageError as error:
+        print(error)
 """
 
 
@@ -172,22 +173,32 @@ def test_a_workdir_that_may_not_be_written_to_is_told(tmp_path):
     for path in (tmp_path, *tmp_path.parents[:3]):  # may be looked into by anybody
         path.chmod(path.stat().st_mode | 0o055)
     (tmp_path / "run").chmod(0o555)
-    for path in (tmp_path / "run", tmp_path / "run" / "new"):
-        done = subprocess.run(
-            [sys.executable, "-c", AS_NOBODY, str(path), HOST["name"]],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        assert "cannot be used: Permission denied" in done.stdout, done.stderr
+    places = [str(tmp_path / "run"), str(tmp_path / "run" / "new")]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, HOST["name"], *places],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert len(told) == 2
+    assert all("cannot be used: Permission denied" in sentence for sentence in told)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    run(workdir, **QUICK)
+    return workdir
 
 
 @pytest.mark.parametrize("size", [300, 1_100, 3_000])
-def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(tmp_path, size):
+def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(whole, tmp_path, size):
     """The system lets no file grow beyond `size`: the config, the journal at once or later."""
-    run(tmp_path / "whole", **QUICK)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -196,7 +207,7 @@ def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(tmp_path, size):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     run(tmp_path / "full", **QUICK)
-    assert_same(tmp_path / "full", tmp_path / "whole")
+    assert_same(tmp_path / "full", whole)
 
 
 @pytest.mark.parametrize(

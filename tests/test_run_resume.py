@@ -16,7 +16,7 @@ from tests.runs import ROOT, assert_same, digests, part_of, rows_of, run, withou
 # A learner and a strategy that cost nothing.
 QUICK = {"model": {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}, "strategy": "random"}
 SHORT = {"max_episodes": 2}
-SEVERAL = SHORT | {"num_seeds": 2, "compare": ["coreset", "ceal"]}
+SEVERAL = QUICK | SHORT | {"num_seeds": 2, "compare": ["coreset", "ceal"]}
 
 # Dies by kill -9 at a point, in a child process for each of the points: what is told, and before
 # whatever is written and renamed. Forked before JAX starts, so that it starts in each.
@@ -47,6 +47,7 @@ last, code = first, None
 while code != 0:
     child = os.fork()
     if not child:
+        signal.alarm(300)  # whatever stands still
         try:
             runs.run(pathlib.Path(root, str(last)), point, **fields)
             os._exit(0)
@@ -95,13 +96,30 @@ def whole(tmp_path_factory):
     return workdir
 
 
-def test_more_of_anything_equals_a_run_that_had_it_from_the_start(whole, tmp_path):
-    run(tmp_path, max_episodes=1)
-    run(tmp_path, max_episodes=2)
-    run(tmp_path, max_episodes=2, num_seeds=2)
-    run(tmp_path, max_episodes=2, num_seeds=2, compare=("coreset", "random"))
-    run(tmp_path, num_seeds=2, compare=("coreset", "random"))
-    assert_same(tmp_path, whole)
+def test_more_of_anything_equals_a_run_that_had_it_from_the_start(tmp_path):
+    quick = QUICK | {"strategy": "coreset"}
+    run(tmp_path / "whole", **quick, num_seeds=2, compare=("coreset", "random"))
+    parts = tmp_path / "parts"
+    run(parts, **quick, max_episodes=1)
+    run(parts, **quick, max_episodes=2)
+    run(parts, **quick, max_episodes=2, num_seeds=2)
+    run(parts, **quick, max_episodes=2, num_seeds=2, compare=("coreset", "random"))
+    run(parts, **quick, num_seeds=2, compare=("coreset", "random"))
+    assert_same(parts, tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory):
+    """The first strategy and two episodes of `whole`."""
+    workdir = tmp_path_factory.mktemp("shorter")
+    run(workdir, num_seeds=2, max_episodes=2)
+    return workdir
+
+
+def test_more_strategies_and_episodes_of_a_network_too(whole, shorter, tmp_path):
+    shutil.copytree(shorter, tmp_path / "again")
+    run(tmp_path / "again", num_seeds=2, compare=("coreset", "random"))
+    assert_same(tmp_path / "again", whole)
 
 
 def test_a_strategy_and_a_seed_are_the_same_alone_and_among_others(whole, tmp_path):
@@ -167,39 +185,64 @@ def damaged(checkpoint):
             path.write_bytes(path.read_bytes()[:10])
 
 
-@pytest.mark.parametrize("how", ["damaged", "removed"])
-def test_a_checkpoint_that_cannot_be_read_is_made_again(whole, tmp_path, how):
-    told = []
-    run(tmp_path, num_seeds=2, max_episodes=2)
-    checkpoint = part_of(tmp_path, seed=1) / "checkpoints" / "episode_002"
-    damaged(checkpoint) if how == "damaged" else shutil.rmtree(checkpoint)
-    run(tmp_path, told.append, num_seeds=2)
+def test_a_checkpoint_that_cannot_be_read_is_made_again(whole, shorter, tmp_path):
+    workdir, told = tmp_path / "again", []
+    shutil.copytree(shorter, workdir)
+    damaged(part_of(workdir, seed=0) / "checkpoints" / "episode_002")
+    shutil.rmtree(part_of(workdir, seed=1) / "checkpoints" / "episode_002")
+    run(workdir, told.append, num_seeds=2)
     said = [event["text"] for event in told if event["event"] == "say"]
-    assert ["coreset, seed 1: The checkpoint of episode 2 is missing or damaged" in text
-            for text in said] == [True]  # fmt: skip
-    run(tmp_path, num_seeds=2, compare=("coreset", "random"))
-    assert_same(tmp_path, whole)
+    for text, seed in zip(said, (0, 1), strict=True):
+        start = f"coreset, seed {seed}: The checkpoint of episode 2 is missing or damaged"
+        assert text.startswith(start)
+    assert without_times(workdir) == [
+        row for row in without_times(whole) if row["strategy"] == "coreset"
+    ]
+    for seed in (0, 1):
+        mine, theirs = (part_of(place, seed=seed) / "picks.csv" for place in (workdir, whole))
+        assert mine.read_bytes() == theirs.read_bytes()
+    made, known = digests(workdir), digests(whole)
+    assert len(made) == 6
+    assert made.items() <= known.items()
 
 
-def test_a_warm_start_goes_on_from_the_last_network_and_resumes(whole, tmp_path):
-    warm = {"warm_start": True, "keep_checkpoints": 1}
-    run(tmp_path / "whole", **warm)
-    run(tmp_path / "parts", **warm, max_episodes=2)
-    run(tmp_path / "parts", **warm)
-    assert_same(tmp_path / "parts", tmp_path / "whole")
-    rows, cold = rows_of(tmp_path / "whole"), rows_of(whole)
+WARM = {"warm_start": True}
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("warm")
+    run(workdir, **WARM, keep_checkpoints=1)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def shorter_warm(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("shorter_warm")
+    run(workdir, **WARM, max_episodes=2)
+    return workdir
+
+
+def test_a_warm_start_goes_on_from_the_last_network_and_resumes(
+    whole, warm, shorter_warm, tmp_path
+):
+    shutil.copytree(shorter_warm, tmp_path / "parts")
+    shutil.rmtree(part_of(tmp_path / "parts") / "checkpoints" / "episode_001")
+    run(tmp_path / "parts", **WARM, keep_checkpoints=1)
+    assert_same(tmp_path / "parts", warm)
+    rows, cold = rows_of(warm), rows_of(whole)
     assert rows[0]["test_nll"] == cold[0]["test_nll"]
     assert rows[1]["test_nll"] != cold[1]["test_nll"]
 
 
-def test_a_warm_start_whose_network_is_lost_is_trained_again_from_the_one_before(tmp_path):
-    warm = {"warm_start": True, "max_episodes": 3}
-    run(tmp_path / "whole", **warm)
-    run(tmp_path / "lost", **warm | {"max_episodes": 2})
+def test_a_warm_start_whose_network_is_lost_is_trained_again_from_the_one_before(
+    warm, shorter_warm, tmp_path
+):
+    shutil.copytree(shorter_warm, tmp_path / "lost")
     for episode in (1, 2):
         damaged(part_of(tmp_path / "lost") / "checkpoints" / f"episode_00{episode}")
-    run(tmp_path / "lost", **warm)
-    assert_same(tmp_path / "lost", tmp_path / "whole")
+    run(tmp_path / "lost", **WARM)
+    assert_same(tmp_path / "lost", warm)
 
 
 def test_only_as_many_checkpoints_are_kept_as_wanted(tmp_path):
