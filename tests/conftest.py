@@ -23,6 +23,32 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+# Bits and rounding are the subject of these: `make test` compiles them as for users.
+AS_FOR_USERS = {
+    "test_clustering",
+    "test_convolution",
+    "test_drivers_look",
+    "test_initial_labels",
+    "test_kcenter",
+    "test_kcenter_exclude",
+    "test_kcenter_inputs",
+    "test_kcenter_sharded",
+    "test_kcenter_storage",
+    "test_launch",
+    "test_lazy_greedy",
+    "test_near_duplicates",
+    "test_readme",
+    "test_robust",
+    "test_run_resume",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.module.__name__ in AS_FOR_USERS:
+            item.add_marker(pytest.mark.as_for_users)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs_are_let_go():
     """Each module lets go of what it compiled.

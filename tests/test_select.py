@@ -17,14 +17,6 @@ SAMPLED = np.asarray(SIGNALS.sampled_probs)
 LABELED, LABELS = [7, 0, 11, 6], [1, 0, 3, 0]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick_compilation():
-    """What is answered, not how fast, is tested here; most programs are compiled a third faster."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.parametrize(
     "name", ["margin", "coreset", "active_transfer", "coreset_robust", "random"]
 )
