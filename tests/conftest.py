@@ -27,6 +27,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 AS_FOR_USERS = {
     "test_clustering",
     "test_convolution",
+    "test_drivers_fit",
     "test_drivers_look",
     "test_initial_labels",
     "test_kcenter",
@@ -34,12 +35,10 @@ AS_FOR_USERS = {
     "test_kcenter_inputs",
     "test_kcenter_sharded",
     "test_kcenter_storage",
-    "test_launch",
     "test_lazy_greedy",
+    "test_learners_contract",
     "test_near_duplicates",
-    "test_readme",
     "test_robust",
-    "test_run_resume",
 }
 
 
