@@ -214,7 +214,7 @@ def within(tmp_path, monkeypatch, capsys):
         ("/dev/null", "not a file that"),
         ("missing/out.npy", "missing is not a directory"),
         ("points.npy/out.npy", "points.npy is not a directory"),
-        ("x" * 250, "cannot be written"),  # its own name fits, but not the one beside it
+        ("x" * 254, "cannot be written"),  # its own name fits, but not the one beside it
     ],
 )
 def test_an_output_that_cannot_be_is_refused_before_the_work(
