@@ -3,7 +3,7 @@
     python benchmarks/compare.py runs/digits_compare --out docs/digits_compare
 
 writes docs/digits_compare.md (accuracy at the first, middle and last label count, the area under
-the curve with its 95% bootstrap interval, the paired difference to random) and
+the curve with its 95% t interval, the paired difference to random) and
 docs/digits_compare.png (the curves, a panel for each family of strategies).
 """
 
@@ -80,7 +80,7 @@ def table(curves: dict[str, Curve]) -> str:
     ]
     for name in sorted(curves, key=lambda name: -np.mean(list(areas[name].values()))):
         cells = [f"{np.mean([c[n] for c in curves[name].values()]):.3f}" for n in shown]
-        area = statistics.bootstrap_interval(list(areas[name].values()))
+        area = statistics.mean_interval(list(areas[name].values()))
         cells.append(f"{area.estimate:.3f} ({area.low:.3f} to {area.high:.3f})")
         if name == REFERENCE:
             cells += ["", ""]

@@ -116,7 +116,7 @@ def seconds(row: Mapping[str, Any]) -> dict[str, float]:
 def accuracy_chart(curves: Mapping[str, Curve]) -> Chart:
     """Returns the picture of {name: learning curve}, for the page, its files and curve.png."""
     lines = [Line(name, _points(_by_count(curve))) for name, curve in curves.items()]
-    caption = "Mean over seeds with a 95% bootstrap interval."
+    caption = "Mean over seeds with a 95% t interval."
     if not has_intervals(lines):
         caption = "One seed each: no interval."
     return Chart("accuracy", "Test accuracy", "labels", "test accuracy", lines, caption)
@@ -208,4 +208,4 @@ def _by_count(curve: Curve) -> dict[int, list[float]]:
 
 
 def _points(values: Mapping[int, Sequence[float]]) -> list[Point]:
-    return [Point(x, statistics.bootstrap_interval(values[x])) for x in sorted(values)]
+    return [Point(x, statistics.mean_interval(values[x])) for x in sorted(values)]

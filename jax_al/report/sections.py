@@ -104,10 +104,7 @@ def area_table(tables: Tables) -> str:
     )
     notes = []
     if several:
-        notes.append(
-            "Intervals of the area: bootstrap over seeds (expanded percentile, 10,000 resamples; "
-            "at 3 seeds it is the range of the seeds)."
-        )
+        notes.append("Intervals of the area: Student's t over seeds.")
     if tested:
         notes.append(
             "Differences: paired by seed, t interval, p-values Holm-corrected over the strategies. "

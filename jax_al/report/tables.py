@@ -10,7 +10,7 @@ from jax_al import statistics
 from jax_al.report.charts import SIGNIFICANT, seconds
 from jax_al.report.entrants import Entrant
 from jax_al.report.styles import FIRST, LEGEND
-from jax_al.report.wording import between, listed, p_value, seeds, signed
+from jax_al.report.wording import between, listed, number, p_value, seeds, signed
 from jax_al.statistics import Curve, Difference, Interval, Penalties
 
 DETAILED = 3  # strategies in a sentence that shows everything
@@ -72,7 +72,7 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
         standings.append(
             Standing(
                 name,
-                statistics.bootstrap_interval(list(areas[name].values())),
+                statistics.mean_interval(list(areas[name].values())),
                 differences.get(name),
                 sum(d.interval.estimate > 0 for d in sure),
                 sum(d.interval.estimate < 0 for d in sure),
@@ -118,8 +118,9 @@ def verdict(tables: Tables) -> list[str]:
         sentences.append(f"Better than {reference}: {_sizes(better)}.")
     elif worse or undecided:
         sentences.append(
-            f"No strategy is shown to be better than {reference}: there is no reason here to use "
-            "anything else."
+            f"No strategy is shown to be better than {reference}. {_could_have_shown(undecided)}"
+            if undecided
+            else f"No strategy is shown to be better than {reference}."
         )
     else:
         sentences.append(f"Nothing can be said yet of any strategy against {reference}.")
@@ -152,6 +153,18 @@ def verdict(tables: Tables) -> list[str]:
             f"With {seeds(fewest)} small differences cannot be seen; ten or more are better."
         )
     return sentences
+
+
+def _could_have_shown(undecided: Sequence[Standing]) -> str:
+    """Returns which difference the seeds at hand would have found."""
+    found = [statistics.detectable(s.difference.interval) for s in undecided if s.difference]
+    apart = number(float(np.median(found)))
+    fewest = min(s.difference.interval.num_seeds for s in undecided if s.difference)
+    spread = f" ({between(min(found), max(found))})" if len(found) > 1 else ""
+    return (
+        f"With {seeds(fewest)} a difference of {apart}{spread} would be found four times in five; "
+        "a smaller one may be there and be missed."
+    )
 
 
 def _group(difference: Difference) -> str:
