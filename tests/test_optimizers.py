@@ -20,12 +20,12 @@ READY_MADE = {
 @pytest.mark.parametrize(("name", "weight_decay"), READY_MADE)
 def test_the_steps_are_those_of_optax(name, weight_decay):
     mine, theirs = make_optimizer(name, weight_decay), READY_MADE[name, weight_decay]
-    params = {"w": jnp.array([1.0, -2.0, 0.5])}
+    params = {"w": jnp.array([[1.0, -2.0, 0.5]])}
     found, expected = params, params
     state, other = mine.init(params), theirs.init(params)
     with jax.numpy_dtype_promotion("standard"):
         for step in range(5):
-            grads = {"w": jnp.sin(jnp.arange(3.0) + step)}
+            grads = {"w": jnp.sin(jnp.arange(3.0) + step)[None, :]}
             updates, state = mine.update(grads, state, found)
             found = jax.tree.map(lambda p, u: p - RATE * u, found, updates)
             updates, other = theirs.update(grads, other, expected)
@@ -36,10 +36,12 @@ def test_the_steps_are_those_of_optax(name, weight_decay):
 def test_weight_decay_shrinks_what_has_no_gradient_by_the_rate():
     for name in OPTIMIZERS:
         optimizer = make_optimizer(name, 0.1)
-        params = {"w": jnp.array([2.0])}
+        params = {"w": jnp.array([[2.0]]), "bias": jnp.array([2.0])}
+        still = jax.tree.map(jnp.zeros_like, params)
         with jax.numpy_dtype_promotion("standard"):
-            updates, _ = optimizer.update({"w": jnp.zeros(1)}, optimizer.init(params), params)
-        np.testing.assert_allclose(updates["w"], [0.2], rtol=1e-6)
+            updates, _ = optimizer.update(still, optimizer.init(params), params)
+        np.testing.assert_allclose(updates["w"], [[0.2]], rtol=1e-6)
+        assert updates["bias"] == 0  # nor are the scales of norms
 
 
 @pytest.mark.parametrize(("gamma", "every"), [(0.1, 10), (0.5, 3), (1.0, 1)])

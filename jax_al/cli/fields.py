@@ -243,7 +243,9 @@ class Config:
         "adam", "adam, rmsprop, or sgd (with Nesterov momentum 0.9)", choices=OPTIMIZERS
     )
     weight_decay: float = _field(
-        0.0, "Decoupled: this much of a parameter per step, times the step size", least=0
+        0.0,
+        "Decoupled: this much of a weight per step, times the step size; not of biases and norms",
+        least=0,
     )
     schedule: str = _field(
         "step",

@@ -1,7 +1,9 @@
 """The optimizers and the schedules of the learning rate, by name."""
 
 import math
+from typing import Any
 
+import jax
 import optax
 
 # Their moments have the usual constants of their papers: Adam (Kingma & Ba 2015) 0.9 and 0.999;
@@ -19,13 +21,20 @@ def make_optimizer(name: str, weight_decay: float) -> optax.GradientTransformati
 
     Args:
       name: one of OPTIMIZERS.
-      weight_decay: how much of each parameter is added to its step: decoupled from the moments
-        (Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2).
+      weight_decay: how much of each weight is added to its step: decoupled from the moments
+        (Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2). Not of
+        vectors, which are biases and the scales of norms: it makes no sense to pull these to 0
+        (He et al. 2019, "Bag of Tricks for Image Classification", section 3.1).
     """
     scaled = OPTIMIZERS[name]()
     if weight_decay == 0:
         return scaled
-    return optax.chain(scaled, optax.add_decayed_weights(weight_decay))
+    decayed = optax.add_decayed_weights(weight_decay, mask=_are_weights)
+    return optax.chain(scaled, decayed)
+
+
+def _are_weights(params: Any) -> Any:
+    return jax.tree.map(lambda values: values.ndim > 1, params)
 
 
 def learning_rate(
