@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--exclude", type=Path, help=f"rows to treat as absent: {named}")
     parser.add_argument("--out", type=Path, required=True, help=".npy file for the picks, in order")
     parser.add_argument("--metric", choices=METRICS, default="euclidean")
+    parser.add_argument("--max-bytes", help="working memory beside the points, such as 2GiB")
     arguments = parser.parse_args()
     try:
         _run(arguments)
@@ -51,7 +53,9 @@ def _fail(sentence: str, status: int) -> NoReturn:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    _check_out(arguments.out)
+    if arguments.out.is_symlink():  # written to where it leads, so that it stays one
+        arguments.out = arguments.out.resolve()
+    _check_out(arguments.out, [arguments.points, arguments.initial, arguments.exclude])
     points = _load(arguments.points)
     initial, exclude = (
         None if path is None else _load(path) for path in (arguments.initial, arguments.exclude)
@@ -63,13 +67,17 @@ def _run(arguments: argparse.Namespace) -> None:
         exclude=exclude,
         metric=arguments.metric,
         progress=True,
+        max_bytes=arguments.max_bytes,
     )
     _save(arguments.out, result.indices)
     print(f"{len(result.indices)} picks in {arguments.out}; cover radius {result.radius:.6g}")
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, inputs: Sequence[Path | None]) -> None:
     """Finds out before the work, which may take hours, whether its result can be written."""
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and path.samefile(out):
+            raise UsageError(f"{path} is read; name another file for --out")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory to write {out.name} to")
     if out.exists() and not out.is_file():

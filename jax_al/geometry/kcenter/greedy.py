@@ -16,6 +16,7 @@ from jax_al.geometry.kcenter.points import Points
 from jax_al.geometry.kcenter.reading import as_array, is_split
 from jax_al.geometry.kcenter.rows import check_initial
 from jax_al.geometry.kcenter.sharded import ShardedPoints, sharded_greedy
+from jax_al.geometry.kcenter.sizes import check_bytes
 
 
 class Greedy(NamedTuple):
@@ -36,7 +37,7 @@ def kcenter_greedy(
     metric: str = "euclidean",
     key: jax.Array | None = None,
     progress: bool = False,
-    max_bytes: int | None = None,
+    max_bytes: int | str | None = None,
 ) -> Greedy:
     """Pick, `num_picks` times, the point farthest from its nearest center: exactly, and soon.
 
@@ -53,7 +54,8 @@ def kcenter_greedy(
     Args:
         points: [N, D], NumPy, memory-mapped, JAX (also split by rows over a mesh axis, on one host
             or several), zarr, TensorStore, or anything with a shape, a dtype and rows by index;
-            float16, bfloat16, float32, float64 (rounded to float32) or uint8.
+            float16, bfloat16, float32, float64 or integers (rounded to float32: above 2^24 not
+            every integer is one).
         num_picks: Q, at most the number of points that are neither in `initial` nor in `exclude`.
         initial: existing centers, as indices or a mask bool [N]. None or empty is a cold start:
             the first pick is the point farthest from the mean, or a random one if `key` is given.
@@ -64,8 +66,9 @@ def kcenter_greedy(
             Euclidean distance, so there the certificate reads `radius` <= 4 r*.
         key: typed PRNG key for the first pick of a cold start.
         progress: report on standard error.
-        max_bytes: working memory beside the points, about, of each device: blocks shrink to
-            fit. Together with `points` in a file, the way to matrices larger than memory.
+        max_bytes: working memory beside the points, about, of each device, as a number or as
+            "500MB" or "2GiB": blocks shrink to fit. Together with `points` in a file, the way to
+            matrices larger than memory.
 
     Returns:
         `Greedy`; `distances` never increases, and starts with inf after a cold start.
@@ -100,6 +103,7 @@ def kcenter_greedy(
         else:
             first = int(matrix.numbers(int(jax.random.randint(key, (), 0, matrix.N))))
     report = _reporter(num_picks, progress)
+    max_bytes = None if max_bytes is None else check_bytes("max_bytes", max_bytes)
     if isinstance(matrix, ShardedPoints):
         picks = sharded_greedy(matrix, initial, num_picks, first, report, max_bytes)
     else:

@@ -53,8 +53,8 @@ class RawPoints:
         if 0 in array.shape:
             raise UsageError(f"points must have at least one row and column, not {array.shape}")
         dtype = reading.numpy_dtype(array)
-        if not jnp.issubdtype(dtype, jnp.floating) and dtype != np.uint8:
-            raise UsageError(f"points must be floating-point or uint8, not {dtype}")
+        if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+            raise UsageError(f"points must be real numbers, not {dtype}")
         self.num_rows, self.D = (int(n) for n in array.shape)
         self.excluded: np.ndarray | None = None  # bool [num_rows]; None: nothing is
         self._kept: np.ndarray | None = None  # int64 [N], numbers of the others
