@@ -63,6 +63,7 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
         ({"budget": 0}, "budget is 0"),
+        ({"budget": 41}, "budget is 41, but the pool holds 40 examples"),
         ({"initial": 41}, "initial is 41, but the pool holds 40"),
         ({"jobs": 2}, "need a directory"),
         ({"oracle": "nobody"}, "no oracle 'nobody'"),

@@ -39,6 +39,11 @@ def study_of(public: Mapping[str, Any]) -> Study:
             f"config.initial_size is {fields['initial_size']}, but the pool holds "
             f"{len(data.pool)} examples."
         )
+    if fields["budget"] > len(data.pool):
+        raise UsageError(
+            f"config.budget is {fields['budget']}, but the pool holds {len(data.pool)} examples: "
+            "no query could be that large."
+        )
     return Study(
         benchmark=data,
         learner=learner,

@@ -60,8 +60,8 @@ def check_maker(learner: Any) -> None:
         )
 
 
-def check_benchmark(benchmark: Benchmark, initial: int) -> None:
-    """Makes sure that a benchmark is whole, and large enough for the `initial` labels.
+def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
+    """Makes sure that a benchmark is whole, and large enough for `initial` labels and a query.
 
     Raises:
       UsageError: it is not.
@@ -75,6 +75,10 @@ def check_benchmark(benchmark: Benchmark, initial: int) -> None:
     N, C = len(benchmark.pool), len(benchmark.classes)
     if initial > N:
         raise UsageError(f"initial is {initial}, but the pool holds {N} examples.")
+    if budget > N:
+        raise UsageError(
+            f"budget is {budget}, but the pool holds {N} examples: no query could be that large."
+        )
     if C < 2:
         raise UsageError(f"classes are {benchmark.classes}, but must be two or more.")
     for name, labels, size in (

@@ -97,7 +97,7 @@ def run(
         num_samples=(num_samples, 1),
     )
     check_resident(resident)
-    check_benchmark(benchmark, initial)
+    check_benchmark(benchmark, initial, budget)
     check_maker(learner)
     if not callable(oracle) and not isinstance(oracle, str):
         raise UsageError(
