@@ -78,7 +78,7 @@ def temporaries(name: str, num_points: int) -> dict:
         "head_inputs": (N, D),
         "log_probs": (N, C),
         "mc_probs": (N, C),
-        "mc_entropy": (N,),
+        "mc_mean_entropy": (N,),
         "mc_std": (N, C),
         "mc_votes": (N, C),
         "sampled_probs": (T, N, C),

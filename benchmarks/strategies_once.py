@@ -41,7 +41,7 @@ def random_signals(num_points: int, dim: int) -> Signals:
         head_inputs=rng.normal(size=(N, dim)).astype(np.float32),
         log_probs=np.log(probs(N)),
         mc_probs=draws.mean(axis=0),
-        mc_entropy=-(draws * np.log(draws)).sum(axis=2).mean(axis=0),
+        mc_mean_entropy=-(draws * np.log(draws)).sum(axis=2).mean(axis=0),
         mc_std=draws.std(axis=0),
         mc_votes=np.eye(C, dtype=np.float32)[draws.argmax(axis=2)].mean(axis=0),
         sampled_probs=draws,

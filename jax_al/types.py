@@ -148,7 +148,7 @@ class Signals(NamedTuple):
     head_inputs: jax.Array | None = None  # float32 [N, F], the input of the last layer
     log_probs: jax.Array | None = None  # float32 [N, C]
     mc_probs: jax.Array | None = None  # float32 [N, C], mean over the draws
-    mc_entropy: jax.Array | None = None  # float32 [N], mean entropy of the draws in nats
+    mc_mean_entropy: jax.Array | None = None  # float32 [N], mean entropy of the draws in nats
     mc_std: jax.Array | None = None  # float32 [N, C], standard deviation (1 / T) of the draws
     mc_votes: jax.Array | None = None  # float32 [N, C], share of draws whose top class it is
     sampled_probs: jax.Array | None = None  # float32 [T, N, C], all the draws
@@ -169,8 +169,8 @@ class Strategy(NamedTuple):
     """Answers "which points next" from numbers alone; it never sees a model.
 
     The truth it sees only if it says so (`true_labels`), and then refuses any oracle but a
-    simulated one. `seeded` tells whether the answer depends on the key; if not, it depends on
-    the position of a point only where points are equal. What is excluded is as if it were absent.
+    simulated one. `seeded` tells whether the answer depends on the key; if not, the key decides
+    nothing but ties. What is excluded is as if it were absent.
     """
 
     needs: frozenset[str]  # names of the fields of Signals to compute

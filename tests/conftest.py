@@ -39,6 +39,7 @@ AS_FOR_USERS = {
     "test_learners_contract",
     "test_near_duplicates",
     "test_robust",
+    "test_run_resume",
 }
 
 

@@ -120,16 +120,20 @@ def test_scores_are_asked_anew_for_each_part():
         scores = -jnp.abs(jnp.arange(20.0) - last - 4)
         return jnp.where(parts_before == part, scores, 0.0), parts_before + 1
 
-    in_parts = asking.quickly(lambda pool: highest_in_parts(score, jnp.int32(0), pool, 11, 4))
-    ask_highest = asking.quickly(highest, static_argnums=2)
-    picks = in_parts(pool).tolist()
-    expected, labeled, last = [], [19], 0
+    key = jax.random.key(0)
+    in_parts = asking.quickly(lambda pool: highest_in_parts(key, score, jnp.int32(0), pool, 11, 4))
+    ask_highest = asking.quickly(lambda *given: highest(key, *given), static_argnums=2)
+    picks, theirs = in_parts(pool)
+    picks = picks.tolist()
+    expected, expected_scores, labeled, last = [], [], [19], 0
     for size in (3, 3, 3, 2):
         rest = pool._replace(labeled=np.isin(np.arange(20), labeled))
         scores = -np.abs(np.arange(20, dtype=np.float32) - last - 4)
         new = ask_highest(scores, rest, size).tolist()
         expected, labeled, last = expected + new, labeled + new, new[-1]
+        expected_scores += scores[new].tolist()
     assert picks == expected
+    assert theirs.tolist() == expected_scores
 
 
 def test_one_round_of_atlas_is_active_transfer():

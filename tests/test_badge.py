@@ -90,8 +90,9 @@ def test_sequences_come_up_as_often_as_the_law_of_k_means_says(block, max_refusa
     keys = jax.random.split(jax.random.key(0), 6000)
     factors = jax.jit(gradient_factors)(log_probs, features)
     draw = functools.partial(d2_sample, block=block, max_refusals=max_refusals)
-    draws = jax.vmap(lambda key, *given: draw(key, *given, 4), in_axes=(0, None, None))
-    drawn, counts = asking.quickly(draws)(keys, factors, pool)
+    draws = jax.vmap(lambda key, *given: draw(key, *given, 4), in_axes=(0, None, None, None))
+    first = np.where(pool.selectable, factors.sq_norms, -1).argmax().astype(np.int32)
+    drawn, counts = asking.quickly(draws)(keys, first, factors, pool)
     assert (counts == 4).all()
     seen = dict.fromkeys(law, 0)
     for row in drawn.tolist():
@@ -109,7 +110,7 @@ def test_the_origin_is_no_center():
         tuple(asked(log_probs, features, labeled(4, 3), 2, key).indices.tolist())
         for key in range(5)
     }
-    assert picks == {(0, 1)}
+    assert picks <= {(0, 1), (2, 1)}  # points 0 and 2 are alike
 
 
 def test_what_coincides_with_picks_is_drawn_last_and_once():
@@ -131,7 +132,6 @@ def test_what_coincides_with_picks_is_drawn_last_and_once():
 def test_a_collapsed_pool_gives_distinct_points(saturated):
     log_probs = [0.0, -np.inf] if saturated else np.log([0.7, 0.3])
     query = asked(np.tile(log_probs, (50, 1)), np.ones((50, 512)), labeled(50, 7), 40)
-    assert query.indices[0] == 0
     assert len(set(query.indices.tolist()) - {7, NOTHING}) == 40
     assert float(query.info["random_picks"]) == 39
 

@@ -81,13 +81,32 @@ def from_scratch(signals, labeled, budget):
     return picks, trace
 
 
-@pytest.mark.parametrize("scale", [10.0, 30.0])  # mean |h|^2 of 500 and 4,500
+# Mean |h|^2 of 500, 4,500, and of 5 and 4,500 million.
+@pytest.mark.parametrize("scale", [10.0, 30.0, 1e3, 3e4])
 def test_many_updates_do_not_drift(scale):
     signals, budget = made(230, D=10, scale=scale), 100
     expected, trace = from_scratch(signals, (3, 17), budget)
     picks = asked(signals, (3, 17), budget, quick=False).indices.tolist()
     assert len(set(picks)) == budget
     np.testing.assert_allclose(trace(picks), trace(expected), rtol=1e-6)
+
+
+def test_averaged_weighs_as_the_published_code():
+    """F over all points; the n labels weigh n / (n + Q) together, a pick Q / (n + Q)."""
+    signals, labeled, budget = made(25), (3, 17, 20), 4
+    info, n = information(signals), 3
+    left = [i for i in range(25) if i not in labeled]
+    target = info.mean(axis=0)
+    base = np.eye(info.shape[1]) + n / (n + budget) * info[list(labeled)].mean(axis=0)
+    trace = lambda picks: np.trace(  # noqa: E731
+        np.linalg.solve(base + budget / (n + budget) * info[picks].sum(axis=0), target)
+    )
+    picks = []
+    for _ in range(2 * budget):
+        picks.append(min((i for i in left if i not in picks), key=lambda i: trace([*picks, i])))
+    while len(picks) > budget:
+        picks.remove(min(picks, key=lambda i: trace([j for j in picks if j != i])))
+    assert asked(signals, labeled, budget, averaged=True).indices.tolist() == picks
 
 
 def test_near_the_end_of_the_pool():
@@ -102,9 +121,11 @@ def test_near_the_end_of_the_pool():
 
 def test_a_cap_leaves_a_random_part_of_the_candidates():
     signals = made(25)
-    queries = [asked(signals, (0,), 5, key=key, max_candidates=12) for key in (0, 1)]
-    assert len({tuple(query.indices.tolist()) for query in queries}) == 2
+    queries = [asked(signals, (0,), 1, key=key, max_candidates=12) for key in range(4)]
+    assert len({tuple(query.indices.tolist()) for query in queries}) > 1
     assert float(queries[0].info["num_candidates"]) == 12
+    # Of 2 Q candidates the forward pass would take all: there are 10 Q.
+    assert float(asked(signals, (0,), 2, max_candidates=4).info["num_candidates"]) == 20
     whole = {
         tuple(asked(signals, (0,), 5, key=key, regularizer=1.0).indices.tolist()) for key in (0, 1)
     }

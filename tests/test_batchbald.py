@@ -101,7 +101,7 @@ def test_a_copy_of_a_pick_is_worth_less_than_something_else():
     other = passes(1, 6, 3, seed=5, scale=2.0)
     probs = np.concatenate([strong, strong, other], axis=1)
     assert information(probs, [0]) > information(probs, [2])
-    assert asked(probs, 2)[0] == [0, 2]
+    assert asked(probs, 2)[0] in ([0, 2], [1, 2])
 
 
 @pytest.mark.parametrize("cap", [4, 10_000])
@@ -110,15 +110,15 @@ def test_certain_passes_and_used_up_information(cap):
     certain = np.array([[[1.0, 0.0]] * 3, [[0.0, 1.0]] * 3])
     same = np.full((2, 2, 2), 0.5)
     picks, info = asked(np.concatenate([same, certain], axis=1), 6, max_configurations=cap)
-    assert picks == [2, 3, 4, 0, 1, NOTHING]
+    assert (sorted(picks[:3]), sorted(picks[3:5]), picks[5]) == ([2, 3, 4], [0, 1], NOTHING)
     assert float(info["informative_picks"]) == 1
 
 
 def test_passes_that_agree_tie_and_rounding_errors_decide_nothing():
     probs = np.broadcast_to(passes(30, 1, 10), (20, 30, 10))
-    picks, info = asked(probs, 5, quick=False)
-    assert picks == [0, 1, 2, 3, 4]
-    assert float(info["informative_picks"]) == 0
+    found = [asked(probs, 5, quick=False, key=key) for key in range(60)]
+    assert {pick for picks, _ in found for pick in picks} == set(range(30))
+    assert all(float(info["informative_picks"]) == 0 for _, info in found)
 
 
 @pytest.mark.parametrize("bad", [0, -3, 1.5, True, "many", 10**7 + 1])

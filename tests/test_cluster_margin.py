@@ -47,7 +47,8 @@ def test_unsure_points_of_different_clusters():
     embedding = heap + np.linspace(0, 1, 24)[:, None]
     margins = np.where(np.arange(24) < 16, 0.1, 0.9)
     for key in range(3):
-        query = asked(embedding, margins, 2, key=key, candidates_per_pick=7)
+        how = {"candidates_per_pick": 7, "picks_per_cluster": 1}
+        query = asked(embedding, margins, 2, key=key, **how)
         assert sorted(i // 8 for i in query.indices.tolist()) == [0, 1]
         assert float(query.info["num_clusters"]) == 2
 

@@ -302,11 +302,19 @@ def test_every_member_meets_every_other_of_its_cluster_once(monkeypatch, within)
 
 
 def test_clusters_take_turns():
-    take = jax.jit(take_turns, static_argnums=4)
+    take = jax.jit(lambda *given: take_turns(jax.random.key(0), *given)[0], static_argnums=4)
     labels = np.int32([0, 0, 0, 1, 1, 2, 2])
-    scores = np.float32([1.0, 3.0, 3.0, 5.0, 9.0, 7.0, 7.0])
+    scores = np.float32([1.0, 3.0, 2.0, 5.0, 9.0, 7.0, 6.0])
     offered = np.array([True, True, True, False, True, True, True])
     turn = np.int32([2, 0, 1])
     assert take(labels, scores, offered, turn, 8).tolist() == [4, 5, 1, 6, 2, 0, NOTHING, NOTHING]
     last = np.array([False, True, False])
     assert take(labels, scores, offered, turn, 5, last).tolist() == [5, 1, 6, 2, 0]
+
+
+def test_chance_decides_between_equals_of_a_cluster():
+    labels, turn = np.zeros(9, np.int32), np.int32([0])
+    take = jax.jit(lambda key: take_turns(key, labels, jnp.zeros(9), labels == 0, turn, 2))
+    found = [np.asarray(take(jax.random.key(seed))[0]).tolist() for seed in range(30)]
+    assert {pick for picks in found for pick in picks} == set(range(9))
+    assert all(len(set(picks)) == 2 for picks in found)

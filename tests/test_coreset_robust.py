@@ -26,11 +26,26 @@ def reached(points, centers):
 def test_the_radius_is_that_of_the_solver(labeled):
     points = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     query = asked(points, labeled, 5, outliers=0.05)
-    best = robust_kcenter(points, 5, labeled, 3)
+    outliers = 2 if labeled else 3  # 0.05 of the unlabeled: of 58 or of 60
+    best = robust_kcenter(points, 5, labeled, outliers)
     np.testing.assert_allclose(query.info["robust_radius"], best.radius, rtol=2e-3)
     assert query.info["robust_lower_bound"] <= query.info["robust_radius"]
     distances = np.sort(reached(points, [*labeled, *query.indices.tolist()]))
-    assert distances[-4] <= float(query.info["robust_radius"]) * (1 + 1e-5)
+    assert distances[-1 - outliers] <= float(query.info["robust_radius"]) * (1 + 1e-5)
+
+
+def test_a_share_loses_no_outlier_to_rounding():
+    points = np.random.default_rng(1).normal(size=(100, 2)).astype(np.float32)
+    assert 0.29 * 100 < 29  # in float64
+    query = asked(points, [], 3, outliers=0.29)
+    expected = robust_kcenter(points, 3, [], 29)
+    np.testing.assert_allclose(query.info["robust_radius"], expected.radius, rtol=2e-3)
+
+
+def test_a_pool_that_would_take_hours_is_refused():
+    points = np.zeros((30, 2))
+    with pytest.raises(UsageError, match=r"all pairs of 30 points.*max_points, which is 20"):
+        asked(points, [], 3, max_points=20)
 
 
 def test_an_outlier_is_left_alone():

@@ -101,7 +101,7 @@ def look():
         ({"embedding", "log_probs"}, ["plain"]),
         ({"head_inputs"}, ["plain"]),
         ({"sampled_probs"}, ["drawn"]),
-        ({"mc_probs", "mc_entropy"}, ["drawn"]),
+        ({"mc_probs", "mc_mean_entropy"}, ["drawn"]),
         ({"embedding", "sampled_probs"}, ["drawn", "plain"]),
     ],
 )
@@ -129,7 +129,7 @@ def test_shapes_are_those_the_type_states(look):
         "head_inputs": (N, D),
         "log_probs": (N, CLASSES),
         "mc_probs": (N, CLASSES),
-        "mc_entropy": (N,),
+        "mc_mean_entropy": (N,),
         "mc_std": (N, CLASSES),
         "mc_votes": (N, CLASSES),
         "sampled_probs": (N, DRAWS, CLASSES),
@@ -168,7 +168,7 @@ def test_the_statistics_are_those_of_the_draws(look):
     np.testing.assert_allclose(found["mc_probs"], probs.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(found["mc_std"], probs.std(axis=1), rtol=1e-3, atol=1e-6)
     entropies = -(probs * np.log(probs)).sum(axis=2)
-    np.testing.assert_allclose(found["mc_entropy"], entropies.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found["mc_mean_entropy"], entropies.mean(axis=1), rtol=1e-5)
     votes = np.eye(CLASSES)[probs.argmax(axis=2)].mean(axis=1)
     np.testing.assert_allclose(found["mc_votes"], votes, rtol=1e-6)
 
@@ -201,8 +201,8 @@ def certain(spec, num_classes):
 
 
 def test_probabilities_of_exactly_zero_have_no_entropy_and_equal_draws_no_deviation():
-    found = looked(certain, table(N), {"mc_entropy", "mc_probs", "mc_std", "log_probs"})
-    assert found["mc_entropy"].tolist() == [0.0] * N
+    found = looked(certain, table(N), {"mc_mean_entropy", "mc_probs", "mc_std", "log_probs"})
+    assert found["mc_mean_entropy"].tolist() == [0.0] * N
     assert not found["mc_std"].any()
     np.testing.assert_array_equal(found["mc_probs"], np.exp(found["log_probs"]))
 
@@ -230,7 +230,7 @@ def test_the_path_of_the_pool_and_the_test_set_never_augments(monkeypatch):
         assert not any(name.startswith("jax_al.learners") for name in names)
 
 
-PLAIN, DRAWN = {"embedding", "log_probs"}, {"embedding", "mc_entropy", "sampled_probs"}
+PLAIN, DRAWN = {"embedding", "log_probs"}, {"embedding", "mc_mean_entropy", "sampled_probs"}
 
 
 @pytest.mark.parametrize(

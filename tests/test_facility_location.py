@@ -37,9 +37,23 @@ def test_it_is_plain_greedy(similarity, labeled):
 
 
 def test_euclidean_is_the_build_phase_of_k_medoids():
-    # 2 is the median of all; then the far pair is nearest to 30 or 31, the lower index.
+    # 2 is the median of all; then the far pair is as near to 30 as to 31: chance decides.
     points = np.array([[0.0], [1.0], [2.0], [30.0], [31.0]])
-    assert asked(points, [], 2, similarity="euclidean") == [2, 3]
+    found = [asked(points, [], 2, key=key, similarity="euclidean") for key in range(12)]
+    assert {tuple(picks) for picks in found} == {(2, 3), (2, 4)}
+
+
+def test_there_are_references_enough_and_what_gains_nothing_is_told():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(size=(30, 3)), np.repeat(rng.normal(size=(3, 3)), 10, 0)])
+    pool = asking.pool_of(60)
+    query = asking.ask("facility_location", {"embedding": points}, pool, 40, max_references=5)
+    # All 60 are references: 33 points differ, and 7 of 40 picks are like one before.
+    assert float(query.info["random_picks"]) == 7
+    assert len(set(query.indices.tolist())) == 40
+    assert len({tuple(points[row]) for row in query.indices[:33]}) == 33
+    assert (query.scores[:33] > 0).all()
+    assert (query.scores[33:] == 0).all()
 
 
 def test_a_sample_of_references_is_drawn_only_where_the_pool_is_larger():

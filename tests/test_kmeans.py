@@ -27,10 +27,10 @@ def test_on_separate_blobs_it_picks_what_scikit_learn_has_nearest_to_its_centers
 def test_duplicates_fill_the_budget_in_turns():
     points = np.repeat([[0.0, 1.0], [50.0, 0.0]], [3, 4], axis=0)
     picks = asked(points, [4], 5)
-    # Two clusters of three points each: by turns, in each by index.
-    assert sorted(picks.tolist()[:2]) == [0, 3]
-    assert sorted(picks.tolist()[2:4]) == [1, 5]
-    assert picks[4] in (2, 6)
+    # Two clusters of three points each: by turns, in each by chance.
+    heap = [int(pick > 2) for pick in picks]
+    assert sorted(heap[:2]) == sorted(heap[2:4]) == [0, 1]
+    assert len({*picks.tolist()} - {4}) == 5
 
 
 def test_iterations_cannot_be_negative():

@@ -10,30 +10,35 @@ from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.types import NOTHING
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def cover(sets, available, num_picks, block):
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def cover(sets, available, order, num_picks, block):
     """Greedy maximum coverage of the columns of `sets` bool [N, M]."""
     return lazy_greedy(
         lambda covered, rows: (sets[rows] & ~covered[None, :]).sum(axis=1).astype(jnp.float32),
         lambda covered, row: covered | sets[row],
         jnp.zeros(sets.shape[1], bool),
         jnp.where(available, float(sets.shape[1]), -jnp.inf),
+        order,
         num_picks,
         block=block,
     )
 
 
-def plain_greedy(sets, available, num_picks):
-    covered, picks, left = np.zeros(sets.shape[1], bool), [], set(np.flatnonzero(available))
+def plain_greedy(sets, available, order, num_picks):
+    """Picks, the gain of each, what is covered; of equals the first of `order`."""
+    covered, picks, gains = np.zeros(sets.shape[1], bool), [], []
+    left = [row for row in order if available[row]]
     for _ in range(num_picks):
         if not left:
             picks.append(NOTHING)
+            gains.append(np.nan)
             continue
-        best = max(sorted(left), key=lambda i: (sets[i] & ~covered).sum())
+        best = max(left, key=lambda row: (sets[row] & ~covered).sum())
         left.remove(best)
+        gains.append((sets[best] & ~covered).sum())
         covered |= sets[best]
         picks.append(best)
-    return picks, covered
+    return picks, gains, covered
 
 
 @settings(max_examples=40, deadline=None)
@@ -41,9 +46,11 @@ def plain_greedy(sets, available, num_picks):
 def test_it_is_plain_greedy_whatever_the_block(seed, block, num_picks):
     rng = np.random.default_rng(seed)
     sets, available = rng.random((20, 12)) < rng.random() * 0.6, rng.random(20) < 0.8
-    picks, covered = cover(sets, available, num_picks, block)
-    expected, expected_covered = plain_greedy(sets, available, num_picks)
+    order = rng.permutation(20).astype(np.int32)
+    picks, gains, covered = cover(sets, available, order, num_picks, block)
+    expected, expected_gains, expected_covered = plain_greedy(sets, available, order, num_picks)
     assert picks.tolist() == expected
+    np.testing.assert_array_equal(gains, expected_gains)
     np.testing.assert_array_equal(covered, expected_covered)
 
 
@@ -58,7 +65,13 @@ def test_most_gains_are_never_computed_again():
 
     bounds = jnp.asarray(sets.sum(axis=1), jnp.float32)
     lazy_greedy(
-        gains, lambda c, row: c | jnp.asarray(sets)[row], jnp.zeros(200, bool), bounds, 20, block=8
+        gains,
+        lambda c, row: c | jnp.asarray(sets)[row],
+        jnp.zeros(200, bool),
+        bounds,
+        jnp.arange(200),
+        20,
+        block=8,
     )
     jax.effects_barrier()
     assert sum(calls) < 20 * 200 / 4
@@ -74,6 +87,7 @@ def test_it_can_be_mapped_over_seeds():
             lambda c, row: c | sets[row],
             jnp.zeros(12, bool),
             jnp.full(20, 12.0),
+            jnp.arange(20),
             5,
             block=4,
         )[0]
@@ -97,12 +111,34 @@ def test_what_is_not_on_offer_may_have_any_gain():
             lambda c, row: c | sets[row],
             jnp.zeros(12, bool),
             jnp.where(absent, -jnp.inf, 12.0),
+            jnp.arange(len(sets)),
             8,
             block=4,
         )
 
-    picks, covered = run(sets, available)
+    picks, _, covered = run(sets, available)
     left = np.flatnonzero(available)
-    expected, expected_covered = run(sets[left], np.ones(len(left), bool))
+    expected, _, expected_covered = run(sets[left], np.ones(len(left), bool))
     np.testing.assert_array_equal(picks, left[expected])
     np.testing.assert_array_equal(covered, expected_covered)
+
+
+def test_gains_within_the_tie_are_equal_and_others_are_not():
+    gain = np.float32([1.0, 1.0 + 2e-6, 0.99, 1.0 - 2e-6])
+
+    def run(order, tie):
+        return lazy_greedy(
+            lambda state, rows: jnp.asarray(gain)[rows],
+            lambda state, row: state,
+            jnp.zeros(()),
+            jnp.full(4, 2.0),
+            order,
+            4,
+            block=2,
+            tie=tie,
+        )[0]
+
+    run = jax.jit(run, static_argnums=1)
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
+        assert run(np.int32(order), 1e-5).tolist() == [row for row in order if row != 2] + [2]
+        assert run(np.int32(order), 0.0).tolist() == [1, 0, 3, 2]

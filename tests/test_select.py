@@ -125,11 +125,11 @@ def test_a_program_is_compiled_once_for_labels_that_grow_a_little():
 
     def traced(key, signals, pool, budget):
         traces.append(pool.order.size)
-        return Query(by_score(key, signals.mc_entropy, pool, budget).indices, {})
+        return Query(by_score(key, signals.mc_mean_entropy, pool, budget).indices, {})
 
-    mine = strategy(traced, needs={"mc_entropy"})
+    mine = strategy(traced, needs={"mc_mean_entropy"})
     for count in (0, 1, 5, 7, 8):
-        select(mine, budget=2, labeled=range(count), mc_entropy=SIGNALS.mc_entropy)
+        select(mine, budget=2, labeled=range(count), mc_mean_entropy=SIGNALS.mc_mean_entropy)
     assert traces == [1, 8]
 
 
@@ -173,8 +173,8 @@ NAN = np.where(np.arange(N)[:, None] == 3, np.nan, LOG_PROBS)
         ({"strategy": 3}, "strategy is 3; it must be a name or a Strategy."),
         ({"options": {"beta": 1}}, "The strategy 'margin' has no option 'beta': it takes none."),
         ({"strategy": "random", "log_probs": None}, "Nothing tells how many points there are"),
-        ({"strategy": "bald"}, "'bald' needs mc_entropy: float32 [N], mean entropy of the draws in "
-                               "nats, or sampled_probs instead."),
+        ({"strategy": "bald"}, "'bald' needs mc_mean_entropy: float32 [N], mean entropy of the "
+                               "draws in nats, or sampled_probs instead."),
         ({"strategy": "atlas", "head_inputs": EMBEDDING, "labeled": LABELED},
          "'atlas' needs labels: int [4], the class of each labeled row."),
     ],

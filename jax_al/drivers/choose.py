@@ -12,6 +12,7 @@ from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import cover_radius_traced
 from jax_al.strategies.absent import zero_excluded
+from jax_al.strategies.numbers import bad_rows, refuse_bad_rows
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 
@@ -45,7 +46,8 @@ def choose(
       wanted: how many rows must come: Q, or what is left.
 
     Raises:
-      UsageError: the signals are larger than the device and the strategy cannot read files.
+      UsageError: the signals are larger than the device and the strategy cannot read files, or
+        hold what is no number.
       RuntimeError: the answer breaks the contract.
     """
     mapped = {name: x for name, x in signals._asdict().items() if isinstance(x, np.memmap)}
@@ -56,6 +58,7 @@ def choose(
         seen, state = jax.tree.map(np.asanyarray, (signals, pool))
         if any_excluded:
             seen = zero_excluded(seen, state.excluded)
+        refuse_bad_rows(bad_rows(seen, state.excluded))
         query = strategy.select(select_key, seen, state, budget)
     else:
         signals = jax.tree.map(jnp.asarray, signals)
@@ -63,9 +66,9 @@ def choose(
             broken = signals, pool.excluded
             signals = programs.get("absent", strategy.needs, zero_excluded, *broken)(*broken)
         given = select_key, signals, pool
-        query = programs.get("select", (strategy, budget), _selecting(strategy, budget), *given)(
-            *given
-        )
+        select = programs.get("select", (strategy, budget), _selecting(strategy, budget), *given)
+        query, bad = select(*given)
+        refuse_bad_rows(bad)
     if signals.embedding is not None and not mapped and "cover_radius" not in query.info:
         measured = jax.tree.map(jnp.asarray, (query.indices, signals.embedding, pool))
         cover = programs.get("cover", None, cover_radius, *measured)
@@ -103,14 +106,21 @@ def compile_ahead(
     else:
         select = _selecting(strategy, budget)
         programs.get("select", (strategy, budget), select, key, signals, pool)
-        query = jax.eval_shape(select, key, signals, pool)
+        query, _ = jax.eval_shape(select, key, signals, pool)
         indices, has_radius = query.indices, "cover_radius" in query.info
     if signals.embedding is not None and not has_radius:
         programs.get("cover", None, cover_radius, indices, signals.embedding, pool)
 
 
-def _selecting(strategy: Strategy, budget: int) -> Callable[[jax.Array, Signals, PoolState], Query]:
-    return lambda key, signals, pool: strategy.select(key, signals, pool, budget)
+def _selecting(
+    strategy: Strategy, budget: int
+) -> Callable[[jax.Array, Signals, PoolState], tuple[Query, dict[str, jax.Array]]]:
+    def selecting(key, signals, pool):
+        # In the same program: the signals are read anyway.
+        query = strategy.select(key, signals, pool, budget)
+        return query, bad_rows(signals, pool.excluded)
+
+    return selecting
 
 
 def cover_radius(picks: jax.Array, embedding: jax.Array, pool: PoolState) -> jax.Array:

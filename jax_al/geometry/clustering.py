@@ -19,11 +19,15 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.kcenter.distances import matmul_slack, mean_without
+from jax_al.geometry.rounding import coarse
 from jax_al.types import NOTHING
 
 ROWS = 1024  # rows looked at together
 MAX_BLOCK = 2**24  # distances held at a time: 64 MiB; with many clusters a block has fewer rows
 DRAWS = 128  # candidates for a seed drawn together
+# Of |a|^2 + |b|^2: two centers are equally near to a row if their distances differ by no more,
+# which rounding could do in up to some thousand columns. On grids such ties are many.
+EQUAL = 2.0**-18
 
 
 class Scaled(NamedTuple):
@@ -136,10 +140,11 @@ def seed_clusters(
             own = jnp.square(a).sum(axis=1)
             partial = theirs[None, :] - 2 * _dot(a, seeds)
             least = partial.min(axis=1)
-            which = jnp.where(partial == least[:, None], slots[None, :], K).min(axis=1)
+            is_least = partial - EQUAL * theirs[None, :] <= (least + EQUAL * own)[:, None]
+            which = jnp.where(is_least, slots[None, :], K).min(axis=1)
             least = jnp.where(least + own > slack * own, least + own, 0.0)
             which_before, least_before = (lax.dynamic_slice(a, (start,), (size,)) for a in nearest)
-            is_nearer = least < least_before
+            is_nearer = (1 + EQUAL) * least + EQUAL * own < least_before
             which = jnp.where(is_nearer, which, which_before)
             return which, jnp.minimum(least, least_before)
 
@@ -220,7 +225,7 @@ def lloyd(
     def move(assignments, distances, centers):
         sizes = jnp.zeros(K, jnp.int32).at[assignments].add(counts.astype(jnp.int32))
         empty = exists & (sizes == 0)
-        far, rows = lax.top_k(jnp.where(counts, distances, 0.0), min(K, N))
+        far, rows = lax.top_k(coarse(jnp.where(counts, distances, 0.0)), min(K, N))
         rank = jnp.minimum(jnp.cumsum(empty) - 1, far.size - 1)
         target = jnp.where(empty & (far[rank] > 0), rows[rank], N)
         moved = assignments.at[target].set(jnp.arange(K, dtype=jnp.int32), mode="drop")
@@ -272,8 +277,9 @@ def nearest_center(
         partial = theirs[None, :] - 2 * _dot(a, b)
         own = jnp.square(a).sum(axis=1)
         least = partial.min(axis=1)
-        # What argmin says, in half its time on a CPU.
-        nearest = jnp.where(partial == least[:, None], numbers[None, :], K - 1).min(axis=1)
+        # In half the time of argmin on a CPU.
+        is_least = partial - EQUAL * theirs[None, :] <= (least + EQUAL * own)[:, None]
+        nearest = jnp.where(is_least, numbers[None, :], K - 1).min(axis=1)
         return nearest, jnp.maximum(least + own, 0.0)
 
     return in_blocks(block, N, width=K)

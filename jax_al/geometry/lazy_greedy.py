@@ -22,11 +22,13 @@ def lazy_greedy(
     update: Callable[[State, jax.Array], State],
     state: State,
     bounds: jax.Array,
+    order: jax.Array,
     num_picks: int,
     *,
     block: int,
-) -> tuple[jax.Array, State]:
-    """Picks, `num_picks` times, the point whose gain is the largest; ties to the lowest index.
+    tie: float = 0.0,
+) -> tuple[jax.Array, jax.Array, State]:
+    """Picks, `num_picks` times, the point whose gain is the largest.
 
     To be called under `jit`; `vmap` works. What it picks is what plain greedy picks, as long as
     gains shrink; where rounding makes one grow by an ulp, the order of near-equals may differ.
@@ -36,38 +38,48 @@ def lazy_greedy(
       update: (state, row int32 []) -> state after picking that row.
       state: what has been picked so far, any pytree of arrays.
       bounds: float32 [N], at least the gain of each point; minus infinity for those not on offer.
+      order: int32 [N], all rows: of points whose gains are equal, the first is picked.
       num_picks: Q.
       block: B, gains computed together.
+      tie: share of the best gain by which another may be below it and still count as equal.
 
     Returns:
-      int32 [Q], in pick order, NOTHING where nothing was on offer; and the last state.
+      int32 [Q], in pick order, NOTHING where nothing was on offer; the gain float32 [Q] that each
+      had then, NaN for NOTHING; and the last state.
     """
-    N = bounds.size
+    N, bounds = bounds.size, bounds[order]  # from here on by their place in the order
     block = min(block, N)
+
+    def top(bounds):
+        """The first place whose bound is the highest, to `tie`."""
+        best = bounds.max()
+        return (bounds >= best - tie * jnp.abs(best)).argmax() if tie else bounds.argmax()
 
     def is_stale(carry):
         bounds, fresh = carry
-        top = bounds.argmax()
-        return ~fresh[top] & (bounds[top] > -jnp.inf)
+        place = top(bounds)
+        return ~fresh[place] & (bounds[place] > -jnp.inf)
 
     def pick(q, carry):
-        state, bounds, picks = carry
+        state, bounds, picks, values = carry
 
         def refresh(carry):
             bounds, fresh = carry
-            _, rows = lax.top_k(jnp.where(fresh, -jnp.inf, bounds), block)
-            found = jnp.where(jnp.isneginf(bounds[rows]), -jnp.inf, gains(state, rows))
-            # A fresh row may come along where few stale ones are left: its gain is the same.
-            return bounds.at[rows].set(found), fresh.at[rows].set(True)
+            _, places = lax.top_k(jnp.where(fresh, -jnp.inf, bounds), block)
+            found = gains(state, order[places])
+            found = jnp.where(jnp.isneginf(bounds[places]), -jnp.inf, found)
+            # A fresh one may come along where few stale ones are left: its gain is the same.
+            return bounds.at[places].set(found), fresh.at[places].set(True)
 
         bounds, _ = lax.while_loop(is_stale, refresh, (bounds, jnp.zeros(N, bool)))
-        row = bounds.argmax().astype(jnp.int32)
-        exists = bounds[row] > -jnp.inf
-        picked = update(state, row)
+        place = top(bounds)
+        exists = bounds[place] > -jnp.inf
+        picked = update(state, order[place])
         state = jax.tree.map(lambda new, old: jnp.where(exists, new, old), picked, state)
-        picks = picks.at[q].set(jnp.where(exists, row, NOTHING))
-        return state, bounds.at[row].set(-jnp.inf), picks
+        picks = picks.at[q].set(jnp.where(exists, order[place], NOTHING))
+        values = values.at[q].set(jnp.where(exists, bounds[place], jnp.nan))
+        return state, bounds.at[place].set(-jnp.inf), picks, values
 
-    picks = jnp.full(num_picks, NOTHING, jnp.int32)
-    state, _, picks = lax.fori_loop(0, num_picks, pick, (state, bounds, picks))
-    return picks, state
+    carry = state, bounds, jnp.full(num_picks, NOTHING, jnp.int32), jnp.full(num_picks, jnp.nan)
+    state, _, picks, values = lax.fori_loop(0, num_picks, pick, carry)
+    return picks, values, state

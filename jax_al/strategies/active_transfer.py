@@ -50,7 +50,6 @@ def transfer(penalty: float, rounds: int) -> Strategy:
     check_number("penalty", penalty, above=0)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
         features, log_probs = signals.head_inputs, signals.log_probs
         assert features is not None
         assert log_probs is not None
@@ -71,8 +70,8 @@ def transfer(penalty: float, rounds: int) -> Strategy:
 
         level = jnp.clip(mean_target, 1e-6, 1 - 1e-6)
         weights = jnp.zeros(mean.size + 1).at[0].set(jnp.log(level) - jnp.log1p(-level))
-        picks = highest_in_parts(score, weights, pool, budget, rounds)
-        return Query(picks, {"target": mean_target})
+        picks, scores = highest_in_parts(query_key, score, weights, pool, budget, rounds)
+        return Query(picks, {"target": mean_target}, scores=scores)
 
     return strategy(
         select,

@@ -19,7 +19,8 @@ def atlas(*, rounds: int = 10, penalty: float = 1.0) -> Strategy:
     `active_transfer`, so O(rounds (N + L + Q) D); memory as there.
 
     Published code (pytorch_active_learning, `get_atlas_samples`) ranks the wrong way round, most
-    likely right first, and so marks as right what it already held for right.
+    likely right first, and so marks as right what it already held for right. It trains again
+    after every 10 picks, whatever the budget: that is `rounds` = budget / 10 here.
     """
     check_whole("rounds", rounds, 1)
     return transfer(penalty, rounds)

@@ -22,10 +22,10 @@ def badge() -> Strategy:
     The gradient embedding of a point is g = (p - onehot(argmax p)) outer h: the gradient of the
     cross-entropy to the network's own guess, with respect to the last layer's weights, h being
     the features that layer sees (no bias, as in the authors' code). The first pick is the
-    unlabeled point with the largest norm; then a point is drawn with probability proportional to
-    its squared distance to the nearest pick (k-means++: Arthur & Vassilvitskii 2007), never
-    twice. Where all that is left coincides with picks, the rest is drawn uniformly; `info` holds
-    how many (`random_picks`).
+    unlabeled point with the largest norm (of several, by chance); then a point is drawn with
+    probability proportional to its squared distance to the nearest pick (k-means++: Arthur &
+    Vassilvitskii 2007), never twice. Where all that is left coincides with picks, the rest is
+    drawn uniformly; `info` holds how many (`random_picks`).
 
     Ash, Zhang, Krishnamurthy, Langford & Agarwal 2020, arXiv 1906.03671, Algorithm 1. Needs
     `head_inputs` and `log_probs`; random while there is no label. Seeded. O(N Q (C + D)) time and
@@ -81,8 +81,9 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     assert signals.head_inputs is not None
     assert signals.log_probs is not None
     factors = gradient_factors(signals.log_probs, signals.head_inputs)
-    draw_key, rest_key = jax.random.split(query_key)
-    picks, num_drawn = d2_sample(draw_key, factors, pool, budget)
+    draw_key, rest_key, first_key = jax.random.split(query_key, 3)
+    first = highest(first_key, factors.sq_norms, pool, 1)[0]
+    picks, num_drawn = d2_sample(draw_key, first, factors, pool, budget)
     # What coincides with picks has no distance to be drawn by.
     taken = pool.labeled.at[jnp.where(picks == NOTHING, pool.labeled.size, picks)].set(
         True, mode="drop"
@@ -96,6 +97,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
 
 def d2_sample(
     sample_key: jax.Array,
+    first: jax.Array,
     factors: Factors,
     pool: PoolState,
     num_picks: int,
@@ -103,7 +105,7 @@ def d2_sample(
     block: int = CENTER_BLOCK,
     max_refusals: int = MAX_REFUSALS,
 ) -> tuple[jax.Array, jax.Array]:
-    """Draws selectable points by k-means++, the first one being that of the largest norm.
+    """Draws selectable points by k-means++, from the row `first` int32 [] on.
 
     The weights are brought up to date after `block` picks or `max_refusals` refused proposals,
     whichever comes first; the law is the same whatever they are.
@@ -160,7 +162,6 @@ def d2_sample(
         weights = weights.at[jnp.where(picks < 0, N, picks)].set(0.0, mode="drop")
         return picks, count, weights.max() > 0, weights, tries
 
-    first = highest(factors.sq_norms, pool, 1)[0]
     some = (first != NOTHING).astype(jnp.int32)
     picks = jnp.full(num_picks + block, NOTHING, jnp.int32).at[0].set(first)
     weights = sq_distances(factors, at(first[None]))[:, 0]

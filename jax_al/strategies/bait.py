@@ -13,11 +13,18 @@ from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 OVERSAMPLE = 2  # times the budget is picked before the least useful are given back
+LEAST = 10  # times the budget are candidates, at least: of 2 Q the forward pass would take all
+STIFF = 1e5  # |h|^2 / regularizer from which rounding of updates adds up, also in float64
+RENEWED = 8  # updates after which all is then worked out anew
 CHUNK = 512  # points whose [C, D] products are held at a time
 
 
 def bait(
-    *, regularizer: float = 1.0, max_candidates: int = 5000, max_parameters: int = 6000
+    *,
+    regularizer: float = 1.0,
+    max_candidates: int = 5000,
+    max_parameters: int = 6000,
+    averaged: bool = False,
 ) -> Strategy:
     """Picks the batch that best covers the pool's Fisher information of the last layer.
 
@@ -28,19 +35,27 @@ def bait(
     P = diag(s) (1 - s s^T), s = sqrt(p); h are the features, without a bias.
 
     Ash, Goel, Krishnamurthy & Kakade 2021, arXiv 2106.09675, Algorithm 1. Needs `head_inputs` and
-    `log_probs`; random while there is no label. Greedy; seeded only in that above
-    `max_candidates` unlabeled points that many are drawn at random, to pick from and to estimate F.
+    `log_probs`; random while there is no label. Greedy; seeded in that above `max_candidates`
+    unlabeled points that many are drawn at random (10 Q, if that is more), to pick from and to
+    estimate F, and in that chance decides between equals.
 
     By Woodbury a pick changes the trace by tr((1 + A_x)^-1 B_x), A_x = V_x^T M^-1 V_x and
     B_x = V_x^T M^-1 F M^-1 V_x, which are kept, C x C for each candidate, and updated: for R
     candidates a pick costs O(R C^2 (C + D) + C^3 D^2), not O(R C (C D)^2) as in the authors' code.
-    Before that O(R (C D)^2 + (C D)^3) once. In float64, as 3 Q updates in a row lose what
+    Before that O(R (C D)^2 + (C D)^3) once, and again after every 8 picks where the largest
+    |h|^2 is more than 10^5 times `regularizer`. In float64, as 3 Q updates in a row lose what
     float32 holds; memory O(R (C^2 + D) + (C D)^2), and more than `max_parameters` weights C D
     are refused.
 
     The authors' code takes F over labeled points too and averages over the n labeled ones: these
     get weight n / (n + Q), together, and each pick Q / (n + Q): Q times that of a label owned.
-    Here every label counts once, as in the information that would be owned.
+    Here every label counts once, as in the information that would be owned, unless `averaged`.
+
+    Args:
+      regularizer: added to the diagonal of M.
+      max_candidates: points to pick from, at most; never fewer than 10 Q.
+      max_parameters: C D, at most.
+      averaged: weigh as the authors' code does.
     """
     check_number("regularizer", regularizer, above=0)
     check_whole("max_candidates", max_candidates, 1)
@@ -56,7 +71,7 @@ def bait(
                 f"where C D is {size}: more than that."
             )
         drawn = at_random(
-            query_key, pool, min(pool.labeled.size, max(max_candidates, OVERSAMPLE * budget))
+            query_key, pool, min(pool.labeled.size, max(max_candidates, LEAST * budget))
         )
 
         # A batch of seeds goes one by one: their matrices would not fit side by side, and vmap of a
@@ -65,7 +80,7 @@ def bait(
         def one_seed(features, log_probs, pool, drawn):
             # Updates take numbers as large as |h|^2 down to 1 and below: too far for float32.
             with jax.enable_x64(True):
-                return _select(features, log_probs, pool, drawn, budget, regularizer)
+                return _select(features, log_probs, pool, drawn, budget, regularizer, averaged)
 
         return one_seed(signals.head_inputs, signals.log_probs, pool, drawn)
 
@@ -88,10 +103,10 @@ def _select(
     drawn: jax.Array,
     budget: int,
     regularizer: float,
+    averaged: bool,
 ) -> Query:
     (N, C), D, R = log_probs.shape, features.shape[1], drawn.size
-    # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
-    candidates = jnp.sort(jnp.where(drawn == NOTHING, N, drawn))
+    candidates = jnp.where(drawn == NOTHING, N, drawn)  # in an order that chance has made
     exists = candidates < N
 
     def factors(rows):
@@ -101,14 +116,32 @@ def _select(
         return features[rows].astype(jnp.float64), s[:, :, None] * projection
 
     h, P = factors(candidates)
-    target = fisher(h, P, exists) / jnp.maximum(exists.sum(), 1).astype(jnp.float64)
+    num_left = exists.sum(dtype=jnp.int32)
+    target = fisher(h, P, exists) / jnp.maximum(num_left, 1).astype(jnp.float64)
     owned_h, owned_P = factors(pool.order)
     owned = fisher(owned_h, owned_P, pool.order != NOTHING)
-    M = owned + regularizer * jnp.eye(C * D)
-    inverse = jsp.linalg.cho_solve(jsp.linalg.cho_factor(M), jnp.eye(C * D))
-    points = Points(h, P, sandwich(h, P, inverse), sandwich(h, P, _mm(inverse, target, inverse)))
+    if averaged:
+        n, left = (count.astype(jnp.float64) for count in (pool.num_labeled, pool.selectable.sum()))
+        target = (owned + left * target) / jnp.maximum(n + left, 1.0)
+        owned, P = owned / (n + budget), P * jnp.sqrt(budget / (n + budget))
+    base = owned + regularizer * jnp.eye(C * D)
+    is_stiff = jnp.square(h).sum(axis=1).max(where=exists, initial=0.0) > STIFF * regularizer
 
-    num_left = exists.sum(dtype=jnp.int32)
+    def worked_out(h, P, owned):
+        """M^-1 and the points, those that are `owned` counted as such."""
+        M = base + fisher(h, P, owned)
+        inverse = jsp.linalg.cho_solve(jsp.linalg.cho_factor(M), jnp.eye(C * D))
+        worth = sandwich(h, P, _mm(inverse, target, inverse))
+        return inverse, Points(h, P, sandwich(h, P, inverse), worth)
+
+    def changed(count, inverse, points, row, sign, owned):
+        """The same after one more is owned or dropped, `count` changes before it."""
+        return lax.cond(
+            is_stiff & (count % RENEWED == RENEWED - 1),
+            lambda: worked_out(points.features, points.roots, owned),
+            lambda: update(inverse, target, points, row, sign),
+        )
+
     num_picks = min(OVERSAMPLE * budget, R)
     num_forward = jnp.minimum(num_picks, num_left)
     num_kept = jnp.minimum(budget, num_left)
@@ -116,20 +149,22 @@ def _select(
     def add(q, carry):
         inverse, points, free, picks = carry
         best = _first_highest(jnp.where(free, change(points, 1.0), -jnp.inf))
-        inverse, points = update(inverse, target, points, best, 1.0)
-        return inverse, points, free.at[best].set(False), picks.at[q].set(best)
+        free = free.at[best].set(False)
+        inverse, points = changed(q, inverse, points, best, 1.0, exists & ~free)
+        return inverse, points, free, picks.at[q].set(best)
 
     picks = jnp.zeros(num_picks, jnp.int32)
-    start = inverse, points, exists, picks
+    start = *worked_out(h, P, jnp.zeros(R, bool)), exists, picks
     inverse, points, _, picks = lax.fori_loop(0, num_forward, add, start)
     picked = jax.tree.map(lambda leaf: leaf[picks], points)
     kept = jnp.arange(num_picks, dtype=jnp.int32) < num_forward
 
-    def drop(_, carry):
+    def drop(q, carry):
         inverse, picked, kept = carry
         worst = _first_highest(jnp.where(kept, -change(picked, -1.0), -jnp.inf))
-        inverse, picked = update(inverse, target, picked, worst, -1.0)
-        return inverse, picked, kept.at[worst].set(False)
+        kept = kept.at[worst].set(False)
+        inverse, picked = changed(q, inverse, picked, worst, -1.0, kept)
+        return inverse, picked, kept
 
     _, _, kept = lax.fori_loop(0, num_forward - num_kept, drop, (inverse, picked, kept))
     slot = jnp.where(kept, jnp.cumsum(kept) - 1, budget)

@@ -8,7 +8,7 @@ from jax import lax
 
 from jax_al.geometry.lazy_greedy import lazy_greedy
 from jax_al.strategies.bayesian import bald_score
-from jax_al.strategies.choosing import check_whole
+from jax_al.strategies.choosing import check_whole, tie_order
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -143,8 +143,9 @@ def _select(
         mean, nats = carry
         return mean + probs[t] / T, nats + entropy_terms(probs[t]).sum(axis=1) / T
 
+    draw_key, tie_key = jax.random.split(query_key)
     mean, nats = lax.fori_loop(0, T, one_pass, (jnp.zeros((N, C)), jnp.zeros(N)))
-    bald = bald_score(Signals(mc_probs=mean, mc_entropy=nats))
+    bald = bald_score(Signals(mc_probs=mean, mc_mean_entropy=nats))
 
     def raw_gains(state, rows):
         return conditional_entropy(state, probs[:, rows]) - nats[rows]
@@ -155,11 +156,13 @@ def _select(
 
     def update(state, row):
         informative = (raw_gains(state, row[None])[0] > FLOOR).astype(jnp.int32)
-        draw_key = jax.random.fold_in(query_key, state.num_picks)
-        state = add_pick(draw_key, state, probs[:, row], max_configurations)
+        key = jax.random.fold_in(draw_key, state.num_picks)
+        state = add_pick(key, state, probs[:, row], max_configurations)
         return state._replace(num_informative=state.num_informative + informative)
 
     bounds = jnp.where(pool.selectable, (1 + TIE) * bald + 10 * FLOOR, -jnp.inf)
     state = no_picks(T, max_configurations)
-    indices, state = lazy_greedy(gains, update, state, bounds, budget, block=POINTS)
-    return Query(indices, {"informative_picks": state.num_informative.astype(jnp.float32)})
+    ties = tie_order(tie_key, N)
+    indices, scores, state = lazy_greedy(gains, update, state, bounds, ties, budget, block=POINTS)
+    info = {"informative_picks": state.num_informative.astype(jnp.float32)}
+    return Query(indices, info, scores=scores)

@@ -9,7 +9,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jax_al.strategies.choosing import by_score, check_number, highest, scores_of
+from jax_al.strategies.choosing import (
+    by_score,
+    check_number,
+    highest_in_order,
+    scores_of,
+    tie_order,
+)
 from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import entropy_score
 from jax_al.types import PoolState, Query, Signals, Strategy
@@ -28,8 +34,8 @@ def variation_ratios() -> Strategy:
     section 4) define what they call variation ratios by the mean probability, 1 - max_c p_c: that
     is `mc_least_confidence`. deepALplus (`var_ratio.py`) takes 1 - max_c p_c of one plain pass, so
     it is `least_confidence` there. Needs `mc_votes`. With T passes there are at most T levels, so
-    ties, which go to the lowest index, are many.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    ties are many.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
 
     def score(signals: Signals) -> jax.Array:
@@ -45,7 +51,7 @@ def mean_std() -> Strategy:
     Score: the standard deviation over T of p_c, averaged over the classes (Kampffmeyer et al. 2016;
     Gal et al. 2017, arXiv 1703.02910, "Mean STD"), of the T passes themselves (1 / T), as in
     deepALplus. baal's `Variance` averages variances instead, which ranks otherwise. Needs `mc_std`.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
 
     def score(signals: Signals) -> jax.Array:
@@ -61,10 +67,10 @@ def bald() -> Strategy:
     Score H(mean over T of p) - mean over T of H(p), the mutual information of label and parameters
     in nats (Houlsby et al. 2011, arXiv 1112.5745; with dropout Gal et al. 2017, arXiv 1703.02910).
     Below 2e-6 (1 + mean H(p)) it counts as 0, as it may be rounding: passes that agree tie. baal
-    and batchbald_redux give the same numbers but for that. Needs `mc_probs`, `mc_entropy`.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    and batchbald_redux give the same numbers but for that. Needs `mc_probs`, `mc_mean_entropy`.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
-    return _scored(bald_score, "mc_probs", "mc_entropy")
+    return _scored(bald_score, "mc_probs", "mc_mean_entropy")
 
 
 def power_bald(*, beta: float = 1.0) -> Strategy:
@@ -74,7 +80,7 @@ def power_bald(*, beta: float = 1.0) -> Strategy:
     al. 2021, arXiv 2106.12059, table 1, "power"). With a beta above 0, points whose score is 0
     come after all others, in random order; with beta = 0 they are like any other. baal (2.1.0)
     draws the whole batch uniformly where fewer points than the budget have a score above 0.
-    Needs `mc_probs`, `mc_entropy`.
+    Needs `mc_probs`, `mc_mean_entropy`.
     O(N C + N log N) beside the T passes; seeded.
 
     Args:
@@ -82,8 +88,8 @@ def power_bald(*, beta: float = 1.0) -> Strategy:
     """
     check_number("beta", beta, least=0, most=MAX_BETA)
 
-    def priority(scores: jax.Array, pool: PoolState) -> jax.Array:
-        del pool
+    def priority(tie_key: jax.Array, scores: jax.Array, pool: PoolState) -> jax.Array:
+        del tie_key, pool
         return beta * jnp.log(scores) if beta else jnp.zeros_like(scores)
 
     return _sampled(priority)
@@ -93,7 +99,7 @@ def softmax_bald(*, beta: float = 1.0) -> Strategy:
     """Samples points with a probability proportional to the exponential of their BALD score.
 
     Without replacement: the highest of beta s + Gumbel noise, s the score of `bald` (Kirsch et al.
-    2021, arXiv 2106.12059, table 1, "softmax"). Needs `mc_probs`, `mc_entropy`.
+    2021, arXiv 2106.12059, table 1, "softmax"). Needs `mc_probs`, `mc_mean_entropy`.
     O(N C + N log N) beside the T passes; seeded.
 
     Args:
@@ -101,7 +107,7 @@ def softmax_bald(*, beta: float = 1.0) -> Strategy:
         most log C nats hardly matter.
     """
     check_number("beta", beta, least=0, most=MAX_BETA)
-    return _sampled(lambda scores, pool: beta * scores)
+    return _sampled(lambda tie_key, scores, pool: beta * scores)
 
 
 def softrank_bald(*, beta: float = 1.0) -> Strategy:
@@ -109,8 +115,8 @@ def softrank_bald(*, beta: float = 1.0) -> Strategy:
 
     Without replacement: the highest of -beta log r + Gumbel noise, r = 1, 2, ... the rank of the
     score of `bald` among the unlabeled (Kirsch et al. 2021, arXiv 2106.12059, table 1,
-    "soft-rank"). Equal scores are ranked by index; baal (2.1.0) gives them their mean rank. Needs
-    `mc_probs`, `mc_entropy`.
+    "soft-rank"). Equal scores are ranked by chance; baal (2.1.0) gives them their mean rank. Needs
+    `mc_probs`, `mc_mean_entropy`.
     O(N C + N log N) beside the T passes; seeded.
 
     Args:
@@ -118,8 +124,9 @@ def softrank_bald(*, beta: float = 1.0) -> Strategy:
     """
     check_number("beta", beta, least=0, most=MAX_BETA)
 
-    def priority(scores: jax.Array, pool: PoolState) -> jax.Array:
-        order = jnp.argsort(jnp.where(pool.selectable, -scores, jnp.inf))  # stable
+    def priority(tie_key: jax.Array, scores: jax.Array, pool: PoolState) -> jax.Array:
+        ties = tie_order(tie_key, scores.size)
+        order = ties[jnp.argsort(jnp.where(pool.selectable, -scores, jnp.inf)[ties])]  # stable
         rank = jnp.zeros_like(order).at[order].set(jnp.arange(1, order.size + 1))
         return -beta * jnp.log(rank.astype(jnp.float32))
 
@@ -129,9 +136,9 @@ def softrank_bald(*, beta: float = 1.0) -> Strategy:
 def bald_score(signals: Signals) -> jax.Array:
     """Returns the mutual information of label and parameters in nats, float32 [N], 0 or more."""
     assert signals.mc_probs is not None
-    assert signals.mc_entropy is not None
-    found = entropy_score(jnp.log(signals.mc_probs)) - signals.mc_entropy
-    return jnp.where(found > FLOOR * (1 + signals.mc_entropy), found, 0.0)
+    assert signals.mc_mean_entropy is not None
+    found = entropy_score(jnp.log(signals.mc_probs)) - signals.mc_mean_entropy
+    return jnp.where(found > FLOOR * (1 + signals.mc_mean_entropy), found, 0.0)
 
 
 def _scored(score: Callable[[Signals], jax.Array], *needs: str) -> Strategy:
@@ -141,16 +148,16 @@ def _scored(score: Callable[[Signals], jax.Array], *needs: str) -> Strategy:
     return strategy(select, needs=set(needs), seeded=False, needs_label=True)
 
 
-def _sampled(priority: Callable[[jax.Array, PoolState], jax.Array]) -> Strategy:
+def _sampled(priority: Callable[[jax.Array, jax.Array, PoolState], jax.Array]) -> Strategy:
     """Adding Gumbel noise to logarithms and taking the highest is sampling without replacement."""
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         scores = bald_score(signals)
-        noise = jax.random.gumbel(query_key, scores.shape)
+        noise_key, tie_key = jax.random.split(query_key)
+        noise = jax.random.gumbel(noise_key, scores.shape)
         # The noise alone decides where the priority is minus infinity, or too large to feel it.
-        order = jnp.lexsort((-noise, -(priority(scores, pool) + noise)))
-        turn = jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
-        indices = highest(-turn.astype(jnp.float32), pool, budget)
+        order = jnp.lexsort((-noise, -(priority(tie_key, scores, pool) + noise)))
+        indices = highest_in_order(order, jnp.zeros(order.size), pool, budget)
         return Query(indices, {}, scores=scores_of(scores, indices))
 
-    return strategy(select, needs={"mc_probs", "mc_entropy"}, needs_label=True)
+    return strategy(select, needs={"mc_probs", "mc_mean_entropy"}, needs_label=True)

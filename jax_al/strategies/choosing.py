@@ -19,19 +19,40 @@ LARGEST_OPTION = 1e15  # beyond it, squares and products of options overflow flo
 Select = Callable[[jax.Array, Signals, PoolState, int], Query]
 
 
-def highest(scores: jax.Array, pool: PoolState, budget: int) -> jax.Array:
+def tie_order(key: jax.Array, num_points: int) -> jax.Array:
+    """Returns all rows int32 [N], shuffled: of equals, the one that comes first is taken.
+
+    The order of the pool would not do: folders are sorted by class.
+    """
+    # One sort, where `jax.random.permutation` makes two from 1,625 points on; that of a million
+    # points some pairs have the same bits, and come by row, shows nowhere.
+    return jnp.argsort(jax.random.bits(key, (num_points,))).astype(jnp.int32)
+
+
+def highest(key: jax.Array, scores: jax.Array, pool: PoolState, budget: int) -> jax.Array:
     """Returns the selectable points with the highest of `scores` float32 [N], best first.
 
-    Ties go to the lowest index. A score of NaN counts as the lowest. Where fewer than `budget`
+    Chance decides between equals. A score of NaN counts as the lowest. Where fewer than `budget`
     points are left, the end of the answer int32 [Q] is NOTHING.
     """
+    return highest_in_order(tie_order(key, scores.size), scores, pool, budget)
+
+
+def highest_in_order(
+    order: jax.Array, scores: jax.Array, pool: PoolState, budget: int
+) -> jax.Array:
+    """As `highest`; of equals, the one that comes first in `order` int32 [N]."""
+    offered = jnp.asarray(pool.selectable)  # on the host it may be NumPy's
+    places = _first_highest(jnp.asarray(scores)[order], offered[order], budget)
+    return jnp.where(places == NOTHING, NOTHING, order[places])
+
+
+def _first_highest(scores: jax.Array, offered: jax.Array, budget: int) -> jax.Array:
     lowest = jnp.finfo(jnp.float32).min
     scores = jnp.nan_to_num(scores, nan=lowest, posinf=jnp.finfo(jnp.float32).max, neginf=lowest)
-    best, indices = lax.top_k(
-        jnp.where(pool.selectable, scores, -jnp.inf), min(budget, scores.size)
-    )
-    indices = jnp.where(jnp.isneginf(best), NOTHING, indices).astype(jnp.int32)
-    return jnp.pad(indices, (0, budget - indices.size), constant_values=NOTHING)
+    best, places = lax.top_k(jnp.where(offered, scores, -jnp.inf), min(budget, scores.size))
+    places = jnp.where(jnp.isneginf(best), NOTHING, places).astype(jnp.int32)
+    return jnp.pad(places, (0, budget - places.size), constant_values=NOTHING)
 
 
 def by_score(key: jax.Array, scores: jax.Array, pool: PoolState, budget: int) -> Query:
@@ -41,13 +62,12 @@ def by_score(key: jax.Array, scores: jax.Array, pool: PoolState, budget: int) ->
     counts as the lowest.
 
     Args:
-      key: there for the order among equal scores.
+      key: decides the order among equal scores.
       scores: float32 [N], higher = wanted more.
       pool: which points are selectable.
       budget: Q.
     """
-    del key  # for the order among ties, which this version leaves to the index
-    indices = highest(scores, pool, budget)
+    indices = highest(key, scores, pool, budget)
     return Query(indices, {}, scores=scores_of(scores, indices))
 
 
@@ -61,7 +81,7 @@ def at_random(key: jax.Array, pool: PoolState, budget: int) -> jax.Array:
     # A permutation holds no ties, unlike 32-bit noise on a pool of 50,000, and up to 2^24 points
     # each of its numbers is one of float32.
     order = jax.random.permutation(key, pool.labeled.size)
-    return highest(order.astype(jnp.float32), pool, budget)
+    return _first_highest(order.astype(jnp.float32), pool.selectable, budget)
 
 
 def sample_present(key: jax.Array, pool: PoolState, size: int) -> jax.Array:

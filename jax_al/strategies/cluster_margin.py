@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.geometry.clustering import kmeans
-from jax_al.strategies.choosing import check_whole, highest
+from jax_al.strategies.choosing import check_whole, highest, scores_of
 from jax_al.strategies.strategy import strategy
 from jax_al.strategies.uncertainty import margin_score
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
@@ -13,7 +13,7 @@ from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 def cluster_margin(
     *,
     candidates_per_pick: int = 10,
-    picks_per_cluster: int = 1,
+    picks_per_cluster: int = 2,
     iterations: int = 10,
     embedding: str = "model",
 ) -> Strategy:
@@ -32,9 +32,9 @@ def cluster_margin(
     agglomeration (HAC), which takes the distances of all pairs; here k-means groups the
     candidates alone, in every query, by the embedding of the day. HAC's cut-off distance becomes
     the number of clusters, and the size a cluster is sorted by is that among the candidates.
-    With the default of one pick per cluster there are as many clusters as picks: each gives one
-    point, and which cluster is first decides the order only. The paper's rule is at work from 2 on:
-    small clusters give all they hold, and large ones make up for those that run out.
+    With one pick per cluster there would be as many clusters as picks, each would give one point,
+    and which cluster is first would decide the order only. The paper's rule is at work from 2 on,
+    the default: small clusters give all they hold, and large ones make up for those that run out.
     """
     for option, value in (
         ("candidates_per_pick", candidates_per_pick),
@@ -46,9 +46,10 @@ def cluster_margin(
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.embedding is not None
         assert signals.log_probs is not None
-        kmeans_key, order_key = jax.random.split(query_key)
+        kmeans_key, order_key, tie_key = jax.random.split(query_key, 3)
         num_candidates = min(pool.labeled.size, candidates_per_pick * budget)
-        candidates = highest(margin_score(signals.log_probs), pool, num_candidates)
+        scores = margin_score(signals.log_probs)
+        candidates = highest(tie_key, scores, pool, num_candidates)
         is_real = candidates != NOTHING
         num_clusters = min(num_candidates, -(-budget // picks_per_cluster))
         clusters = kmeans(
@@ -63,7 +64,8 @@ def cluster_margin(
         indices = candidates[order][:budget]
         indices = jnp.pad(indices, (0, budget - indices.size), constant_values=NOTHING)
         num_met = jnp.zeros(num_clusters, bool).at[clusters].max(is_real).sum()
-        return Query(indices, {"num_clusters": num_met.astype(jnp.float32)})
+        info = {"num_clusters": num_met.astype(jnp.float32)}
+        return Query(indices, info, scores=scores_of(scores, indices))
 
     return strategy(select, needs={"embedding", "log_probs"}, embedding=embedding, needs_label=True)
 

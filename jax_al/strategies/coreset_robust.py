@@ -1,10 +1,12 @@
 """Robust core-set: k-center with outliers (Sener & Savarese 2018, arXiv 1708.00489, sec. 4.2)."""
 
+import math
 from typing import Any
 
 import jax
 import numpy as np
 
+from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import kcenter_greedy
 from jax_al.geometry.robust import robust_kcenter
 from jax_al.strategies.choosing import check_number, check_whole
@@ -17,12 +19,14 @@ def coreset_robust(
     outliers: float = 1e-4,
     tolerance: float = 1e-3,
     max_nodes: int = 1,
+    max_points: int = 100_000,
     embedding: str = "model",
 ) -> Strategy:
     """Picks the points that cover all but a few of the pool within the smallest radius.
 
     Sener & Savarese 2018, arXiv 1708.00489, section 4.2 and algorithm 2: labeled and picked
-    points are centers, and a share of the pool need not be covered. The paper asks a mixed
+    points are centers, and a share of the unlabeled points (section 4.3) need not be covered. The
+    paper asks a mixed
     integer program (Gurobi) at each radius of a bisection; so does `geometry.robust`, with HiGHS
     and on what few variables are left, and never worse than `coreset`. Where fewer centers than
     the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
@@ -30,24 +34,33 @@ def coreset_robust(
     `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs
     `embedding`, no label. Runs on the host: O(N^2 D) for the pairs of points that could cover each
     other, of which at most 50 million are listed; then a problem that is NP-hard, from seconds to
-    hours, bounded by `max_nodes` alone.
+    hours, bounded by `max_nodes` alone. A pool of more than `max_points` is refused: of a million
+    points the pairs alone would take hours.
 
     Args:
-      outliers: share of the pool that may be left uncovered, 1e-4 in the paper.
+      outliers: share of the unlabeled points that may be left uncovered, 1e-4 in the paper; of
+        them, rounded down.
       tolerance: stop within this much of the optimum.
       max_nodes: of branch and bound, at each radius where nothing cheaper finds a cover. One
         stands for the solver's heuristics, ten seconds in a pool of 10,000; a thousand take
         minutes and have gained a fifth of a percent of the radius.
+      max_points: N, at most.
       embedding: whose embedding.
     """
     check_number("outliers", outliers, least=0, below=1)
     check_number("tolerance", tolerance, least=0)
     check_whole("max_nodes", max_nodes, 0)
+    check_whole("max_points", max_points, 1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         del query_key
         assert signals.embedding is not None
         rows = np.flatnonzero(~np.asarray(pool.excluded))
+        if len(rows) > max_points:
+            raise UsageError(
+                f"coreset_robust compares all pairs of {len(rows):,} points, which takes hours: "
+                f"choose coreset, a smaller pool, or raise max_points, which is {max_points:,}."
+            )
         points = np.asarray(signals.embedding, np.float32)[rows]
         # Of several best covers the solver names one by position: rows in an order of their own
         # make that a matter of geometry.
@@ -62,7 +75,8 @@ def coreset_robust(
                 points,
                 wanted,
                 existing,
-                int(outliers * len(points)),
+                # Rounding must not lose one: 0.29 of 100 is 28.999999999999996.
+                math.floor(outliers * (len(points) - len(existing)) + 1e-9),
                 tolerance=tolerance,
                 max_nodes=max_nodes,
             )

@@ -23,7 +23,7 @@ Params = list[tuple[jax.Array, jax.Array]]  # weights and biases of each layer
 def discriminative(
     *,
     sub_batches: int = 10,
-    steps: int = 50,
+    steps: int = 1000,
     width: int = 128,
     lr: float = 1e-3,
     embedding: str = "model",
@@ -49,7 +49,7 @@ def discriminative(
 
     Args:
       sub_batches: parts of a query, 10 or 20 in the published code.
-      steps: of Adam, at most, for each part.
+      steps: of Adam, at most, for each part, where the classifier does not come to 98% before.
       width: units in each of the two hidden layers.
       lr: learning rate.
       embedding: whose embedding.
@@ -62,6 +62,7 @@ def discriminative(
         points = signals.embedding
         assert points is not None
         N, D = points.shape
+        classifier_key, tie_key = jax.random.split(query_key)
         mean, spread = moments_present(points, pool.excluded)
         spread = jnp.where(spread > 0, spread, 1.0)
 
@@ -69,7 +70,7 @@ def discriminative(
             return (rows - mean[None, :]) / spread[None, :]
 
         def score(part, state, marked, _):
-            init_key, train_key = jax.random.split(jax.random.fold_in(query_key, part))
+            init_key, train_key = jax.random.split(jax.random.fold_in(classifier_key, part))
             params = _init(init_key, D, width)
             params = _train(train_key, params, points, scaled, marked, steps, lr)
 
@@ -78,7 +79,8 @@ def discriminative(
 
             return in_blocks(block, N), state
 
-        return Query(highest_in_parts(score, (), pool, budget, sub_batches), {})
+        picks, scores = highest_in_parts(tie_key, score, (), pool, budget, sub_batches)
+        return Query(picks, {}, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding, needs_label=True)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 # Signals that take T stochastic draws.
-SAMPLED = frozenset({"mc_probs", "mc_entropy", "mc_std", "mc_votes", "sampled_probs"})
+SAMPLED = frozenset({"mc_probs", "mc_mean_entropy", "mc_std", "mc_votes", "sampled_probs"})
 
 
 def draw_statistics(log_probs: jax.Array, wanted: frozenset[str]) -> dict[str, jax.Array]:
@@ -19,7 +19,7 @@ def draw_statistics(log_probs: jax.Array, wanted: frozenset[str]) -> dict[str, j
     found = {
         "mc_probs": probs.mean(axis=0),
         # 0 log 0 is 0, also where a class is so unlikely that its logarithm is minus infinity.
-        "mc_entropy": -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=2).mean(axis=0),
+        "mc_mean_entropy": -jnp.where(probs > 0, probs * log_probs, 0.0).sum(axis=2).mean(axis=0),
         "mc_std": probs.std(axis=0),
         "mc_votes": top.mean(axis=0),
         "sampled_probs": jnp.moveaxis(probs, 0, 1),

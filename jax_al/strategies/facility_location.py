@@ -1,5 +1,7 @@
 """Facility location: every point close to a pick (Wei et al. 2015; Mirzasoleiman et al. 2020)."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -7,7 +9,7 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.geometry.clustering import in_blocks
 from jax_al.geometry.lazy_greedy import lazy_greedy
-from jax_al.strategies.choosing import check_whole, sample_present
+from jax_al.strategies.choosing import check_whole, sample_present, tie_order
 from jax_al.strategies.present import mean_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
@@ -16,6 +18,9 @@ SIMILARITIES = ("cosine", "euclidean")
 # Gains worked out together. Few gains are needed for a pick: with 64 a query takes half as long
 # again (50,000 embeddings of CIFAR-10, 1,000 picks).
 LAZY_BLOCK = 16
+LEAST = 10  # times the budget are references, at least: each pick may cover one for good
+UNIT = 2.0**-24  # of rounding in float32
+TIE = 1e-5  # of the best gain: by so much two sums of the same gains may differ
 
 
 def facility_location(
@@ -27,8 +32,9 @@ def facility_location(
     submodular and growing, so within (1 - 1/e) of the best (Nemhauser, Wolsey & Fisher 1978).
     For active learning: Wei, Iyer & Bilmes 2015, "Submodularity in data subset selection and
     active learning" (there among the most uncertain points, with no labeled ones in
-    S). The sum runs over the whole pool. Lazy greedy (Minoux 1978), ties to the lowest index; of
-    two points that are covered by nothing but each other, whose gains are equal, rounding picks.
+    S). The sum runs over the whole pool. Lazy greedy (Minoux 1978); chance decides between gains
+    that are equal to a hundred-thousandth. Picks that gain nothing any more are drawn at random:
+    `info` holds how many (`random_picks`).
 
     - "cosine": s = max(0, cosine of the angle between the embeddings).
     - "euclidean": s = c - |x_i - x_j| with a c that no distance exceeds: what is left is the sum
@@ -36,12 +42,13 @@ def facility_location(
       the objective of CRAIG (Mirzasoleiman, Bilmes & Leskovec 2020, arXiv 1906.01827).
 
     Needs `embedding`, no label. Seeded: above `max_references` points by the sample over which
-    the sum runs; exact and without chance up to there. With M references O(N M D) to begin with,
+    the sum runs; exact up to there. With M references O(N M D) to begin with,
     then O(M D) for each gain that is worked out again, few for most picks; memory O(N + M D).
 
     Args:
       similarity: "cosine" or "euclidean".
-      max_references: M, points in the sum; a random sample of the pool if that is larger.
+      max_references: M, points in the sum; a random sample of the pool if that is larger. Never
+        fewer than 10 Q: once each has a pick of its own there is nothing more to gain.
       embedding: whose embedding.
     """
     if similarity not in SIMILARITIES:
@@ -53,9 +60,10 @@ def facility_location(
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         points = signals.embedding
         assert points is not None
-        (N, D), M = points.shape, min(max_references, points.shape[0])
+        (N, D), M = points.shape, min(max(max_references, LEAST * budget), points.shape[0])
         counts = ~pool.excluded
-        chosen = sample_present(query_key, pool, M)
+        sample_key, tie_key = jax.random.split(query_key)
+        chosen = sample_present(sample_key, pool, M)
         mean = mean_present(points, pool.excluded)[None, :]
         from_mean = jnp.square(points - mean).sum(axis=1)
         scale = jnp.sqrt(from_mean.max(where=counts, initial=0.0))  # c / 2
@@ -70,13 +78,17 @@ def facility_location(
         counted = counts[chosen]
         references = jnp.where(counted[:, None], prepared(points[chosen]), 0.0)
         theirs = jnp.where(counted, jnp.square(references).sum(axis=1), jnp.inf)[None, :]
+        # What rounding cannot tell from a point itself is as similar as that: nothing to gain.
+        slack = 4 * (math.sqrt(D) + 4) * UNIT
 
         def similar(rows):
             inner = jnp.dot(rows, references.T, precision=lax.Precision.HIGHEST)
             if similarity == "cosine":
-                return jnp.maximum(inner, 0.0)
-            sq = jnp.square(rows).sum(axis=1)[:, None] + theirs - 2 * inner
-            return jnp.maximum(2 * scale - jnp.sqrt(jnp.maximum(sq, 0.0)), 0.0)
+                return jnp.where(inner > 1 - slack, 1.0, jnp.maximum(inner, 0.0))
+            total = jnp.square(rows).sum(axis=1)[:, None] + theirs
+            sq = total - 2 * inner
+            near = jnp.maximum(2 * scale - jnp.sqrt(jnp.where(sq > slack * total, sq, 0.0)), 0.0)
+            return jnp.where(counted[None, :], near, 0.0)
 
         def more(best, rows):
             return jnp.maximum(similar(rows) - best[None, :], 0.0).sum(axis=1)
@@ -99,14 +111,17 @@ def facility_location(
             return more(best, prepared(lax.dynamic_slice(points, (start, 0), (size, D))))
 
         start = in_blocks(block, N, width=4 * M)
-        picks, best = lazy_greedy(
+        picks, scores, best = lazy_greedy(
             lambda best, rows: more(best, prepared(points[rows])),
             update,
             best,
             jnp.where(pool.selectable, start, -jnp.inf),
+            tie_order(tie_key, N),
             budget,
             block=LAZY_BLOCK,
+            tie=TIE,
         )
-        return Query(picks, {})
+        by_chance = (scores <= 0).sum().astype(jnp.float32)
+        return Query(picks, {"random_picks": by_chance}, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding)

@@ -36,8 +36,9 @@ def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.embedding is not None
         K = min(budget, pool.labeled.size)
+        cluster_key, tie_key = jax.random.split(query_key)
         found = cluster(
-            query_key,
+            cluster_key,
             signals.embedding,
             K,
             max_clusters=K,
@@ -47,6 +48,9 @@ def kmeans(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         )
         turn = jnp.argsort(jnp.argsort(-found.sizes)).astype(jnp.int32)
         scores = -found.sq_distances
-        return Query(take_turns(found.assignments, scores, pool.selectable, turn, budget), {})
+        picks, scores = take_turns(
+            tie_key, found.assignments, scores, pool.selectable, turn, budget
+        )
+        return Query(picks, {}, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding)

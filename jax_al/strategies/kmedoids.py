@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import nearest_center, seed_clusters
-from jax_al.strategies.choosing import check_whole
+from jax_al.geometry.rounding import coarse
+from jax_al.strategies.choosing import check_whole, tie_order
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
@@ -38,6 +39,9 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
         assert points is not None
         N, K = points.shape[0], min(budget, points.shape[0])
         members, excluded = pool.selectable, pool.excluded
+        seed_key, medoid_key, tie_key = jax.random.split(query_key, 3)
+        ties = tie_order(medoid_key, N)
+        places = jnp.zeros(N, jnp.int32).at[ties].set(jnp.arange(N, dtype=jnp.int32))
 
         def add(total, sq_distances, new, _):
             return total + jnp.where(new, jnp.sqrt(sq_distances), 0.0).sum(axis=1)
@@ -53,19 +57,19 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             total = fold_within(points, centers, assignments, members, add, jnp.float32(0))
             own = jnp.where(members, assignments, K)
             least = jnp.full(K, jnp.inf).at[own].min(total, mode="drop")
-            best = members & (total == least[assignments])
+            best = members & (coarse(total) == coarse(least)[assignments])
             new = jnp.full(K, N, jnp.int32)
-            numbers = jnp.arange(N, dtype=jnp.int32)
-            new = new.at[jnp.where(best, own, K)].min(numbers, mode="drop")
-            new = jnp.where(new < N, new, medoids)
+            new = new.at[jnp.where(best, own, K)].min(places, mode="drop")
+            new = jnp.where(new < N, ties[jnp.minimum(new, N - 1)], medoids)
             return new, assignments, total, done + 1, (new != medoids).any()
 
-        seeds = seed_clusters(query_key, points, K, max_clusters=K, mask=members, exclude=excluded)
+        seeds = seed_clusters(seed_key, points, K, max_clusters=K, mask=members, exclude=excluded)
         carry = seeds.rows, seeds.assignments, jnp.zeros(N), jnp.int32(0), jnp.bool_(True)
         carry = lax.while_loop(lambda carry: carry[4] & (carry[3] < iterations), step, carry)
         _, assignments, total = carry[:3]
         sizes = jnp.zeros(K, jnp.int32).at[assignments].add(members.astype(jnp.int32))
         turn = jnp.argsort(jnp.argsort(-sizes)).astype(jnp.int32)
-        return Query(take_turns(assignments, -total, members, turn, budget), {})
+        picks, scores = take_turns(tie_key, assignments, -total, members, turn, budget)
+        return Query(picks, {}, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import Points, rows_at, sq_between
+from jax_al.geometry.rounding import coarse
+from jax_al.strategies.choosing import scores_of, tie_order
 from jax_al.types import NOTHING
 
 WITHIN = 256  # rows compared together with other rows of their cluster
@@ -84,29 +86,32 @@ def fold_within(
 
 
 def take_turns(
+    key: jax.Array,
     assignments: jax.Array,
     scores: jax.Array,
     offered: jax.Array,
     turn: jax.Array,
     budget: int,
     last: jax.Array | None = None,
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     """Picks from each cluster its best point, then from each its second best, and so on.
 
     Args:
+      key: decides between equal scores.
       assignments: int32 [N], the cluster of each point.
-      scores: float32 [N], higher = wanted more; ties to the lowest index.
+      scores: float32 [N], higher = wanted more; equal ones are so to 14 bits.
       offered: bool [N], the points that may be picked.
       turn: int32 [K], distinct: which cluster is first, second, ...
       budget: Q.
       last: bool [K], clusters to pick from only when the others are empty.
 
     Returns:
-      int32 [Q], distinct, NOTHING at the end where fewer are offered.
+      int32 [Q], distinct, NOTHING at the end where fewer are offered; and their scores [Q].
     """
     N, K = assignments.size, turn.size
     labels = jnp.where(offered, assignments, K)
-    order = jnp.lexsort((-scores, labels))
+    ties = tie_order(key, N)
+    order = ties[jnp.lexsort((-coarse(scores)[ties], labels[ties]))]  # stable
     labels = labels[order]
     rank = jnp.arange(N, dtype=jnp.int32) - jnp.searchsorted(labels, labels).astype(jnp.int32)
     keys = [jnp.append(turn, K)[labels], rank]
@@ -114,4 +119,5 @@ def take_turns(
         keys.append(jnp.append(last, False)[labels])
     best = jnp.lexsort((*keys, labels == K))[:budget]
     picks = jnp.where(labels[best] < K, order[best], NOTHING).astype(jnp.int32)
-    return jnp.pad(picks, (0, budget - picks.size), constant_values=NOTHING)
+    picks = jnp.pad(picks, (0, budget - picks.size), constant_values=NOTHING)
+    return picks, scores_of(scores, picks)

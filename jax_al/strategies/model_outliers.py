@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import in_blocks
-from jax_al.strategies.choosing import highest
+from jax_al.strategies.choosing import by_score
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -17,8 +17,8 @@ def model_outliers(*, embedding: str = "model") -> Strategy:
 
     score = 1 - mean over the D neurons of the rank of the activation, 0 below the lowest and 1
     from the highest one of the labeled points on, between two of them linear in the activation:
-    Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4, and its code (get_rank). Ties
-    to the lowest index; no chance involved.
+    Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4, and its code (get_rank). Chance
+    decides between equals only.
 
     Two differences. The book ranks against held-out validation data, as activations on data that
     was trained on are higher; here every label is one to train on, so ranks are among the
@@ -38,10 +38,9 @@ def model_outliers(*, embedding: str = "model") -> Strategy:
 
 
 def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-    del query_key
     assert signals.embedding is not None
     ranks = mean_rank(signals.embedding, pool.order, pool.num_labeled)
-    return Query(highest(1 - ranks, pool, budget), {})
+    return by_score(query_key, 1 - ranks, pool, budget)
 
 
 def mean_rank(points: jax.Array, order: jax.Array, count: jax.Array) -> jax.Array:

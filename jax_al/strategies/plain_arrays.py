@@ -9,9 +9,9 @@ import numpy as np
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.geometry.kcenter.rows import name_rows
+from jax_al.strategies.numbers import LARGEST, UNBOUNDED
 from jax_al.types import Signals
 
-LARGEST = 1e15  # the square of a larger number overflows float32
 LEEWAY = 0.05  # of a sum of probabilities: half-precision ones are taken too
 
 # Axes and meaning of each signal.
@@ -20,14 +20,13 @@ MEANINGS = {
     "head_inputs": ("N F", "the input of the last layer"),
     "log_probs": ("N C", "logarithms of class probabilities"),
     "mc_probs": ("N C", "probabilities averaged over stochastic draws"),
-    "mc_entropy": ("N", "mean entropy of the draws in nats"),
+    "mc_mean_entropy": ("N", "mean entropy of the draws in nats"),
     "mc_std": ("N C", "standard deviation of the draws' probabilities"),
     "mc_votes": ("N C", "share of draws whose top class it is"),
     "sampled_probs": ("T N C", "the probabilities of every draw"),
     "true_labels": ("N", "the true classes"),
 }
 SUMS_TO_ONE = {"mc_probs", "mc_votes", "sampled_probs"}
-UNBOUNDED = {"embedding", "head_inputs"}
 
 
 def as_signals(given: dict[str, Any], others: Iterable[str]) -> dict[str, np.ndarray]:

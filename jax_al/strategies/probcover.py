@@ -7,6 +7,7 @@ from jax import lax
 from jax_al.geometry.clustering import (
     ROWS,
     Points,
+    Scaled,
     in_blocks,
     mean_of,
     nearest_center,
@@ -17,14 +18,20 @@ from jax_al.geometry.clustering import (
     unit_length,
 )
 from jax_al.geometry.clustering import kmeans as cluster
-from jax_al.geometry.kcenter.distances import matmul_slack
-from jax_al.strategies.choosing import check_number, check_whole, sample_present
+from jax_al.geometry.kcenter.distances import sq_accurate
+from jax_al.geometry.within import within
+from jax_al.strategies.choosing import check_number, check_whole, sample_present, tie_order
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 WORD = 32
 GROUP = 256  # neighbors in the pool whose uncovered targets are counted together
 ANCHORS = 512  # points at which the purity of a radius is judged
+JUDGES = 0  # seed of the chance by which a radius is judged
+# Relative to a squared radius: what may be at the radius itself is inside, and a radius chosen to
+# stay below a distance stays below it by more. Rounding of 2,000 float32 columns is a tenth of it.
+EDGE = 2.0**-17
+SAME = 2.0**-40  # squared distance of two unit vectors of the same direction, to rounding
 
 
 def probcover(
@@ -40,28 +47,31 @@ def probcover(
 
     Yehuda, Dekel, Hacohen & Weinshall 2022, arXiv 2205.11320, algorithm 1: greedy maximum
     coverage of the pool by balls of one radius, those around labeled points covering from the
-    start; within (1 - 1/e) of the best. Ties go to the lowest index; when everything is covered all
-    points tie.
+    start; within (1 - 1/e) of the best. Chance decides between equals; when everything is covered
+    all points are.
 
     With `radius = None` it is chosen as in the paper: the largest at which a share `purity` of
     the balls are pure, hold one class only, with clusters for classes: those of k-means of the
     targets (below). A ball is pure just when its radius is below the distance to the nearest point
     of another cluster, so this radius is the 1 - `purity` quantile of these distances (at up to
     512 points); scikit-activeml tries ten values between 0.2 and 2, the paper a list of them.
-    Where the pool is one cluster, the radius is 0 and every point covers its duplicates only.
+    Where the pool is one cluster, the radius is 0 and every point covers its duplicates only. The
+    chance in it (clusters, a sample of points) is the same at every query and for every seed, so
+    the radius belongs to the embedding: one that does not change keeps it for the whole run.
 
     A ball counts points at distance `radius` itself, as in the paper's definition and
-    scikit-activeml, and what rounding may have put there: squared distances above `radius`^2 by up
-    to 1e-7 D (|a|^2 + |b|^2), seen from the mean, so duplicates always. The published code does
+    scikit-activeml, up to four millionths of it, and duplicates always. The published code does
     not count them (d < delta), and leaves the last incomplete block of 500 points without a ball.
     Like ours it takes the highest degree, but says in a comment that the paper draws among the
     five highest; and once all is covered it answers with its first point, labeled or not, for
     each pick that is left, as only their number is checked.
 
-    Needs `embedding`, no label; made for self-supervised ones. Seeded: by the seeds of k-means,
-    and above `max_targets` points by the sample of them whose cover is counted. With M targets
-    O(N (M + `num_classes`) D), memory M / 8 bytes a point and O(M D), no copy of the embedding:
-    exact up to N = `max_targets`.
+    Needs `embedding`, no label; made for self-supervised ones. Seeded: by the order among equals,
+    which are many, and above `max_targets` points by the sample of them whose cover is counted.
+    With M targets O(N (M + `num_classes`) D), memory M / 8 bytes a point and O(M D), no copy of
+    the embedding: exact up to N = `max_targets`. Where most distances are equal to the radius to
+    1e-7 D of the squared lengths, each is worked out one by one, and a query takes a hundred times
+    as long.
 
     Args:
       radius: of the balls, in units of the embedding (scaled to length 1, if `normalize`).
@@ -83,7 +93,7 @@ def probcover(
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
         assert signals.embedding is not None
         points = unit_length(signals.embedding) if normalize else signals.embedding
-        target_key, cluster_key = jax.random.split(query_key)
+        target_key, tie_key = jax.random.split(query_key)
         N = pool.labeled.size
         M = min(max_targets, N)
         excluded = pool.excluded
@@ -94,19 +104,20 @@ def probcover(
             root = ((~excluded).sum() > jnp.array(steps)).sum(dtype=jnp.int32)
             classes = root if num_classes is None else num_classes
             most = min(len(steps) if num_classes is None else num_classes, M)
-            sq_radius = jnp.square(
-                pure_radius(cluster_key, points, excluded, targets, purity, classes, most)
-            )
+            judges_key, cluster_key = jax.random.split(jax.random.key(JUDGES))
+            judges = sample_present(judges_key, pool, M)
+            chosen = pure_radius(cluster_key, points, excluded, judges, purity, classes, most)
         else:
-            sq_radius = jnp.float32(radius**2)
-        balls = _balls(points, excluded, targets, sq_radius)
+            chosen = jnp.float32(radius)
+        balls = _balls(points, excluded, targets, chosen)
         owned = balls[jnp.maximum(pool.order, 0)]
         owned = jnp.where(pool.order[:, None] != NOTHING, owned, jnp.uint32(0))
         covered = lax.reduce(owned, jnp.uint32(0), lax.bitwise_or, (0,))
-        picks, covered = _greedy(balls, covered, pool.selectable, budget)
+        order = tie_order(tie_key, N)
+        picks, scores, covered = _greedy(balls, covered, pool.selectable, order, budget)
         num_targets = jnp.maximum((~excluded[targets]).sum(), 1).astype(jnp.float32)
         share = _count(covered[None, :])[0].astype(jnp.float32) / num_targets
-        return Query(picks, {"coverage": share, "radius": jnp.sqrt(sq_radius)})
+        return Query(picks, {"coverage": share, "radius": chosen}, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding)
 
@@ -120,7 +131,7 @@ def pure_radius(
     num_classes: jax.Array | int,
     max_classes: int,
 ) -> jax.Array:
-    """The largest radius at which a share `purity` of the balls are pure.
+    """The largest radius at which a share `purity` of the balls are pure, float32 [].
 
     Judged at the first ANCHORS of the `targets`, whose clusters all other points join.
 
@@ -133,51 +144,55 @@ def pure_radius(
       num_classes: clusters, int32 [], may be traced.
       max_classes: at most so many, static.
     """
-    N, D = shape_of(points)
+    N = shape_of(points)[0]
     sample, real = rows_at(points, targets), ~excluded[targets]
     found = cluster(
         key, sample, num_classes, max_clusters=max_classes, iterations=20, exclude=~real
     )
     assignments, _ = nearest_center(points, found.centers, found.sizes > 0, excluded)
     mean = mean_of(points, excluded)[None, :]
-    anchors, mine = sample[:ANCHORS] - mean, assignments[targets[:ANCHORS]]
+    anchors, mine = sample[:ANCHORS], assignments[targets[:ANCHORS]]
     size = min(ROWS, N)
 
-    def step(i, nearest):
+    def step(i, carry):
+        nearest, who = carry
         start = jnp.minimum(i * size, N - size)
         own = lax.dynamic_slice(assignments, (start,), (size,))
-        sq = sq_between(rows_from(points, start, size) - mean, anchors, matmul_slack(D))
+        sq = sq_between(anchors - mean, rows_from(points, start, size) - mean)
         absent = lax.dynamic_slice(excluded, (start,), (size,))
-        other = ~absent[:, None] & (own[:, None] != mine[None, :])
-        return jnp.minimum(nearest, jnp.where(other, sq, jnp.inf).min(axis=0))
+        other = ~absent[None, :] & (own[None, :] != mine[:, None])
+        sq = jnp.where(other, sq, jnp.inf)
+        place = sq.argmin(axis=1).astype(jnp.int32)
+        found = jnp.take_along_axis(sq, place[:, None], axis=1)[:, 0]
+        is_nearer = found < nearest
+        return jnp.where(is_nearer, found, nearest), jnp.where(is_nearer, start + place, who)
 
-    nearest = jnp.full(mine.size, jnp.inf)
-    nearest = lax.fori_loop(0, -(-N // size), step, nearest)
+    carry = jnp.full(mine.size, jnp.inf), jnp.full(mine.size, NOTHING, jnp.int32)
+    _, who = lax.fori_loop(0, -(-N // size), step, carry)
+    nearest = sq_accurate(anchors - rows_at(points, jnp.maximum(who, 0)))
+    nearest = jnp.where(who == NOTHING, jnp.inf, nearest)
     # So many of the balls may be impure; the radius is just below the distance of the next.
     sizes = range(mine.size + 1)
     allowed = jnp.array([max(0, min(int((1 - purity) * n + 1e-6), n - 1)) for n in sizes])
     real = real[:ANCHORS]
     sq = jnp.sort(jnp.where(real, nearest, jnp.inf))[allowed[real.sum()]]
-    return jnp.where(jnp.isfinite(sq), jnp.nextafter(jnp.sqrt(sq), jnp.float32(0)), 0.0)
+    return jnp.where(jnp.isfinite(sq), jnp.sqrt((1 - 4 * EDGE) * sq), 0.0)
 
 
-def _balls(
-    points: Points, excluded: jax.Array, targets: jax.Array, sq_radius: jax.Array
-) -> jax.Array:
-    """Bits uint32 [N, M / 32]: is the target within the radius of the point, up to rounding.
+def _balls(points: Points, excluded: jax.Array, targets: jax.Array, radius: jax.Array) -> jax.Array:
+    """Bits uint32 [N, M / 32]: is the target within the radius of the point.
 
     No ball holds a target that is `excluded`, bool [N].
     """
-    N, D = shape_of(points)
+    N = shape_of(points)[0]
     words = -(-targets.size // WORD)
-    mean = mean_of(points, excluded)[None, :]
-    ends = jnp.pad(rows_at(points, targets) - mean, ((0, words * WORD - targets.size), (0, 0)))
+    mean = mean_of(points, excluded)
+    sq_limit = (1 + EDGE) * jnp.square(radius) + (SAME if isinstance(points, Scaled) else 0.0)
+    ends = jnp.pad(rows_at(points, targets), ((0, words * WORD - targets.size), (0, 0)))
     real = jnp.pad(~excluded[targets], (0, words * WORD - targets.size))
 
     def block(start, size):
-        rows = rows_from(points, start, size) - mean
-        # Lower bounds: no point, least of all a duplicate, is left outside by rounding.
-        inside = (sq_between(rows, ends, matmul_slack(D)) <= sq_radius) & real[None, :]
+        inside = within(rows_from(points, start, size), ends, mean, sq_limit) & real[None, :]
         bits = inside.reshape(size, words, WORD).astype(jnp.uint32)
         places = jnp.uint32(1) << jnp.arange(WORD, dtype=jnp.uint32)
         return (bits * places[None, None, :]).sum(axis=2, dtype=jnp.uint32)
@@ -186,9 +201,9 @@ def _balls(
 
 
 def _greedy(
-    balls: jax.Array, covered: jax.Array, offered: jax.Array, budget: int
-) -> tuple[jax.Array, jax.Array]:
-    """Picks int32 [Q], each with the most targets not yet covered, and what is covered after them.
+    balls: jax.Array, covered: jax.Array, offered: jax.Array, order: jax.Array, budget: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Picks, each time, the point with the most targets not yet covered.
 
     Lazy: counts only shrink, so a group of points whose best count, even if an old one, is below
     somebody's present one is not counted again. `lazy_greedy` would look for the highest old
@@ -198,11 +213,16 @@ def _greedy(
       balls: uint32 [N, W].
       covered: uint32 [W].
       offered: bool [N], the points that may be picked.
+      order: int32 [N], all rows: of those with as many, the first is picked.
       budget: Q.
+
+    Returns:
+      The picks int32 [Q], how many targets float32 [Q] each was the first to cover (NaN for
+      NOTHING), and what is covered after them.
     """
     N, size = offered.size, min(GROUP, offered.size)
     num_groups = -(-N // size)
-    offered = jnp.pad(offered, (0, num_groups * size - N))
+    offered = jnp.pad(offered[order], (0, num_groups * size - N))  # by place in the order
     counts = jnp.where(offered, WORD * covered.size, -1).reshape(num_groups, size)
 
     def is_stale(carry):
@@ -210,12 +230,12 @@ def _greedy(
         return ~fresh[best.argmax()] & (best.max() >= 0)
 
     def pick(q, carry):
-        covered, counts, best, picks = carry
+        covered, counts, best, picks, scores = carry
 
         def count(carry):
             counts, best, fresh = carry
             group = best.argmax()
-            rows = jnp.minimum(group * size + jnp.arange(size), N - 1)
+            rows = order[jnp.minimum(group * size + jnp.arange(size), N - 1)]
             found = _count(balls[rows] & ~covered[None, :])
             found = jnp.where(counts[group] >= 0, found, -1)
             return (
@@ -228,17 +248,18 @@ def _greedy(
         counts, best, _ = lax.while_loop(is_stale, count, start)
         group = best.argmax()
         place = counts[group].argmax()
-        row = (group * size + place).astype(jnp.int32)
+        row = order[jnp.minimum(group * size + place, N - 1)]
         exists = best[group] >= 0
-        covered = jnp.where(exists, covered | balls[jnp.minimum(row, N - 1)], covered)
+        covered = jnp.where(exists, covered | balls[row], covered)
         picks = picks.at[q].set(jnp.where(exists, row, NOTHING))
+        scores = scores.at[q].set(jnp.where(exists, best[group].astype(jnp.float32), jnp.nan))
         counts = counts.at[group, place].set(-1)
-        return covered, counts, best.at[group].set(counts[group].max()), picks
+        return covered, counts, best.at[group].set(counts[group].max()), picks, scores
 
-    picks = jnp.full(budget, NOTHING, jnp.int32)
-    carry = covered, counts, counts.max(axis=1), picks
-    covered, _, _, picks = lax.fori_loop(0, budget, pick, carry)
-    return picks, covered
+    picks, scores = jnp.full(budget, NOTHING, jnp.int32), jnp.full(budget, jnp.nan)
+    carry = covered, counts, counts.max(axis=1), picks, scores
+    covered, _, _, picks, scores = lax.fori_loop(0, budget, pick, carry)
+    return picks, scores, covered
 
 
 def _count(bits: jax.Array) -> jax.Array:

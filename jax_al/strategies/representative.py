@@ -14,10 +14,10 @@ from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 def representative(*, embedding: str = "model") -> Strategy:
     """Picks points more like the average unlabeled point than like the average labeled one.
 
-    score = cos(x, mean of the unlabeled) - cos(x, mean of the labeled), ties to the lowest index:
+    score = cos(x, mean of the unlabeled) - cos(x, mean of the labeled):
     Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 4 (one cluster for each of the
-    two sets). The published code looks at a random 10,000 of each set, ours at all. No chance
-    involved, and nothing keeps the picks apart: see `adaptive_representative`.
+    two sets). The published code looks at a random 10,000 of each set, ours at all. Chance decides
+    between equals only, and nothing keeps the picks apart: see `adaptive_representative`.
 
     Needs `embedding` and one label (random sampling until then). O(N D), memory O(N).
     """
@@ -31,8 +31,8 @@ def adaptive_representative(*, updates: int = 100, embedding: str = "model") -> 
     averages are worked out again. The published code takes the pick out of the unlabeled
     cluster but forgets to add it to the labeled one; the text, and we, do both.
 
-    Needs `embedding` and one label (random sampling until then). Greedy, no chance involved.
-    O(N D) for each update, memory O(N).
+    Needs `embedding` and one label (random sampling until then). Greedy; chance decides
+    between equals only. O(N D) for each update, memory O(N).
 
     Args:
       updates: how often a query works the averages out again; with a budget up to this, after
@@ -45,7 +45,6 @@ def adaptive_representative(*, updates: int = 100, embedding: str = "model") -> 
 
 def _strategy(updates: int, embedding: str) -> Strategy:
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
         points = signals.embedding
         assert points is not None
         N, D = points.shape
@@ -67,7 +66,8 @@ def _strategy(updates: int, embedding: str) -> Strategy:
             away = both[1] - both[0]
             return jnp.dot(points, away, precision=lax.Precision.HIGHEST) / length, state
 
-        return Query(highest_in_parts(score, (), pool, budget, updates), {})
+        picks, scores = highest_in_parts(query_key, score, (), pool, budget, updates)
+        return Query(picks, {}, scores=scores)
 
     return strategy(
         select, needs={"embedding"}, seeded=False, embedding=embedding, needs_label=True

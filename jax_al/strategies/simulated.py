@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jax_al.strategies.choosing import by_score, highest, scores_of
+from jax_al.strategies.choosing import by_score, highest_in_order, scores_of
 from jax_al.strategies.strategy import strategy
 from jax_al.types import PoolState, Query, Signals, Strategy
 
@@ -23,9 +23,10 @@ def oracle_uncertainty() -> Strategy:
     """Picks the points on whose true label the network has the highest loss.
 
     Score -log p_(true class) in nats, the loss that learning-loss methods predict (Yoo & Kweon
-    2019, arXiv 1905.03677): what "uncertain" would pick if it knew. O(N); greedy, ties to the
-    lowest index. Needs `log_probs` and `true_labels`: only a simulated oracle has them, and any
-    other is refused.
+    2019, arXiv 1905.03677): what "uncertain" would pick if it knew. The oracle of Sener &
+    Savarese (arXiv 1708.00489, section 5) draws points in proportion to that loss instead. O(N);
+    greedy, chance decides between equals only. Needs `log_probs` and `true_labels`: only a
+    simulated oracle has them, and any other is refused.
     """
     return strategy(
         _oracle_uncertainty,
@@ -55,9 +56,9 @@ def _class_balanced(query_key: jax.Array, signals: Signals, pool: PoolState, bud
     # the shuffle would not do, for the first in the queue of a large class stands early in it.
     ties = jax.random.bits(tie_key, (N,))
     turn = jnp.lexsort((ties, level, class_of == N))
-    score = jnp.zeros(N, jnp.float32).at[points[turn]].set(-jnp.arange(N, dtype=jnp.float32))
-    picks = highest(score, pool, budget)
-    return Query(picks, {}, scores=scores_of(score, picks))
+    picks = highest_in_order(points[turn], jnp.zeros(N), pool, budget)
+    wait = jnp.zeros(N).at[points].set(level.astype(jnp.float32))
+    return Query(picks, {}, scores=scores_of(-wait, picks))
 
 
 def _oracle_uncertainty(

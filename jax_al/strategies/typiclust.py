@@ -70,8 +70,9 @@ def typiclust(
         points = unit_length(signals.embedding) if normalize else signals.embedding
         K = min(max_clusters, pool.labeled.size, pool.order.size + budget)
         wanted = jnp.minimum(pool.num_labeled + budget, K)
+        cluster_key, tie_key = jax.random.split(query_key)
         found = cluster(
-            query_key,
+            cluster_key,
             points,
             wanted,
             max_clusters=K,
@@ -82,9 +83,12 @@ def typiclust(
         labels = jnp.zeros(K, jnp.int32).at[found.assignments].add(pool.labeled.astype(jnp.int32))
         turn = jnp.argsort(jnp.lexsort((-found.sizes, labels))).astype(jnp.int32)
         tiny = found.sizes <= min_cluster_size
-        picks = take_turns(found.assignments, scores, pool.selectable, turn, budget, tiny)
+        picks, scores = take_turns(
+            tie_key, found.assignments, scores, pool.selectable, turn, budget, tiny
+        )
         uncovered = ((labels == 0) & (found.sizes > 0)).sum()
-        return Query(picks, {"uncovered_clusters": uncovered.astype(jnp.float32)})
+        info = {"uncovered_clusters": uncovered.astype(jnp.float32)}
+        return Query(picks, info, scores=scores)
 
     return strategy(select, needs={"embedding"}, embedding=embedding)
 

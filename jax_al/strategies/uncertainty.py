@@ -2,7 +2,7 @@
 
 Each measure exists twice: of the plain forward pass, and (`mc_`) of the probabilities averaged over
 T stochastic passes (Gal et al. 2017, arXiv 1703.02910). All are O(N C) beside the passes, pick the
-Q highest scores, ties to the lowest index, and know no chance of their own.
+Q highest scores; chance decides between equals only.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def least_confidence() -> Strategy:
     Score 1 - max_c p_c (Lewis & Gale 1994). Published code agrees in the ranking (scikit-activeml;
     Monarch's book scales by C / (C - 1)), but where it subtracts from 1 in float32, all points
     with p above 1 - 6e-8 tie; here the other probabilities are added up. Needs `log_probs`.
-    O(N C); the Q highest scores, ties to the lowest index, no chance.
+    O(N C); the Q highest scores; chance decides between equals only.
     """
     return _one_pass(least_confidence_score)
 
@@ -33,7 +33,7 @@ def margin() -> Strategy:
 
     Score p_(2) - p_(1), the two largest probabilities (Scheffer et al. 2001); at most 0. Code that
     sorts the margin p_(1) - p_(2) in descending order picks from the wrong end. Needs `log_probs`.
-    O(N C); the Q highest scores, ties to the lowest index, no chance.
+    O(N C); the Q highest scores; chance decides between equals only.
     """
     return _one_pass(margin_score)
 
@@ -44,7 +44,7 @@ def ratio() -> Strategy:
     Score p_(2) / p_(1) (Monarch 2021, *Human-in-the-Loop Machine Learning*, section 3.2.3), as the
     difference of the logarithms: the same ranking as the book's code, which ties where p_(2) has
     become 0. Needs `log_probs`.
-    O(N C); the Q highest scores, ties to the lowest index, no chance.
+    O(N C); the Q highest scores; chance decides between equals only.
     """
     return _one_pass(ratio_score)
 
@@ -56,7 +56,7 @@ def entropy() -> Strategy:
     that takes log p of p = 0 gets NaN and picks such a point never or first, depending on
     the sort: the one beside BADGE (`entropy_sampling.py`), the one of Monarch's book. Needs
     `log_probs`.
-    O(N C); the Q highest scores, ties to the lowest index, no chance.
+    O(N C); the Q highest scores; chance decides between equals only.
     """
     return _one_pass(entropy_score)
 
@@ -67,7 +67,7 @@ def mc_least_confidence() -> Strategy:
     Score 1 - max_c of the mean over T of p_c (Gal et al. 2017, section 4, under the name of
     variation ratios, which otherwise count votes: `variation_ratios`). distil and baal average the
     probabilities too. Needs `mc_probs`.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
     return _averaged(least_confidence_score)
 
@@ -77,7 +77,7 @@ def mc_margin() -> Strategy:
 
     Score p_(2) - p_(1) of the mean over T of p (Scheffer et al. 2001, with the averages of Gal et
     al. 2017); distil and baal do the same. Needs `mc_probs`.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
     return _averaged(margin_score)
 
@@ -87,7 +87,7 @@ def mc_entropy() -> Strategy:
 
     Score H(mean over T of p), the predictive entropy (Gal et al. 2017, "Max Entropy"). Not the mean
     of the entropies, which forgets that the passes disagree. Needs `mc_probs`.
-    O(N C) beside the T passes; the Q highest scores, ties to the lowest index, no chance.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
     """
     return _averaged(entropy_score)
 

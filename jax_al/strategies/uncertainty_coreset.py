@@ -32,18 +32,19 @@ def uncertainty_coreset(
     check_number("fraction", fraction, above=0, most=1)
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
-        del query_key
         assert signals.embedding is not None
         assert signals.log_probs is not None
         N, L = pool.labeled.size, pool.order.size
         num_candidates = min(N, max(budget, math.ceil(fraction * N)))
-        ranked = highest(rank(signals.log_probs), pool, num_candidates)
+        uncertainty = rank(signals.log_probs)
+        tie_key, rest_key = jax.random.split(query_key)
+        ranked = highest(tie_key, uncertainty, pool, num_candidates)
         # A share of the points that are there. In float64, as Python reckons.
         with jax.enable_x64(True):
             present = (~pool.excluded).sum().astype(jnp.float64)
             wanted = jnp.maximum(budget, jnp.ceil(fraction * present).astype(jnp.int32))
         ranked = jnp.where(jnp.arange(num_candidates) < wanted, ranked, NOTHING)
-        # In the order of the pool, so that ties go to the lowest index; N stands for nothing.
+        # In the order of the pool: k-center gives ties to the lowest index. N stands for nothing.
         candidates = jnp.sort(jnp.where(ranked == NOTHING, N, ranked))
         # The labeled rows, then the candidates. Slots that hold nobody repeat the first center:
         # being at distance 0 they come after all that is away from the centers.
@@ -57,7 +58,7 @@ def uncertainty_coreset(
         away &= is_real[jnp.maximum(chosen.indices, 0)]
         indices = jnp.where(away, rows[jnp.maximum(chosen.indices, 0)], NOTHING)
         taken = pool.labeled.at[jnp.where(away, indices, N)].set(True, mode="drop")
-        rest = highest(rank(signals.log_probs), pool._replace(labeled=taken), budget)
+        rest = highest(rest_key, uncertainty, pool._replace(labeled=taken), budget)
         slots = jnp.arange(budget, dtype=jnp.int32)
         num_away = away.sum()
         indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])

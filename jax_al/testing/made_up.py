@@ -113,7 +113,7 @@ def _signals(embedding: np.ndarray, logits: np.ndarray, sampled_logits: np.ndarr
         "head_inputs": np.maximum(embedding, 0),
         "log_probs": log_probs,
         "mc_probs": sampled.mean(axis=0),
-        "mc_entropy": -(sampled * sampled_log_probs).sum(axis=2).mean(axis=0),
+        "mc_mean_entropy": -(sampled * sampled_log_probs).sum(axis=2).mean(axis=0),
         "mc_std": sampled.std(axis=0),
         "mc_votes": np.eye(C)[sampled.argmax(axis=2)].mean(axis=0),
         "sampled_probs": sampled,

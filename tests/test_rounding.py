@@ -1,0 +1,87 @@
+"""What rounding does to a score decides nothing: not the size of blocks, not columns of zeros.
+
+Sums come out otherwise by an ulp when rows are looked at in blocks of another size or stand beside
+columns of zeros, and on another machine: so exact ties must not be decided by such sums.
+"""
+
+import importlib
+
+import asking
+import jax
+import numpy as np
+import pytest
+
+from jax_al.strategies import make_strategy
+from jax_al.strategies.table import STRATEGIES
+from jax_al.testing import made_up
+from jax_al.types import Signals
+
+N, C, BUDGET = 60, 3, 5
+ROOMS = {  # the sizes of blocks
+    "jax_al.geometry.clustering": ("ROWS", 7),
+    "jax_al.strategies.probcover": ("ROWS", 7),
+    "jax_al.strategies.members": ("WITHIN", 5),
+    "jax_al.strategies.bait": ("CHUNK", 11),
+}
+# The classifier of `discriminative` draws its first weights, and so depends on their number. The
+# logistic regression of the others is solved to four digits, not to the last.
+BY_WEIGHTS = {"discriminative", "atlas", "active_transfer"}
+NAMES = [
+    name
+    for name, make in sorted(STRATEGIES.items())
+    if make().needs & {"embedding", "head_inputs"} and name not in BY_WEIGHTS
+]
+
+
+COLUMNS = 10
+
+
+def grid(rng):
+    return np.pad(rng.integers(-1, 2, size=(N, 3)), ((0, 0), (0, COLUMNS - 3)))
+
+
+def four_times(rng):
+    return np.repeat(rng.normal(size=(N // 4, COLUMNS)), 4, axis=0)
+
+
+def axes(rng):
+    del rng
+    return np.concatenate([scale * np.eye(COLUMNS) for scale in (3, -3, 2, -2, 1, -1)])
+
+
+def program(made, more):
+    """Answers to two keys on points with `more` columns of zeros; one program for all points."""
+
+    def select(key, signals, pool):
+        return made.select(key, signals, pool, BUDGET).indices
+
+    select = select if made.on_host else jax.jit(select, compiler_options=asking.QUICKLY)
+    pool = made_up.pool_of(N, np.array([3, 17, 40]), np.arange(3), np.array([5, 50]), N)
+
+    def ask(points):
+        rng = np.random.default_rng(1)
+        logits = rng.integers(-1, 2, size=(N, C)).astype(np.float64)
+        log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        points = np.pad(points, ((0, 0), (0, more))).astype(np.float32)
+        given = {
+            "embedding": points,
+            "head_inputs": np.maximum(points, 0),
+            "log_probs": log_probs.astype(np.float32),
+        }
+        signals = Signals(**{need: given[need] for need in made.needs})
+        keys = (jax.random.key(0), jax.random.key(1))
+        return [np.asarray(select(key, signals, pool)).tolist() for key in keys]
+
+    return ask
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_blocks_nor_zeros_change_a_pick(name, monkeypatch):
+    made = make_strategy(name)
+    plain, wider, in_blocks = program(made, 0), program(made, 29), program(made, 0)
+    pools = [make(np.random.default_rng(0)) for make in (grid, four_times, axes)]
+    expected = [plain(points) for points in pools]
+    assert [wider(points) for points in pools] == expected
+    for module, (constant, size) in ROOMS.items():
+        monkeypatch.setattr(importlib.import_module(module), constant, size)
+    assert [in_blocks(points) for points in pools] == expected
