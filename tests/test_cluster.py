@@ -165,7 +165,7 @@ def test_killed_workers_cost_a_phase_and_change_no_bit(alone, tmp_path):
                         flag = root / f"stood_{seed}"
                         if not flag.exists():
                             flag.touch()
-                            time.sleep(SECONDS)
+                            time.sleep(30)  # it is killed meanwhile, or later if word comes late
 
         return on_event
 
