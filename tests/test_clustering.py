@@ -7,14 +7,8 @@ import pytest
 from sklearn.cluster import KMeans
 
 from jax_al.geometry import clustering
-from jax_al.geometry.clustering import (
-    kmeans,
-    lloyd,
-    mean_of,
-    nearest_center,
-    seed_clusters,
-    unit_length,
-)
+from jax_al.geometry.clustering import kmeans, lloyd, nearest_center, seed_clusters
+from jax_al.geometry.vectors import mean_of, unit_length
 from jax_al.strategies import members as of_clusters
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.types import NOTHING

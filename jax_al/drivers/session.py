@@ -254,7 +254,7 @@ class Session:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise UsageError("This session is closed: open another one on its directory.")
+            raise UsageError("This al.Session is closed: open another one on its directory.")
 
     def _check_begun(self, classes: Sequence[str], public: Mapping[str, Any]) -> None:
         """Makes sure that the session on record had these classes and this learner."""

@@ -10,7 +10,6 @@ like the others. Those that `exclude` names are as if they were absent: they may
 too, and what is said of them means nothing. A mask that excludes nobody changes no bit.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.kcenter.distances import matmul_slack, mean_without
+from jax_al.geometry.kcenter.distances import matmul_slack
 from jax_al.geometry.rounding import coarse
+from jax_al.geometry.vectors import Points, inner, mean_of, rows_at, rows_from, shape_of
 from jax_al.types import NOTHING
 
 ROWS = 1024  # rows looked at together
@@ -28,16 +28,6 @@ DRAWS = 128  # candidates for a seed drawn together
 # Of |a|^2 + |b|^2: two centers are equally near to a row if their distances differ by no more,
 # which rounding could do in up to some thousand columns. On grids such ties are many.
 EQUAL = 2.0**-18
-
-
-class Scaled(NamedTuple):
-    """Rows that are divided by their lengths when they are read, so that no copy is made."""
-
-    points: jax.Array  # float32 [N, D]
-    lengths: jax.Array  # float32 [N], none of them 0
-
-
-Points = jax.Array | Scaled  # rows float32 [N, D]
 
 
 class Seeds(NamedTuple):
@@ -138,10 +128,8 @@ def seed_clusters(
         def block(start, size):
             a = rows_from(points, start, size) - mean[None, :]
             own = jnp.square(a).sum(axis=1)
-            partial = theirs[None, :] - 2 * _dot(a, seeds)
-            least = partial.min(axis=1)
-            is_least = partial - EQUAL * theirs[None, :] <= (least + EQUAL * own)[:, None]
-            which = jnp.where(is_least, slots[None, :], K).min(axis=1)
+            partial = theirs[None, :] - 2 * inner(a, seeds)
+            which, least = _first_nearest(partial, own, theirs, slots, K)
             least = jnp.where(least + own > slack * own, least + own, 0.0)
             which_before, least_before = (lax.dynamic_slice(a, (start,), (size,)) for a in nearest)
             is_nearer = (1 + EQUAL) * least + EQUAL * own < least_before
@@ -162,7 +150,7 @@ def seed_clusters(
         key, draw_key, accept_key = jax.random.split(key, 3)
         rows = _draw(draw_key, weights(nearest), draws)
         block, own = centred(rows)
-        apart = own[:, None] + own[None, :] - 2 * _dot(block, block)
+        apart = own[:, None] + own[None, :] - 2 * inner(block, block)
         apart = jnp.where(
             (apart > slack * own[:, None]) & (rows[:, None] != rows[None, :]), apart, 0.0
         )
@@ -274,15 +262,30 @@ def nearest_center(
 
     def block(start, size):
         a = rows_from(points, start, size) - mean[None, :]
-        partial = theirs[None, :] - 2 * _dot(a, b)
+        partial = theirs[None, :] - 2 * inner(a, b)
         own = jnp.square(a).sum(axis=1)
-        least = partial.min(axis=1)
-        # In half the time of argmin on a CPU.
-        is_least = partial - EQUAL * theirs[None, :] <= (least + EQUAL * own)[:, None]
-        nearest = jnp.where(is_least, numbers[None, :], K - 1).min(axis=1)
+        nearest, least = _first_nearest(partial, own, theirs, numbers, K - 1)
         return nearest, jnp.maximum(least + own, 0.0)
 
     return in_blocks(block, N, width=K)
+
+
+def _first_nearest(
+    partial: jax.Array, own: jax.Array, theirs: jax.Array, numbers: jax.Array, none: int
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the lowest number of a nearest center int32 [R], to EQUAL, and the least [R].
+
+    Args:
+      partial: float32 [R, K], |b|^2 - 2 ab, what differs between the centers b of a row a.
+      own: float32 [R], |a|^2.
+      theirs: float32 [K], |b|^2; infinite where there is no center.
+      numbers: int32 [K], of the centers.
+      none: where no center is.
+    """
+    least = partial.min(axis=1)
+    # A comparison and a minimum take half the time of argmin on a CPU.
+    is_least = partial - EQUAL * theirs[None, :] <= (least + EQUAL * own)[:, None]
+    return jnp.where(is_least, numbers[None, :], none).min(axis=1), least
 
 
 def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int = 1) -> Any:
@@ -306,61 +309,6 @@ def in_blocks(function: Callable[[jax.Array, int], Any], N: int, *, width: int =
         )
 
     return lax.fori_loop(0, -(-N // size), step, out)
-
-
-def unit_length(points: jax.Array) -> Scaled:
-    """Returns the directions of rows float32 [N, D]; zeros stay zeros."""
-    lengths = jnp.sqrt(jnp.square(points).sum(axis=1))
-    return Scaled(points, jnp.where(lengths > 0, lengths, 1.0))
-
-
-def shape_of(points: Points) -> tuple[int, int]:
-    """Returns (N, D)."""
-    N, D = (points.points if isinstance(points, Scaled) else points).shape
-    return N, D
-
-
-def mean_of(points: Points, exclude: jax.Array | None = None) -> jax.Array:
-    """Returns the mean [D] of the rows, but for those that bool [N] excludes; of none it is 0."""
-    if exclude is not None:
-        # Where nobody is excluded the sum is the plain one, bit for bit and as fast.
-        return lax.cond(
-            exclude.any(),
-            lambda: mean_without(
-                functools.partial(rows_from, points), shape_of(points)[1], exclude
-            ),
-            lambda: mean_of(points),
-        )
-    if isinstance(points, Scaled):
-        return jnp.dot(1 / points.lengths, points.points, precision=lax.Precision.HIGHEST) / (
-            points.lengths.size
-        )
-    return points.mean(axis=0)
-
-
-def rows_from(points: Points, start: jax.Array | int, size: int) -> jax.Array:
-    """Returns `size` rows [size, D], those from `start` on."""
-    if isinstance(points, Scaled):
-        lengths = lax.dynamic_slice_in_dim(points.lengths, start, size)
-        return lax.dynamic_slice_in_dim(points.points, start, size) / lengths[:, None]
-    return lax.dynamic_slice_in_dim(points, start, size)
-
-
-def rows_at(points: Points, rows: jax.Array) -> jax.Array:
-    """Returns the rows [..., D] of the numbers `rows` [...], which must exist."""
-    if isinstance(points, Scaled):
-        return points.points[rows] / points.lengths[rows][..., None]
-    return points[rows]
-
-
-def sq_between(a: jax.Array, b: jax.Array, slack: float = 0.0) -> jax.Array:
-    """Returns squared distances [A, B] of rows [A, D] and [B, D], in the matmul form, 0 or more.
-
-    Their error is up to `matmul_slack` (D) (|a|^2 + |b|^2): take a vector amid them from all rows
-    first. With that `slack` they are lower bounds, 0 for equal rows.
-    """
-    norms = jnp.square(a).sum(axis=1)[:, None] + jnp.square(b).sum(axis=1)[None, :]
-    return jnp.maximum((1 - slack) * norms - 2 * _dot(a, b), 0.0)
 
 
 def _counts(N: int, mask: jax.Array | None, exclude: jax.Array | None) -> jax.Array:
@@ -388,10 +336,6 @@ def _sums(
         return sums, sizes.at[which].add(1.0, mode="drop")
 
     return lax.fori_loop(0, -(-N // size), step, (jnp.zeros((K, D)), jnp.zeros(K)))
-
-
-def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.dot(a, b.T, precision=lax.Precision.HIGHEST)
 
 
 def _draw(key: jax.Array, weights: jax.Array, draws: int) -> jax.Array:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.clustering import Points, rows_at, sq_between
 from jax_al.geometry.rounding import coarse
+from jax_al.geometry.vectors import Points, rows_at, sq_between
 from jax_al.strategies.choosing import scores_of, tie_order
 from jax_al.types import NOTHING
 

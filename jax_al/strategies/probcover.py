@@ -4,21 +4,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.clustering import (
-    ROWS,
+from jax_al.geometry.clustering import ROWS, in_blocks, nearest_center
+from jax_al.geometry.clustering import kmeans as cluster
+from jax_al.geometry.kcenter.distances import sq_accurate
+from jax_al.geometry.vectors import (
     Points,
     Scaled,
-    in_blocks,
     mean_of,
-    nearest_center,
     rows_at,
     rows_from,
     shape_of,
     sq_between,
     unit_length,
 )
-from jax_al.geometry.clustering import kmeans as cluster
-from jax_al.geometry.kcenter.distances import sq_accurate
 from jax_al.geometry.within import within
 from jax_al.strategies.choosing import check_number, check_whole, sample_present, tie_order
 from jax_al.strategies.strategy import strategy

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.clustering import Clusters, Points, rows_at, shape_of, unit_length
+from jax_al.geometry.clustering import Clusters
 from jax_al.geometry.clustering import kmeans as cluster
+from jax_al.geometry.vectors import Points, rows_at, shape_of, unit_length
 from jax_al.strategies.choosing import check_whole
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.strategies.strategy import strategy
