@@ -33,5 +33,5 @@ def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:
     if near:
         return f"did you mean {near[0]!r}?{where if more > 0 else ''}"
     if more <= 0:
-        return f"There is {', '.join(names)}."
-    return f"There is {', '.join(names[:MOST_NAMES])} and {more} more{where}."
+        return f"choose among {', '.join(names)}."
+    return f"choose among {', '.join(names[:MOST_NAMES])} and {more} more{where}."

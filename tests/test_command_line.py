@@ -127,7 +127,7 @@ def test_of_two_values_the_last_counts():
         ("--config.part=5/4", "config.part is '5/4', but must be from 1/N to N/N."),
         ("--config.part=5", "config.part is '5', but must be K/N, as in 1/4."),
         ("--config.oracle=me", "config.oracle is 'me', but must be simulated or module:function."),
-        ("--config.data.resident=maybe", "data.resident is 'maybe': There is auto, no, yes."),
+        ("--config.data.resident=maybe", "data.resident is 'maybe': choose among auto, no, yes."),
         ("--config.seeds_at_once=3", "config.seeds_at_once is gone: seeds run one after another; "
          "use --config.jobs=2 for two processes."),
         ("--config.seed-axis=vmap", "config.seed_axis is gone: seeds run one after another; use"),
@@ -137,7 +137,7 @@ def test_of_two_values_the_last_counts():
         ("--config.lrr=1", "no field 'lrr': did you mean 'lr'?"),
         ("--config.data.nmae=x", "no field 'data.nmae': did you mean 'name'?"),
         ("--config.lr.x=1", "no field 'lr.x'."),
-        ("--config.what.ever=1", "no field 'what.ever': There is batch_size"),
+        ("--config.what.ever=1", "no field 'what.ever': choose among batch_size"),
         ("--config.data=cifar10", "a group of fields: write --config.data.name=cifar10, for one."),
         ("--config.model=vgg16", "its name is --config.model.name=vgg16."),
         ("--config.strategy_args=2", "config.strategy_args is '2', but must be options"),
@@ -152,7 +152,7 @@ def test_of_two_values_the_last_counts():
         ("--confg=x", "Did you mean: config"),
         ("--workdir=", "--workdir is empty: name a directory, or leave it out for runs/digits"),
         ("digits", "'digits' is not a flag; flags look like --name=value."),
-        ("--config=missing.py", "There is no config file missing.py: There is"),
+        ("--config=missing.py", "There is no config file missing.py: choose among"),
         ("--config=cifar_corset", "no config file cifar_corset: did you mean 'cifar_coreset'?"),
         ("--config=elsewhere/default.py", "There is no config file elsewhere/default.py"),
     ],
@@ -167,7 +167,7 @@ def test_lists_of_names_are_short():
     assert said.endswith("27 more (python -m jax_al.strategies lists them all).")
     near = did_you_mean("corset", STRATEGIES, "python -m jax_al.strategies")
     assert near == "did you mean 'coreset'? (python -m jax_al.strategies lists them all)"
-    assert did_you_mean("x", ["b", "a"], "python") == "There is a, b."
+    assert did_you_mean("x", ["b", "a"], "python") == "choose among a, b."
 
 
 def test_what_people_call_a_field():

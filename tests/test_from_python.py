@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import jax_al as al
-from tests.made_up_benchmarks import benchmark_of, nearest_mean_on_host, table
+from tests.made_up_benchmarks import benchmark_of, images, nearest_mean_on_host, table
 from tests.runs import ROOT, assert_same, rows_of, run, without_times
+
+MADE_UP = benchmark_of(table(40))
 
 
 def study(directory=None, **changes):
@@ -23,7 +25,7 @@ def study(directory=None, **changes):
         "episodes": 3,
         "directory": directory,
     }
-    return al.run(changes.pop("benchmark", benchmark_of(table(40))), **{**given, **changes})
+    return al.run(changes.pop("benchmark", MADE_UP), **{**given, **changes})
 
 
 def timeless(rows):
@@ -67,7 +69,17 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"initial": 41}, "initial is 41, but the pool holds 40"),
         ({"jobs": 2}, "need a directory"),
         ({"oracle": "nobody"}, "no oracle 'nobody'"),
-        ({"benchmark": benchmark_of(table(40))._replace(truth=None)}, "no labels to simulate"),
+        ({"benchmark": MADE_UP._replace(truth=None)}, "no labels to simulate"),
+        ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth - 1)}, "truth .* a class from 0 to"),
+        ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth + 1)}, "truth .* a class from 0 to"),
+        ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth * 1.0)}, "truth .* whole numbers"),
+        ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth[1:])}, "each of the 40 examples"),
+        ({"benchmark": MADE_UP._replace(classes=("a",))}, "two or more different names"),
+        ({"benchmark": MADE_UP._replace(classes=("a", "a"))}, "two or more different names"),
+        ({"benchmark": MADE_UP._replace(classes="ab")}, "two or more different names"),
+        ({"benchmark": MADE_UP._replace(test=table(9).read([0]))}, "test set .* must be a Pool"),
+        ({"benchmark": MADE_UP._replace(test=images(9))}, "of the test set are .* be alike"),
+        ({"benchmark": MADE_UP._replace(test_labels=None)}, "without test_labels"),
     ],
 )
 def test_mistakes(changes, sentence):

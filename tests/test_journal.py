@@ -220,6 +220,10 @@ def test_one_computes_in_a_directory(tmp_path):
     with locks.computing(tmp_path / "new"):
         pass
     (tmp_path / "file").touch()
+    odd = tmp_path / os.fsdecode(b"odd\xff")
+    with pytest.raises(UsageError, match="not UTF-8"), locks.computing(odd):
+        pass
+    assert not odd.exists()
     with pytest.raises(UsageError, match="it is a file"), locks.computing(tmp_path / "file"):
         pass
 

@@ -88,6 +88,12 @@ def test_cold_start():
     assert again.indices[0] == kcenter_greedy(points, 2, key=jax.random.key(3)).indices[0]
 
 
+@pytest.mark.parametrize("key", [3, "3", jax.random.split(jax.random.key(0))])
+def test_a_key_that_is_none(key):
+    with pytest.raises(ValueError, match="must be one key"):
+        kcenter_greedy(made_up(), 2, key=key)
+
+
 def test_no_picks_is_the_radius_of_what_is_there():
     result = kcenter_greedy(made_up(), 0, [5])
     assert len(result.indices) == 0

@@ -243,6 +243,21 @@ def test_nothing_is_removed_while_anything_can_be_refused(tmp_path):
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
 
 
+def test_a_file_of_features_that_is_another_one_by_now_is_refused(tmp_path):
+    features, rng = tmp_path / "features.npy", np.random.default_rng(0)
+    np.save(features, rng.normal(size=(150, 3)))
+    fields = QUICK | {"strategy": f"coreset@{features}"}
+    run(tmp_path / "run", **fields)
+    before, first = rows_of(tmp_path / "run"), features.read_bytes()
+    np.save(features, rng.normal(size=(150, 3)))
+    with pytest.raises(UsageError, match=r"features.npy is not the file that .* began with"):
+        run(tmp_path / "run", **fields | {"max_episodes": 3})
+    assert rows_of(tmp_path / "run") == before
+    features.write_bytes(first)
+    run(tmp_path / "run", **fields | {"max_episodes": 3})
+    assert len(rows_of(tmp_path / "run")) == 3
+
+
 def test_interrupted_while_overwriting_it_goes_on_without(tmp_path):
     def until(event):
         if event == {"event": "part_begun", "strategy": "entropy", "seed": 0}:

@@ -153,9 +153,9 @@ class Wandb:
     """What Weights & Biases is told."""
 
     mode: str = _field(
-        "offline",
-        "online, offline or disabled; offline needs no account",
-        choices=MODES,
+        "auto",
+        "auto: as WANDB_MODE says, else offline, which needs no account",
+        choices=("auto", *MODES),
         changeable=True,
     )
     project: str = _field("jax_al", "The project of the runs", changeable=True)

@@ -20,7 +20,7 @@ from jax_al.record import looks
 from jax_al.record.listeners import Listener, tell
 from jax_al.record.look_writer import LookWriter
 from jax_al.record.terminal import Terminal, describe_devices
-from jax_al.record.wandb_writer import WandbWriter
+from jax_al.record.wandb_writer import WandbWriter, mode_of
 
 
 def start(config: ConfigDict, root: pathlib.Path, *, overwrite: bool) -> None:
@@ -68,7 +68,7 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
     wandb = study.public["wandb"]
     listeners: list[Listener] = [
         terminal,
-        WandbWriter(root, wandb["mode"], wandb["project"], study.public, terminal.say),
+        WandbWriter(root, mode_of(wandb["mode"]), wandb["project"], study.public, terminal.say),
         LookWriter(),
     ]
     waiting: set[tuple[str, int]] = set()  # parts of this process

@@ -79,11 +79,12 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
         raise UsageError(
             f"budget is {budget}, but the pool holds {N} examples: no query could be that large."
         )
-    if C < 2:
-        raise UsageError(f"classes are {benchmark.classes}, but must be two or more.")
+    check_classes(benchmark.classes)
+    if benchmark.test is not None:
+        _check_test(benchmark)
     for name, labels, size in (
         ("truth", benchmark.truth, N),
-        ("test_labels", benchmark.test_labels, len(benchmark.test) if benchmark.test else None),
+        ("test_labels", benchmark.test_labels, 0 if benchmark.test is None else len(benchmark.test)),
     ):
         if labels is None:
             continue
@@ -98,6 +99,31 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
                 f"{name} must be a NumPy array of whole numbers, a class from 0 to {C - 1} for "
                 f"each of the {size} examples."
             )
+
+
+def check_classes(classes: Any) -> None:
+    """Makes sure that `classes` are the names of at least two classes.
+
+    Raises:
+      UsageError: they are not.
+    """
+    are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
+    are_names = are_names and all(isinstance(one, str) for one in classes)
+    if not are_names or len(classes) < 2 or len(set(classes)) < len(classes):
+        raise UsageError(f"classes must be two or more different names, not {classes!r}.")
+
+
+def _check_test(benchmark: Benchmark) -> None:
+    check_pool_like("The test set of the benchmark", benchmark.test)
+    assert benchmark.test is not None
+    here, there = benchmark.pool.spec, benchmark.test.spec
+    if here != there:
+        raise UsageError(
+            f"The examples of the test set are {there.dtype} {there.shape}, and those of the pool "
+            f"{here.dtype} {here.shape}: they must be alike."
+        )
+    if benchmark.test_labels is None:
+        raise UsageError("The benchmark has a test set without test_labels: give both or neither.")
 
 
 def guarded(tell: Tell) -> Tell:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_al.drivers.checks import (
+    check_classes,
     check_least,
     check_maker,
     check_pool_like,
@@ -91,7 +92,7 @@ class Session:
             chunk_size=(chunk_size, 1),
             num_samples=(num_samples, 1),
         )
-        _check_classes(classes)
+        check_classes(classes)
         check_pool_like("pool", pool)
         check_maker(learner)
         name, made = _named(strategy)
@@ -150,6 +151,7 @@ class Session:
             raise UsageError(
                 f"answers must be a dictionary by id, and not a {type(answers).__name__}."
             )
+        self._progress.refold()
         now = time.time()  # one for all: what is told together is one event
         told = [self._answer(name, said, who, now) for name, said in answers.items()]
         self._progress.commit(Answered(told, relabel))
@@ -290,6 +292,8 @@ class Session:
             raise UsageError(
                 f"There is no example {name!r} in the pool: answers go by id, as a request has it."
             )
+        if self._rows[name] not in self._progress.record.asked:
+            raise UsageError(f"{name!r} was never asked: answer what a request asks.")
         if isinstance(said, str):
             if said not in self.classes:
                 raise UsageError(f"There is no class {said!r}: {did_you_mean(said, self.classes)}")
@@ -310,13 +314,6 @@ def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
         ((name, made),) = strategies_named([strategy]).items()
         return name, made
     return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
-
-
-def _check_classes(classes: Sequence[str]) -> None:
-    are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
-    are_names = are_names and all(isinstance(one, str) for one in classes)
-    if not are_names or len(classes) < 2 or len(set(classes)) < len(classes):
-        raise UsageError(f"classes must be two or more different names, not {classes!r}.")
 
 
 def _nobody(benchmark: Benchmark, seed: int) -> Any:

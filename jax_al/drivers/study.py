@@ -70,6 +70,8 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
       UsageError: what is on record is of other data, or cannot be read.
     """
     journal = Journal(part.directory)
+    prints = fingerprints(part.strategy)
+    _check_embedding(journal, part, prints)
     changed = begin(
         journal,
         strategy=part.name,
@@ -81,7 +83,7 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
         },
         classes=study.benchmark.classes,
         config=study.public,
-        versions=versions() | fingerprints(part.strategy),
+        versions=versions() | prints,
     )
     if changed:
         text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
@@ -89,6 +91,15 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
     progress = Progress(journal, course_of(study))
     check_data(study, progress.record)
     return journal, progress
+
+
+def _check_embedding(journal: Journal, part: Part, prints: Mapping[str, str]) -> None:
+    before, now = journal.fold().versions.get("embedding"), prints.get("embedding")
+    if None not in (before, now) and before != now:
+        raise UsageError(
+            f"{part.strategy.embedding} is not the file that {part.name}, seed {part.seed} began "
+            f"with (sha256 {now}..., was {before}...): restore it, or start anew with --overwrite."
+        )
 
 
 def check_data(study: Study, record: Record) -> None:

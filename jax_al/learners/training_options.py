@@ -24,6 +24,7 @@ class TrainingOptions(NamedTuple):
 
 _WHOLE = ("epochs", "lr_step_epochs", "batch_size")
 _POSITIVE = ("lr", "gamma")
+_ALSO = {"learning_rate": "lr", "step_size": "lr"}  # other words for them
 _CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
@@ -42,7 +43,7 @@ def training_options(
     """
     known = {*TrainingOptions._fields, *others}
     for name in sorted(options.keys() - known):
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(_ALSO.get(name, name), known)
         raise UsageError(f"The learner {learner!r} has no option {name!r}: {hint}")
     chosen = TrainingOptions(**options)
     for name in _WHOLE:

@@ -8,6 +8,7 @@ import contextlib
 import difflib
 import logging
 import os
+import sys
 import urllib.error
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -175,7 +176,7 @@ def _prepare(builder: Any) -> None:
     import tensorflow_datasets as tfds
 
     config = tfds.download.DownloadConfig(try_download_gcs=False)
-    with _few_retries(), stand_in() as missing:
+    with _few_retries(), _bars_that_go(), stand_in() as missing:
         try:
             builder.download_and_prepare(file_format="array_record", download_config=config)
         except Exception as error:
@@ -270,5 +271,22 @@ def _few_retries() -> Iterator[None]:
     with (
         replaced(vars(downloader), "MAX_RETRIES", _RETRIES),
         replaced(vars(noisy), "disabled", True),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _bars_that_go() -> Iterator[None]:
+    """TFDS's progress bars are for a terminal, and leave it when they end, or fail."""
+    import tqdm.auto
+    from tensorflow_datasets.core.utils import tqdm_utils
+
+    class Fleeting(tqdm.auto.tqdm):
+        def __init__(self, *args: Any, **kwargs: Any):
+            super().__init__(*args, **{**kwargs, "leave": False})
+
+    with (
+        replaced(vars(tqdm.auto), "tqdm", Fleeting),
+        replaced(vars(tqdm_utils), "_active", sys.stderr.isatty()),
     ):
         yield

@@ -1,16 +1,34 @@
 """Weights & Biases: a copy of the metrics for those who like it. It can fail; the run goes on."""
 
 import contextlib
+import os
 import pathlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from jax_al.errors import UsageError, did_you_mean
 from jax_al.record.listeners import Event
 from jax_al.session.records import Row, write_atomically
 
 MODES = ("offline", "online", "disabled")
+_ALSO = {"dryrun": "offline", "run": "online"}  # what wandb called them once
+
+
+def mode_of(wanted: str) -> str:
+    """Returns one of MODES: `wanted`, or where that is "auto" what WANDB_MODE says, else offline.
+
+    Raises:
+      UsageError: WANDB_MODE names no mode.
+    """
+    if wanted != "auto":
+        return wanted
+    said = os.environ.get("WANDB_MODE") or "offline"
+    mode = _ALSO.get(said, said)
+    if mode not in MODES:
+        raise UsageError(f"WANDB_MODE is {said!r}: {did_you_mean(said, MODES)}")
+    return mode
 
 
 class WandbWriter:

@@ -110,14 +110,14 @@ def answered(record: Record, result: Answered) -> list[Event]:
         row, decision = int(answer.row), int(answer.decision)
         _check_answer(record, row, decision)
         if row in told and told[row].decision != decision:
-            raise UsageError(f"Row {row} has two answers at once; tell one.")
+            raise UsageError(f"{_id(record, row)} has two answers at once; tell one.")
         told[row] = Answer(row, decision, str(answer.who), float(answer.when))
     news = [answer for answer in told.values() if not _is_known(record, answer)]
     if not result.relabel:
         for answer in news:
             if (old := record.decisions.get(answer.row)) is not None:
                 raise UsageError(
-                    f"Row {answer.row} was answered {_word(record, old.decision)} before, and now "
+                    f"{_id(record, answer.row)} was answered {_word(record, old.decision)} before, and now "
                     f"{_word(record, answer.decision)}; relabel=True replaces an answer."
                 )
     groups: dict[tuple[str, float], list[Answer]] = {}
@@ -195,7 +195,7 @@ def _check_answer(record: Record, row: int, decision: int) -> None:
         raise UsageError(f"Row {row} was never asked; answer rows of a request.")
     if not 0 <= decision < record.num_classes and decision not in (SKIP, UNSURE, BROKEN):
         raise UsageError(
-            f"The answer {decision} for row {row} is none of the {record.num_classes} classes; "
+            f"The answer {decision} for {_id(record, row)} is none of the {record.num_classes} classes; "
             "name one of them, or SKIP, UNSURE, BROKEN."
         )
 
@@ -208,6 +208,11 @@ def _check_class(record: Record, id: int) -> None:
 def _is_known(record: Record, answer: Answer) -> bool:
     old = record.decisions.get(answer.row)
     return old is not None and record.label_of(old.decision) == record.label_of(answer.decision)
+
+
+def _id(record: Record, row: int) -> str:
+    request = record.requests[record.asked[row]]
+    return repr(request.ids[request.rows.index(row)])
 
 
 def _word(record: Record, decision: int) -> str:

@@ -21,8 +21,16 @@ def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None
       shared: whether others that share may hold it too; those that do not are kept out.
 
     Raises:
-      UsageError: another process holds it, it cannot be made, or there are no locks.
+      UsageError: another process holds it, it cannot be made, there are no locks, or its path is
+        not UTF-8, which checkpoints cannot be written to.
     """
+    try:
+        os.fspath(directory.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"The path of the workdir {ascii(str(directory))} is not UTF-8, and checkpoints need "
+            "that: name another directory."
+        ) from None
     with contextlib.ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True)

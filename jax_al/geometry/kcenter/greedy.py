@@ -64,7 +64,7 @@ def kcenter_greedy(
             the matrix without them.
         metric: "euclidean", or "cosine": 1 - cos(angle). The latter is half the square of a
             Euclidean distance, so there the certificate reads `radius` <= 4 r*.
-        key: typed PRNG key for the first pick of a cold start.
+        key: a PRNG key for the first pick of a cold start.
         progress: report on standard error.
         max_bytes: working memory beside the points, about, of each device, as a number or as
             "500MB" or "2GiB": blocks shrink to fit. Together with `points` in a file, the way to
@@ -77,7 +77,7 @@ def kcenter_greedy(
         ValueError: NaN, infinity or entries beyond 1e15 (rows named); under cosine, rows of
             zeros (named); not a matrix, or an empty one; `initial` or `exclude` out of range or
             repeated, rows in both (values named), all rows excluded; `num_picks` not whole,
-            negative or larger than what is left; `max_bytes` less than what the bounds and the
+            negative or larger than what is left; `key` is not one key; `max_bytes` less than what the bounds and the
             centers alone take; points sharded otherwise than by rows.
     """
     points = as_array(points)
@@ -101,7 +101,7 @@ def kcenter_greedy(
         if key is None:
             first = matrix.farthest_from_mean()
         else:
-            first = int(matrix.numbers(int(jax.random.randint(key, (), 0, matrix.N))))
+            first = int(matrix.numbers(_drawn(key, matrix.N)))
     report = _reporter(num_picks, progress)
     max_bytes = None if max_bytes is None else check_bytes("max_bytes", max_bytes)
     if isinstance(matrix, ShardedPoints):
@@ -114,6 +114,13 @@ def kcenter_greedy(
     sq = np.append(picks.sq_distances, picks.sq_radius)
     distances = np.sqrt(sq) if metric == "euclidean" else sq / 2
     return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
+
+
+def _drawn(key: jax.Array, N: int) -> int:
+    try:
+        return int(jax.random.randint(key, (), 0, N))
+    except (TypeError, ValueError):
+        raise UsageError(f"key is {key!r}; it must be one key, as jax.random.key(0) is") from None
 
 
 def check_count(num_picks: Any) -> int:
