@@ -295,6 +295,7 @@ def test_a_row_tells_what_was_trained_on_and_what_was_asked():
         "seconds_evaluate": None,
         "seconds_embed": 0.5,
         "seconds_select": 0.25,
+        "seconds_record": 0.0,
         "compiles": 7,
         "strategy": "made_up",
     }
@@ -312,6 +313,7 @@ def test_a_row_tells_what_was_trained_on_and_what_was_asked():
         "seconds_train": None,
         "seconds_embed": 0.0,
         "seconds_select": 0.0,
+        "seconds_record": 0.0,
         "compiles": None,
         "strategy": None,
     }

@@ -38,6 +38,7 @@ METRICS = [
     "seconds_evaluate",
     "seconds_embed",
     "seconds_select",
+    "seconds_record",
     "compiles",
     "strategy",
 ]

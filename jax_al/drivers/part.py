@@ -252,7 +252,7 @@ class Driver:
         except jax.errors.JaxRuntimeError:  # what JAX makes of a Ctrl-C on the host
             interrupt.check()
             raise
-        chosen = asked.chosen
+        chosen, start = asked.chosen, time.perf_counter()
         if chosen.info.get("random_fallback"):
             self._say(
                 f"{self.part.name} cannot choose before there is a label: these "
@@ -271,7 +271,7 @@ class Driver:
             }
         )
         share = engine.near_duplicates.share(np.array(record.order, int), chosen.rows)
-        return self._selected(
+        selected = self._selected(
             work,
             chosen.rows,
             chosen.scores,
@@ -281,6 +281,7 @@ class Driver:
             asked.seconds_select,
             chosen.pseudo_labels,
         )
+        return selected._replace(seconds_record=time.perf_counter() - start)
 
     def _selected(
         self,

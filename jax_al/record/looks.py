@@ -24,6 +24,7 @@ from jax_al.types import UNKNOWN
 
 SHOWN = 12  # K, picks of an episode whose images are kept
 BLOCK = 65_536  # rows of an embedding in memory at a time
+SAMPLE = 8192  # rows that decide the axes of a map
 
 
 def write_pool(
@@ -100,23 +101,22 @@ def write_map(looks: pathlib.Path, embedding: np.ndarray, name: str) -> None:
 def project(embedding: np.ndarray) -> np.ndarray:
     """Returns the two principal components, float32 [N, 2], of `embedding` float32 [N, D].
 
-    It is read in blocks, so it may be larger than memory. Zeros stand for components that are not
-    there. The sign is such that the largest weight of each component is positive, so that the map
+    Of more rows than SAMPLE, as many at equal distances decide the axes: it is a picture. The
+    embedding is read in blocks, so it may be larger than memory. Zeros stand for components that
+    are not there. The sign of an axis is such that its largest weight is positive, so that the map
     of one embedding never flips.
     """
-    blocks = [slice(first, first + BLOCK) for first in range(0, len(embedding), BLOCK)]
-    sums = [np.asarray(embedding[block]).sum(axis=0, dtype=np.float64) for block in blocks]
-    mean = (np.sum(sums, axis=0) / len(embedding)).astype(np.float32)
-    covariance = np.zeros((embedding.shape[1],) * 2)
-    for block in blocks:
-        centred = embedding[block] - mean
-        covariance += centred.T @ centred
-    _, vectors = np.linalg.eigh(covariance)
-    axes = vectors[:, ::-1][:, :2]
+    from sklearn.decomposition import PCA
+
+    N, D = embedding.shape
+    sample = np.asarray(embedding[:: -(-N // SAMPLE)], np.float32)
+    pca = PCA(n_components=min(2, D, len(sample)), random_state=0).fit(sample)
+    axes = pca.components_.T
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    found = np.zeros((len(embedding), 2), np.float32)
-    for block in blocks:
-        found[block, : axes.shape[1]] = (embedding[block] - mean) @ axes
+    found = np.zeros((N, 2), np.float32)
+    for first in range(0, N, BLOCK):
+        block = slice(first, first + BLOCK)
+        found[block, : axes.shape[1]] = (embedding[block] - pca.mean_) @ axes
     return found
 
 

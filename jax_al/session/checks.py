@@ -73,6 +73,7 @@ def selected(
         "seconds_embed": result.seconds_embed,
         "seconds_select": result.seconds_select,
         "pseudo_labels": result.pseudo_labels,
+        "seconds_record": result.seconds_record,
     }
 
 

@@ -24,6 +24,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "seconds_embed", "seconds_select", "pseudo_labels",
     ),  # request 0 of episode 0: the initial labels; rows in pick order
     "answered": ("request", "answers", "who", "when"),  # answers: [[row, decision], ...]
+    # An `asked` may also hold seconds_record.
     "undone": ("of",),  # the number of the `answered` that is taken back
     "closed": ("request",),
     "joined_late": (),  # answers that came late join although no request is open

@@ -38,6 +38,7 @@ class Request(NamedTuple):
     pseudo_labels: dict[str, str] | None  # file, digest
     closed: bool
     asked_at: int  # the number of its event
+    seconds_record: float = 0.0  # of what was kept of it for people; older journals do not tell
 
 
 class Trained(NamedTuple):
@@ -170,6 +171,7 @@ class Draft:
             pseudo_labels=event["pseudo_labels"],
             closed=False,
             asked_at=self.num_events,
+            seconds_record=event.get("seconds_record", 0.0),
         )
         if self._open is not None or request.number != len(self._requests):
             raise ValueError(f"request {request.number} is not in turn")

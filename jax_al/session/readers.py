@@ -70,6 +70,7 @@ def _row(
         "seconds_evaluate": metrics.get("seconds_evaluate"),
         "seconds_embed": request.seconds_embed if request else 0.0,
         "seconds_select": request.seconds_select if request else 0.0,
+        "seconds_record": request.seconds_record if request else 0.0,
         "compiles": metrics.get("compiles"),
         "strategy": record.strategy,
     }

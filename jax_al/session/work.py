@@ -62,6 +62,7 @@ class Selected(NamedTuple):
     seconds_embed: float
     seconds_select: float
     pseudo_labels: dict[str, str] | None  # file, digest
+    seconds_record: float = 0.0  # of what is kept of it for people
 
 
 class Asked(NamedTuple):
