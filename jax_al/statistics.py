@@ -125,18 +125,24 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[Interval, float]:
     return Interval(mean, mean - half, mean + half, n), p
 
 
-def detectable(interval: Interval) -> float:
+def detectable(interval: Interval, comparisons: int = 1) -> float:
     """Returns the difference that such a paired t-test finds four times in five; nan without one.
 
-    (t_{0.975, n-1} + t_{0.8, n-1}) * s / sqrt(n), s / sqrt(n) taken from the interval: what the
-    seeds at hand could have shown (Cohen 1988, *Statistical Power Analysis*, chapter 2, with
-    Student's quantile in place of the noncentral one). Of one comparison, not corrected.
+    That d for which P(|T| > t) = 0.8, T of Student's noncentral distribution with n - 1 degrees of
+    freedom and noncentrality d / (s / sqrt(n)), s / sqrt(n) taken from the interval as if it were
+    known (Cohen 1988, *Statistical Power Analysis*, chapter 2).
+
+    Args:
+      interval: of the differences; of one without width nothing can be said.
+      comparisons: m; t is the quantile of 1 - 0.05 / 2m, as the first step of `holm` wants. Later
+        steps ask for less, so that four in five is the least there.
     """
-    n = interval.num_seeds
-    if n < 2:
+    n, half = interval.num_seeds, (interval.high - interval.low) / 2
+    if n < 2 or not half > 0:
         return math.nan
-    sure, four_fifths = special.stdtrit(n - 1, [(1 + CONFIDENCE) / 2, POWER])
-    return float((interval.high - interval.low) / 2 * (1 + four_fifths / sure))
+    error = half / special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+    critical = special.stdtrit(n - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons))
+    return float(error * special.nctdtrinc(n - 1, 1 - POWER, critical))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

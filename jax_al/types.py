@@ -181,6 +181,7 @@ class Strategy(NamedTuple):
     on_host: bool = False  # NumPy in and out, never traced
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
     uses_labels: bool = False  # whether it looks at what the labels are
+    max_points: int | None = None  # in a pool; a larger one is refused before anything is trained
 
 
 class Answer(NamedTuple):

@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.geometry.robust import robust_kcenter
 from jax_al.strategies import make_strategy
@@ -46,6 +47,16 @@ def test_a_pool_that_would_take_hours_is_refused():
     points = np.zeros((30, 2))
     with pytest.raises(UsageError, match=r"all pairs of 30 points.*max_points, which is 20"):
         asked(points, [], 3, max_points=20)
+
+
+def test_a_pool_beyond_max_points_is_refused_before_anything_is_trained(tmp_path):
+    strategies = {"robust": make_strategy("coreset_robust", max_points=20)}
+    pool = al.arrays(np.zeros((30, 2), np.float32))
+    benchmark = al.Benchmark(pool, np.arange(30) % 2, ("a", "b"))
+    how = {"learner": al.linear(), "initial": 2, "budget": 2, "directory": tmp_path / "run"}
+    with pytest.raises(UsageError, match=r"at most 20 points.*this one holds 30"):
+        al.run(benchmark, strategies=strategies, **how)
+    assert not (tmp_path / "run" / "parts").exists()
 
 
 def test_an_outlier_is_left_alone():

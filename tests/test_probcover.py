@@ -93,6 +93,16 @@ def test_the_share_of_pure_balls_is_the_one_asked_for():
         assert (nearest > info["radius"] * 1.0001).mean() < purity
 
 
+def test_a_pool_sorted_by_class_has_the_radius_of_the_same_pool_shuffled():
+    rng = np.random.default_rng(0)
+    centers = np.array([[0, 0], [30, 0], [0, 30], [18, 18]])  # the first one is far from the rest
+    points = np.repeat(centers, 300, axis=0) + rng.normal(size=(1200, 2))
+    pools = [points, rng.permutation(points), rng.permutation(points)]
+    how = {"num_classes": 4, "normalize": False}
+    radii = [asked(points, [], 1, **how)[1]["radius"] for points in pools]
+    assert max(radii) < 1.2 * min(radii)
+
+
 def test_equal_points_cover_each_other():
     picks, info = asked(np.ones((6, 3)), [], 7)
     assert sorted(picks[:6]) == [0, 1, 2, 3, 4, 5]

@@ -2,12 +2,14 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image
 from scipy import stats
 
 from jax_al.report import Sheet, draw, plot_curves, plot_picks
 from jax_al.report.charts import accuracy_chart, charts
 from jax_al.report.entrants import curve_of, gather
+from jax_al.report.fonts import families
 from jax_al.report.pictures import line_picture, whole_ticks
 from jax_al.report.styles import make_styles
 from jax_al.report.workdirs import read
@@ -92,6 +94,20 @@ def test_the_contact_sheet_is_a_readable_picture(tmp_path, channels):
     sheets = [Sheet("initial", images, names), Sheet("episode 1", images[:1], names[:1])]
     plot_picks(path, sheets, "digits")
     assert_picture(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["\u732b", "$5 or $6", "\U0001f408 \ue000", "\u0643\u0644\u0628"])
+def test_names_in_any_script_are_drawn_without_a_warning(tmp_path, name):
+    image = np.full((8, 8, 1), 99, np.uint8)
+    plot_picks(tmp_path / "picks.png", [Sheet(f"{name}\n1 of 2", [image], [name])], name)
+    assert_picture(tmp_path / "picks.png")
+
+
+def test_who_has_no_font_for_a_name_sees_the_number_of_the_class(monkeypatch):
+    assert families("\u00e9tat") == ["DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    assert families("\u732b") is None
 
 
 @pytest.mark.parametrize("ends", [(0.85, 4.15), (0.95, 1.05), (1, 2), (-2, 60), (95, 1005)])

@@ -78,21 +78,21 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(num_seeds):
     assert 0.94 <= hits <= 0.96
 
 
-@pytest.mark.parametrize("num_seeds", [3, 5, 10])
-def test_a_detectable_difference_is_found_four_times_in_five(num_seeds):
+@pytest.mark.parametrize(("num_seeds", "comparisons"), [(2, 1), (3, 1), (5, 1), (5, 20), (10, 4)])
+def test_a_detectable_difference_is_found_four_times_in_five(num_seeds, comparisons):
     rng = np.random.default_rng(1)
-    spread = 0.02
-    sizes = [
-        stat.detectable(stat.mean_interval(rng.normal(0, spread, num_seeds))) for _ in range(4000)
-    ]
-    # Of the true spread, not of an estimate: the size of the estimates, squared, averages to it.
-    size = np.sqrt(np.mean(np.square(sizes)))
-    found = [stat.t_interval(rng.normal(size, spread, num_seeds))[1] < 0.05 for _ in range(4000)]
-    assert 0.75 < np.mean(found) < 0.9
+    # An interval as wide as the true spread makes it.
+    half = stats.t.ppf(0.975, num_seeds - 1) * 0.02 / math.sqrt(num_seeds)
+    size = stat.detectable(stat.Interval(0.0, -half, half, num_seeds), comparisons)
+    others = [1.0] * (comparisons - 1)  # of which nothing is found
+    p = [stat.t_interval(row)[1] for row in rng.normal(size, 0.02, (4000, num_seeds))]
+    found = [stat.holm([value, *others])[0] < 0.05 for value in p]
+    assert 0.78 < np.mean(found) < 0.82
 
 
-def test_without_seeds_nothing_is_detectable():
-    assert math.isnan(stat.detectable(stat.mean_interval([0.3])))
+def test_where_nothing_varies_or_nobody_is_nothing_is_detectable():
+    for values in ([0.3], [0.0, 0.0, 0.0], [0.1, 0.1]):
+        assert math.isnan(stat.detectable(stat.t_interval(values)[0]))
 
 
 def test_one_seed_has_a_mean_and_no_interval():

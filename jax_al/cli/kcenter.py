@@ -54,7 +54,10 @@ def _fail(sentence: str, status: int) -> NoReturn:
 
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.out.is_symlink():  # written to where it leads, so that it stays one
-        arguments.out = arguments.out.resolve()
+        try:
+            arguments.out = arguments.out.resolve()
+        except (OSError, RuntimeError) as error:  # the latter before Python 3.13
+            raise UsageError(f"{arguments.out} is a link that leads nowhere") from error
     _check_out(arguments.out, [arguments.points, arguments.initial, arguments.exclude])
     points = _load(arguments.points)
     initial, exclude = (

@@ -84,7 +84,11 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
         _check_test(benchmark)
     for name, labels, size in (
         ("truth", benchmark.truth, N),
-        ("test_labels", benchmark.test_labels, 0 if benchmark.test is None else len(benchmark.test)),
+        (
+            "test_labels",
+            benchmark.test_labels,
+            0 if benchmark.test is None else len(benchmark.test),
+        ),
     ):
         if labels is None:
             continue

@@ -224,7 +224,8 @@ class Engine:
 
         Raises:
           UsageError: there is no truth, or no such embedding for this pool, or the learner cannot
-            disagree with itself and the strategy goes by its disagreement.
+            disagree with itself and the strategy goes by its disagreement, or the strategy is not
+            for pools of that size.
         """
         if strategy.needs & SAMPLED and self.learner.draws == 0:
             raise UsageError(
@@ -236,6 +237,13 @@ class Engine:
             raise UsageError(
                 "This strategy looks at the true labels of the pool, so it works in a simulation "
                 "only."
+            )
+        most, N = strategy.max_points, len(self.benchmark.pool)
+        if most is not None and most < N:
+            raise UsageError(
+                f"This strategy is for pools of at most {most:,} points, as its time grows with "
+                f"their square, and this one holds {N:,}: choose another strategy, a smaller pool, "
+                "or raise its max_points."
             )
         source = strategy.embedding
         check_embedding(source)

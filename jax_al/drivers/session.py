@@ -256,7 +256,8 @@ class Session:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise UsageError("This al.Session is closed: open another one on its directory.")
+            where = "" if self._place is None else f" on {self._place}"
+            raise UsageError(f"This al.Session is closed: open another one{where}.")
 
     def _check_begun(self, classes: Sequence[str], public: Mapping[str, Any]) -> None:
         """Makes sure that the session on record had these classes and this learner."""

@@ -193,7 +193,8 @@ def lloyd(
     """Assigns rows to the nearest center and moves centers to the mean, until nothing changes.
 
     A cluster left empty moves to the row farthest from its center, the next to the second
-    farthest, as in scikit-learn; unless that distance is 0.
+    farthest, as in scikit-learn; unless that distance is 0. Of equally far rows the lowest comes
+    first.
 
     Args:
       points: float32 [N, D], finite but for excluded rows.
@@ -251,7 +252,7 @@ def nearest_center(
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the nearest center int32 [N] of each row, ties to the lowest, and sq distances [N].
 
-    Distances are those of the matmul form. Where no center exists, the answer is 0 and infinity.
+    Distances are those of the matmul form. Without any center the answer is K - 1 and infinity.
     Centers [K, D] must be finite, those too that do not exist; excluded rows, bool [N], need not.
     """
     N, K = shape_of(points)[0], centers.shape[0]
@@ -340,11 +341,11 @@ def _sums(
 
 def _draw(key: jax.Array, weights: jax.Array, draws: int) -> jax.Array:
     """Rows int32 [draws], independent, in proportion to `weights` float32 [N]."""
-    coarse, fine = jax.random.uniform(key, (2, draws))
+    large, small = jax.random.uniform(key, (2, draws))
     # A float32 sum over a million weights could not tell the last ones apart.
     with jax.enable_x64(True):
         cumulated = jnp.cumsum(weights.astype(jnp.float64))
-        share = coarse.astype(jnp.float64) + fine.astype(jnp.float64) * 2.0**-23
+        share = large.astype(jnp.float64) + small.astype(jnp.float64) * 2.0**-23
         level = share * cumulated[-1]
         rows = jnp.searchsorted(cumulated, level, side="right").astype(jnp.int32)
         return jnp.minimum(rows, jnp.int32(weights.size - 1))

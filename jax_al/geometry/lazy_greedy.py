@@ -31,7 +31,8 @@ def lazy_greedy(
     """Picks, `num_picks` times, the point whose gain is the largest.
 
     To be called under `jit`; `vmap` works. What it picks is what plain greedy picks, as long as
-    gains shrink; where rounding makes one grow by an ulp, the order of near-equals may differ.
+    gains shrink and none is negative; where rounding makes one grow by an ulp, the order of
+    near-equals may differ.
 
     Args:
       gains: (state, rows int32 [B]) -> float32 [B], the gain of each row, given what was picked.
@@ -50,15 +51,18 @@ def lazy_greedy(
     N, bounds = bounds.size, bounds[order]  # from here on by their place in the order
     block = min(block, N)
 
-    def top(bounds):
-        """The first place whose bound is the highest, to `tie`."""
-        best = bounds.max()
-        return (bounds >= best - tie * jnp.abs(best)).argmax() if tie else bounds.argmax()
+    def best_known(bounds, fresh):
+        """The best gain that is known, the least that counts as it, and the first such place."""
+        best = jnp.where(fresh, bounds, -jnp.inf).max()
+        least = best - tie * jnp.abs(best) if tie else best
+        return best, least, (fresh & (bounds >= least)).argmax()
 
-    def is_stale(carry):
+    def is_open(carry):
+        """Whether a point whose gain is not known could yet be better, or as good and earlier."""
         bounds, fresh = carry
-        place = top(bounds)
-        return ~fresh[place] & (bounds[place] > -jnp.inf)
+        best, least, place = best_known(bounds, fresh)
+        earlier = (bounds >= least) & (jnp.arange(N) < place)
+        return (~fresh & ((bounds > best) | earlier)).any()
 
     def pick(q, carry):
         state, bounds, picks, values = carry
@@ -71,8 +75,9 @@ def lazy_greedy(
             # A fresh one may come along where few stale ones are left: its gain is the same.
             return bounds.at[places].set(found), fresh.at[places].set(True)
 
-        bounds, _ = lax.while_loop(is_stale, refresh, (bounds, jnp.zeros(N, bool)))
-        place = top(bounds)
+        # What is not on offer, and where there is nothing to gain any more, cannot change.
+        bounds, fresh = lax.while_loop(is_open, refresh, (bounds, bounds <= 0))
+        place = best_known(bounds, fresh)[2]
         exists = bounds[place] > -jnp.inf
         picked = update(state, order[place])
         state = jax.tree.map(lambda new, old: jnp.where(exists, new, old), picked, state)

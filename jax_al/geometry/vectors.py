@@ -65,14 +65,14 @@ def rows_at(points: Points, rows: jax.Array) -> jax.Array:
     return points[rows]
 
 
-def sq_between(a: jax.Array, b: jax.Array, slack: float = 0.0) -> jax.Array:
+def sq_between(a: jax.Array, b: jax.Array) -> jax.Array:
     """Returns squared distances [A, B] of rows [A, D] and [B, D], in the matmul form, 0 or more.
 
     Their error is up to `matmul_slack` (D) (|a|^2 + |b|^2): take a vector amid them from all rows
-    first. With that `slack` they are lower bounds, 0 for equal rows.
+    first.
     """
     norms = jnp.square(a).sum(axis=1)[:, None] + jnp.square(b).sum(axis=1)[None, :]
-    return jnp.maximum((1 - slack) * norms - 2 * inner(a, b), 0.0)
+    return jnp.maximum(norms - 2 * inner(a, b), 0.0)
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:

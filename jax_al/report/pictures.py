@@ -6,7 +6,7 @@ curve.png is the chart of accuracies that the page shows too; picks.png a contac
 import io
 import pathlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jax_al.report.charts import Chart, accuracy_chart
 from jax_al.report.entrants import curve_of
+from jax_al.report.fonts import families
 from jax_al.report.look_files import Pool, read_pool
 from jax_al.report.styles import FEW, GRAY, Style, make_styles
 from jax_al.report.wording import seeds
@@ -104,10 +105,10 @@ def _sheet(
             image = show(int(row))
             if isinstance(image, np.ndarray):
                 sheet.images.append(image)
+                number = f"class {pick.label}"
                 is_known = pick.label < len(pool.class_names)  # else the class came later
-                sheet.class_names.append(
-                    pool.class_names[pick.label] if is_known else f"class {pick.label}"
-                )
+                name = " ".join(pool.class_names[pick.label].split()) if is_known else number
+                sheet.class_names.append(name if families(name) else number)
     return sheet
 
 
@@ -188,7 +189,7 @@ def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
     axes.set_axis_off()
     for line, sheet in enumerate(sheets):
         top = 0.75 + 1.12 * line
-        axes.text(1.2, top + 0.4, sheet.title, ha="right", va="center", fontsize=9)
+        _write(axes, (1.2, top + 0.4), sheet.title, ha="right", va="center", fontsize=9)
         for k, (image, name) in enumerate(zip(sheet.images, sheet.class_names, strict=True)):
             left = 1.4 + 0.95 * k
             axes.imshow(
@@ -199,10 +200,20 @@ def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:
                 extent=(left, left + 0.8, top + 0.8, top),
             )
             short = name if len(name) <= 14 else name[:13] + "…"
-            axes.text(left + 0.4, top - 0.05, short, ha="center", va="bottom", fontsize=7)
+            place = (left + 0.4, top - 0.05)
+            _write(axes, place, short, ha="center", va="bottom", fontsize=7)
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")  # imshow has moved them
-    axes.text(width / 2, 0.25, title, ha="center", va="center", fontsize=11)
+    _write(axes, (width / 2, 0.25), title, ha="center", va="center", fontsize=11)
     _save(figure, path)
+
+
+def _write(axes: Axes, place: tuple[float, float], text: str, **how: Any) -> None:
+    """Writes names that people gave: in any script, and a dollar is no formula."""
+    known = families(text.replace("\n", ""))
+    if known is None:
+        text = "".join(one if one == "\n" or families(one) else "□" for one in text)
+        known = families(text.replace("\n", ""))
+    axes.text(*place, text, family=known, parse_math=False, **how)
 
 
 def whole_ticks() -> MaxNLocator:

@@ -117,11 +117,8 @@ def verdict(tables: Tables) -> list[str]:
     if better:
         sentences.append(f"Better than {reference}: {_sizes(better)}.")
     elif worse or undecided:
-        sentences.append(
-            f"No strategy is shown to be better than {reference}. {_could_have_shown(undecided)}"
-            if undecided
-            else f"No strategy is shown to be better than {reference}."
-        )
+        sentences.append(f"No strategy is shown to be better than {reference}.")
+        sentences += _could_have_shown(undecided, len(worse) + len(undecided))
     else:
         sentences.append(f"Nothing can be said yet of any strategy against {reference}.")
     if worse:
@@ -155,16 +152,21 @@ def verdict(tables: Tables) -> list[str]:
     return sentences
 
 
-def _could_have_shown(undecided: Sequence[Standing]) -> str:
-    """Returns which difference the seeds at hand would have found."""
-    found = [statistics.detectable(s.difference.interval) for s in undecided if s.difference]
+def _could_have_shown(undecided: Sequence[Standing], comparisons: int) -> list[str]:
+    """Returns which difference the seeds at hand would have found, if that can be said."""
+    differences = [s.difference.interval for s in undecided if s.difference]
+    found = [statistics.detectable(interval, comparisons) for interval in differences]
+    found = [size for size in found if not math.isnan(size)]
+    if not found:
+        return []
+    fewest = min(interval.num_seeds for interval in differences)
     apart = number(float(np.median(found)))
-    fewest = min(s.difference.interval.num_seeds for s in undecided if s.difference)
     spread = f" ({between(min(found), max(found))})" if len(found) > 1 else ""
-    return (
-        f"With {seeds(fewest)} a difference of {apart}{spread} would be found four times in five; "
-        "a smaller one may be there and be missed."
-    )
+    beside = f" and {comparisons} strategies to tell apart" if comparisons > 1 else ""
+    return [
+        f"With {seeds(fewest)}{beside} a difference of {apart}{spread} would be found four times "
+        "in five; a smaller one may be there and be missed."
+    ]
 
 
 def _group(difference: Difference) -> str:

@@ -118,8 +118,8 @@ def answered(record: Record, result: Answered) -> list[Event]:
         for answer in news:
             if (old := record.decisions.get(answer.row)) is not None:
                 raise UsageError(
-                    f"{_id(record, answer.row)} was answered {_word(record, old.decision)} before, and now "
-                    f"{_word(record, answer.decision)}; relabel=True replaces an answer."
+                    f"{_id(record, answer.row)} was answered {_word(record, old.decision)} before, "
+                    f"and now {_word(record, answer.decision)}; relabel=True replaces an answer."
                 )
     groups: dict[tuple[str, float], list[Answer]] = {}
     for answer in news:
@@ -196,8 +196,8 @@ def _check_answer(record: Record, row: int, decision: int) -> None:
         raise UsageError(f"Row {row} was never asked; answer rows of a request.")
     if not 0 <= decision < record.num_classes and decision not in (SKIP, UNSURE, BROKEN):
         raise UsageError(
-            f"The answer {decision} for {_id(record, row)} is none of the {record.num_classes} classes; "
-            "name one of them, or SKIP, UNSURE, BROKEN."
+            f"The answer {decision} for {_id(record, row)} is none of the {record.num_classes} "
+            "classes; name one of them, or SKIP, UNSURE, BROKEN."
         )
 
 

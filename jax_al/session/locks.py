@@ -28,7 +28,7 @@ def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None
         os.fspath(directory.absolute()).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"The path of the workdir {ascii(str(directory))} is not UTF-8, and checkpoints need "
+            f"The path of the workdir {str(directory)!a} is not UTF-8, and checkpoints need "
             "that: name another directory."
         ) from None
     with contextlib.ExitStack() as stack:

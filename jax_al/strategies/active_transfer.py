@@ -102,7 +102,8 @@ def project(features: jax.Array, mean: jax.Array, weights: jax.Array) -> jax.Arr
 
     def block(start, size):
         rows = lax.dynamic_slice_in_dim(features, start, size)
-        return times(rows - mean[None, :], weights)
+        # Row by row: a matrix product rounds equal rows otherwise at the end of a tile.
+        return ((rows - mean[None, :]) * weights[None, :]).sum(axis=1)
 
     return in_blocks(block, features.shape[0])
 

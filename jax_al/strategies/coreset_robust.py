@@ -26,10 +26,10 @@ def coreset_robust(
 
     Sener & Savarese 2018, arXiv 1708.00489, section 4.2 and algorithm 2: labeled and picked
     points are centers, and a share of the unlabeled points (section 4.3) need not be covered. The
-    paper asks a mixed
-    integer program (Gurobi) at each radius of a bisection; so does `geometry.robust`, with HiGHS
-    and on what few variables are left, and never worse than `coreset`. Where fewer centers than
-    the budget suffice, the farthest points follow. Picks come farthest first, no chance involved.
+    paper asks a mixed integer program (Gurobi) at each radius of a bisection; so does
+    `geometry.robust`, with HiGHS and on what few variables are left, and never worse than
+    `coreset`. Where fewer centers than the budget suffice, the farthest points follow. Picks come
+    farthest first, no chance involved.
 
     `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs
     `embedding`, no label. Runs on the host: O(N^2 D) for the pairs of points that could cover each
@@ -90,7 +90,14 @@ def coreset_robust(
         names = ("robust_radius", "robust_lower_bound", "num_outliers")
         return Query(picks, dict(zip(names, numbers, strict=True)))
 
-    return strategy(select, needs={"embedding"}, seeded=False, embedding=embedding, on_host=True)
+    return strategy(
+        select,
+        needs={"embedding"},
+        seeded=False,
+        embedding=embedding,
+        on_host=True,
+        max_points=max_points,
+    )
 
 
 def _canonical(points: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import optax
 from jax import lax
 
 from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.rounding import coarse
 from jax_al.strategies.choosing import check_number, check_whole
 from jax_al.strategies.parts import highest_in_parts
 from jax_al.strategies.present import moments_present
@@ -33,7 +34,8 @@ def discriminative(
     Gissin & Shalev-Shwartz 2019, arXiv 1907.06347, algorithm 1: a binary classifier learns to
     tell labeled from unlabeled embeddings, and the points it finds most certainly unlabeled are
     picked; in `sub_batches` parts, as equal as can be, after each of which what was picked counts
-    as labeled and a fresh classifier is trained. Ranked by the logit, which does not saturate.
+    as labeled and a fresh classifier is trained. Ranked by the logit, which does not saturate;
+    logits that agree to 14 bits are equal, and chance decides.
 
     Where we differ: the published code has three hidden layers of 256, up to 1,000 epochs and
     ten unlabeled points for each labeled one, out of which it also picks; ours has two of
@@ -63,11 +65,11 @@ def discriminative(
         assert points is not None
         N, D = points.shape
         classifier_key, tie_key = jax.random.split(query_key)
-        mean, spread = moments_present(points, pool.excluded)
-        spread = jnp.where(spread > 0, spread, 1.0)
+        mean, std = moments_present(points, pool.excluded)
+        std = jnp.where(std > 0, std, 1.0)
 
         def scaled(rows):
-            return (rows - mean[None, :]) / spread[None, :]
+            return (rows - mean[None, :]) / std[None, :]
 
         def score(part, state, marked, _):
             init_key, train_key = jax.random.split(jax.random.fold_in(classifier_key, part))
@@ -75,7 +77,8 @@ def discriminative(
             params = _train(train_key, params, points, scaled, marked, steps, lr)
 
             def block(start, size):
-                return _logits(params, scaled(lax.dynamic_slice(points, (start, 0), (size, D))))
+                rows = scaled(lax.dynamic_slice(points, (start, 0), (size, D)))
+                return coarse(_logits(params, rows))
 
             return in_blocks(block, N), state
 
@@ -96,9 +99,13 @@ def _init(key: jax.Array, D: int, width: int) -> Params:
 def _logits(params: Params, rows: jax.Array) -> jax.Array:
     """How surely each row is unlabeled: float32 [R], the log of the odds."""
     for weights, bias in params[:-1]:
-        rows = jax.nn.relu(rows @ weights + bias[None, :])
+        rows = jax.nn.relu(_times(rows, weights) + bias[None, :])
     weights, bias = params[-1]
-    return (rows @ weights)[:, 0] + bias[0]
+    return _times(rows, weights)[:, 0] + bias[0]
+
+
+def _times(rows: jax.Array, weights: jax.Array) -> jax.Array:
+    return jnp.dot(rows, weights, precision=lax.Precision.HIGHEST)
 
 
 def _train(
@@ -143,10 +150,10 @@ def _train(
         # With every point labeled there is none to draw, and none to pick either.
         place = jnp.minimum(low + jnp.floor(share * high), present - 1)
         rows = scaled(points[order[place.astype(jnp.int32)]])
-        (_, right), slope = jax.value_and_grad(loss, has_aux=True)(params, rows)
+        (_, right), grads = jax.value_and_grad(loss, has_aux=True)(params, rows)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes float32 and int32
-            change, state = optimizer.update(slope, state, params)
-        return optax.apply_updates(params, change), state, done + 1, 0.9 * accuracy + 0.1 * right
+            updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state, done + 1, 0.9 * accuracy + 0.1 * right
 
     def more(carry):
         return (carry[2] < steps) & (carry[3] < STOP)

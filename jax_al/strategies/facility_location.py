@@ -41,8 +41,8 @@ def facility_location(
       of distances to the nearest pick, so this is greedy k-medoids (BUILD of PAM). It is also
       the objective of CRAIG (Mirzasoleiman, Bilmes & Leskovec 2020, arXiv 1906.01827).
 
-    Needs `embedding`, no label. Seeded: above `max_references` points by the sample over which
-    the sum runs; exact up to there. With M references O(N M D) to begin with,
+    Needs `embedding`, no label. Seeded: by the order among equals and, where M < N, by the sample
+    over which the sum runs. With M references O(N M D) to begin with,
     then O(M D) for each gain that is worked out again, few for most picks; memory O(N + M D).
 
     Args:

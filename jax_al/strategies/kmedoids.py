@@ -5,11 +5,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.geometry.clustering import nearest_center, seed_clusters
-from jax_al.geometry.rounding import coarse
 from jax_al.strategies.choosing import check_whole, tie_order
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
+
+SAME = 2.0**-14  # of a sum: by less, rounding could have made it the larger one
 
 
 def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
@@ -57,7 +58,7 @@ def kmedoids(*, iterations: int = 2, embedding: str = "model") -> Strategy:
             total = fold_within(points, centers, assignments, members, add, jnp.float32(0))
             own = jnp.where(members, assignments, K)
             least = jnp.full(K, jnp.inf).at[own].min(total, mode="drop")
-            best = members & (coarse(total) == coarse(least)[assignments])
+            best = members & (total <= (1 + SAME) * least[assignments])
             new = jnp.full(K, N, jnp.int32)
             new = new.at[jnp.where(best, own, K)].min(places, mode="drop")
             new = jnp.where(new < N, ties[jnp.minimum(new, N - 1)], medoids)

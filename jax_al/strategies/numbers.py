@@ -49,8 +49,9 @@ def refuse_bad_rows(found: dict[str, Any]) -> None:
     for name, row in found.items():
         if row != NOTHING:
             beyond = f" or a number beyond {LARGEST:g}" if name in UNBOUNDED else ""
+            infinity = "plus infinity" if name == "log_probs" else "infinity"
             raise UsageError(
-                f"{name} holds NaN, infinity{beyond} in row {row}: no strategy can reckon with it. "
-                "If one example is broken, exclude it; if many are, the learner has diverged: try "
-                "a smaller learning rate."
+                f"{name} holds NaN, {infinity}{beyond} in row {row}: no strategy can reckon with "
+                "it. If one example is broken, exclude it; if many are, look at where the signal "
+                "comes from (a network that has diverged wants a smaller learning rate)."
             )

@@ -24,8 +24,9 @@ from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 WORD = 32
 GROUP = 256  # neighbors in the pool whose uncovered targets are counted together
+TRIES = 5  # of k-means, of which the one with the least inertia counts
 ANCHORS = 512  # points at which the purity of a radius is judged
-JUDGES = 0  # seed of the chance by which a radius is judged
+JUDGES = 2205_11320  # seed of the chance by which a radius is judged, which nobody else has
 # Relative to a squared radius: what may be at the radius itself is inside, and a radius chosen to
 # stay below a distance stays below it by more. Rounding of 2,000 float32 columns is a tenth of it.
 EDGE = 2.0**-17
@@ -50,12 +51,13 @@ def probcover(
 
     With `radius = None` it is chosen as in the paper: the largest at which a share `purity` of
     the balls are pure, hold one class only, with clusters for classes: those of k-means of the
-    targets (below). A ball is pure just when its radius is below the distance to the nearest point
-    of another cluster, so this radius is the 1 - `purity` quantile of these distances (at up to
-    512 points); scikit-activeml tries ten values between 0.2 and 2, the paper a list of them.
-    Where the pool is one cluster, the radius is 0 and every point covers its duplicates only. The
-    chance in it (clusters, a sample of points) is the same at every query and for every seed, so
-    the radius belongs to the embedding: one that does not change keeps it for the whole run.
+    targets (below), the best of five. A ball is pure just when its radius is below the distance to
+    the nearest point of another cluster, so this radius is the 1 - `purity` quantile of these
+    distances (at up to 512 points, drawn); scikit-activeml tries ten values between 0.2 and 2, the
+    paper a list. Where the pool is one cluster, the radius is 0 and every point covers its
+    duplicates only. The chance in it (clusters, a sample of points) is the same at every query and
+    for every seed, so the radius belongs to the embedding: one that does not change keeps it for
+    the whole run, while nobody is excluded.
 
     A ball counts points at distance `radius` itself, as in the paper's definition and
     scikit-activeml, up to four millionths of it, and duplicates always. The published code does
@@ -104,7 +106,8 @@ def probcover(
             most = min(len(steps) if num_classes is None else num_classes, M)
             judges_key, cluster_key = jax.random.split(jax.random.key(JUDGES))
             judges = sample_present(judges_key, pool, M)
-            chosen = pure_radius(cluster_key, points, excluded, judges, purity, classes, most)
+            lots = jax.random.bits(jax.random.fold_in(judges_key, 1), (M,))
+            chosen = pure_radius(cluster_key, points, excluded, judges, lots, purity, classes, most)
         else:
             chosen = jnp.float32(radius)
         balls = _balls(points, excluded, targets, chosen)
@@ -125,31 +128,39 @@ def pure_radius(
     points: Points,
     excluded: jax.Array,
     targets: jax.Array,
+    lots: jax.Array,
     purity: float,
     num_classes: jax.Array | int,
     max_classes: int,
 ) -> jax.Array:
     """The largest radius at which a share `purity` of the balls are pure, float32 [].
 
-    Judged at the first ANCHORS of the `targets`, whose clusters all other points join.
+    Judged at ANCHORS of the `targets`, whose clusters all other points join.
 
     Args:
       key: decides the clusters.
       points: rows [N, D].
       excluded: bool [N], the points that are as if absent.
       targets: int32 [M], the excluded ones last.
+      lots: uint32 [M], the lower the sooner a target is an anchor: of a pool that is sorted by
+        class the first ones would be of one class.
       purity: share of the balls.
       num_classes: clusters, int32 [], may be traced.
       max_classes: at most so many, static.
     """
     N = shape_of(points)[0]
     sample, real = rows_at(points, targets), ~excluded[targets]
-    found = cluster(
-        key, sample, num_classes, max_clusters=max_classes, iterations=20, exclude=~real
+    tries = lax.map(
+        lambda key: cluster(
+            key, sample, num_classes, max_clusters=max_classes, iterations=20, exclude=~real
+        ),
+        jax.random.split(key, TRIES),
     )
+    found = jax.tree.map(lambda each: each[tries.inertia.argmin()], tries)
     assignments, _ = nearest_center(points, found.centers, found.sizes > 0, excluded)
     mean = mean_of(points, excluded)[None, :]
-    anchors, mine = sample[:ANCHORS], assignments[targets[:ANCHORS]]
+    drawn = jnp.lexsort((lots, ~real))[:ANCHORS]
+    anchors, mine, real = sample[drawn], assignments[targets[drawn]], real[drawn]
     size = min(ROWS, N)
 
     def step(i, carry):
@@ -172,7 +183,6 @@ def pure_radius(
     # So many of the balls may be impure; the radius is just below the distance of the next.
     sizes = range(mine.size + 1)
     allowed = jnp.array([max(0, min(int((1 - purity) * n + 1e-6), n - 1)) for n in sizes])
-    real = real[:ANCHORS]
     sq = jnp.sort(jnp.where(real, nearest, jnp.inf))[allowed[real.sum()]]
     return jnp.where(jnp.isfinite(sq), jnp.sqrt((1 - 4 * EDGE) * sq), 0.0)
 

@@ -64,7 +64,8 @@ def _strategy(updates: int, embedding: str) -> Strategy:
             both = sums + jnp.stack([moved, -moved])
             both = both / _length(both)[:, None]
             away = both[1] - both[0]
-            return jnp.dot(points, away, precision=lax.Precision.HIGHEST) / length, state
+            # Row by row: a matrix product rounds equal rows otherwise at the end of a tile.
+            return (points * away[None, :]).sum(axis=1) / length, state
 
         picks, scores = highest_in_parts(query_key, score, (), pool, budget, updates)
         return Query(picks, {}, scores=scores)

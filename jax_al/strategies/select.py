@@ -50,6 +50,7 @@ def select(
         select("margin", budget=50, labeled=rows, log_probs=lp)
         select("typiclust", budget=50, embedding=x, exclude=broken, seed=0)
 
+    It is asked as for the first time: of earlier queries, which `ceal` counts, nothing is known.
     Compiled once for a strategy, its options and the shapes, as labels grow for each power of two.
 
     Args:

@@ -18,6 +18,7 @@ def strategy(
     reads_files: bool = False,
     needs_label: bool = False,
     uses_labels: bool = False,
+    max_points: int | None = None,
 ) -> Strategy:
     """Returns the strategy that asks `select` which points are next.
 
@@ -38,6 +39,7 @@ def strategy(
         excluded points as they are, and answers with NumPy arrays.
       needs_label: while there is no label it is not asked, and points are drawn at random.
       uses_labels: whether it looks at what the labels are, and not only at which points have one.
+      max_points: in a pool; a larger one is refused before anything is trained.
 
     Raises:
       UsageError: `needs` names what is no signal.
@@ -58,4 +60,5 @@ def strategy(
         on_host=on_host,
         reads_files=reads_files,
         uses_labels=uses_labels,
+        max_points=max_points,
     )

@@ -77,13 +77,15 @@ def kcenter_greedy(
         ValueError: NaN, infinity or entries beyond 1e15 (rows named); under cosine, rows of
             zeros (named); not a matrix, or an empty one; `initial` or `exclude` out of range or
             repeated, rows in both (values named), all rows excluded; `num_picks` not whole,
-            negative or larger than what is left; `key` is not one key; `max_bytes` less than what the bounds and the
-            centers alone take; points sharded otherwise than by rows.
+            negative or larger than what is left; `key` is not one key; `max_bytes` less than what
+            the bounds and the centers alone take; points sharded otherwise than by rows.
     """
+    num_picks = check_count(num_picks)
+    first_of = None if key is None else _drawn(key)
+    max_bytes = None if max_bytes is None else check_bytes("max_bytes", max_bytes)
     points = as_array(points)
     matrix = (ShardedPoints if is_split(points) else Points)(points, metric, exclude)
     initial = check_initial(initial, matrix.num_rows, matrix.excluded)
-    num_picks = check_count(num_picks)
     left = matrix.N - len(initial)
     if not 0 <= num_picks <= left:
         raise UsageError(
@@ -98,12 +100,11 @@ def kcenter_greedy(
                 np.inf,
                 Work(0, 0, matrix.rows_read, matrix.bytes_read),
             )
-        if key is None:
+        if first_of is None:
             first = matrix.farthest_from_mean()
         else:
-            first = int(matrix.numbers(_drawn(key, matrix.N)))
+            first = int(matrix.numbers(first_of(matrix.N)))
     report = _reporter(num_picks, progress)
-    max_bytes = None if max_bytes is None else check_bytes("max_bytes", max_bytes)
     if isinstance(matrix, ShardedPoints):
         picks = sharded_greedy(matrix, initial, num_picks, first, report, max_bytes)
     else:
@@ -116,11 +117,13 @@ def kcenter_greedy(
     return Greedy(picks.indices, distances[:-1], float(distances[-1]), picks.work)
 
 
-def _drawn(key: jax.Array, N: int) -> int:
+def _drawn(key: jax.Array) -> Callable[[int], int]:
+    """Returns a function from N to a row, if `key` is one key."""
     try:
-        return int(jax.random.randint(key, (), 0, N))
+        jax.random.bits(key)
     except (TypeError, ValueError):
         raise UsageError(f"key is {key!r}; it must be one key, as jax.random.key(0) is") from None
+    return lambda N: int(jax.random.randint(key, (), 0, N))
 
 
 def check_count(num_picks: Any) -> int:

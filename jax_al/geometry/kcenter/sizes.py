@@ -6,7 +6,8 @@ from typing import Any
 from jax_al.errors import UsageError
 
 UNITS = {
-    "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40,  # as `sort -S` takes them
+    "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
 }  # fmt: skip
 
