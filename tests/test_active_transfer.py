@@ -14,7 +14,7 @@ from jax_al.strategies.active_transfer import (
     standard,
 )
 from jax_al.strategies.atlas import atlas
-from jax_al.strategies.choosing import highest
+from jax_al.strategies.choosing import highest_in_order, tie_order
 from jax_al.strategies.parts import highest_in_parts, parts
 from jax_al.types import Signals, empty_pool
 
@@ -122,7 +122,8 @@ def test_scores_are_asked_anew_for_each_part():
 
     key = jax.random.key(0)
     in_parts = asking.quickly(lambda pool: highest_in_parts(key, score, jnp.int32(0), pool, 11, 4))
-    ask_highest = asking.quickly(lambda *given: highest(key, *given), static_argnums=2)
+    ties = tie_order(key, 20)
+    ask_highest = asking.quickly(lambda *given: highest_in_order(ties, *given), static_argnums=2)
     picks, theirs = in_parts(pool)
     picks = picks.tolist()
     expected, expected_scores, labeled, last = [], [], [19], 0
