@@ -1,11 +1,11 @@
 """Runs one experiment: python launch.py --config=configs/NAME.py [--config.FIELD=VALUE ...].
 
-The same command again goes on where the last one stopped.
+The same command again goes on where the last one stopped. `jax-al run` is the same door.
 """
 
-import pathlib
+import sys
 
 from jax_al.cli.main import launch
 
 if __name__ == "__main__":
-    launch(recipes=pathlib.Path(__file__).parent / "configs")
+    launch(sys.argv[1:])

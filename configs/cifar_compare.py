@@ -9,7 +9,7 @@ at 0.41 and the best of them at 0.42 (README); about four minutes a strategy on 
 twice that for `ceal`, which trains on its guesses too, and `bait`.
 """
 
-from configs import default
+from jax_al.recipes import default
 from jax_al.strategies import STRATEGIES
 
 

@@ -6,7 +6,7 @@ Begins without any label and buys 10 at a time; otherwise pool, test set, networ
 those of `cifar_compare`. Ten paired seeds, as differences are small beside the spread.
 """
 
-from configs import cifar_compare
+from jax_al.recipes import cifar_compare
 
 STRATEGIES = ("coreset", "probcover", "typiclust")
 EMBEDDINGS = ("model", "random_net", "pixels_pca")

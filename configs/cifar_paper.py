@@ -14,7 +14,7 @@ a CPU, to see it work:
 
 from ml_collections import ConfigDict
 
-from configs import default
+from jax_al.recipes import default
 
 
 def get_config():

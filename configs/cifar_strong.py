@@ -15,7 +15,7 @@ work:
 
 from ml_collections import ConfigDict
 
-from configs import default
+from jax_al.recipes import default
 
 
 def get_config():

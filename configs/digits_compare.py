@@ -7,7 +7,7 @@ of any size; `--config.compare="('random','bald')"` runs a selection. Random end
 at 0.955 and the best of them at 0.988 (README); some three minutes a strategy on one core.
 """
 
-from configs import digits_random
+from jax_al.recipes import digits_random
 from jax_al.strategies import STRATEGIES
 
 

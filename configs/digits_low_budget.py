@@ -8,7 +8,7 @@ Begins without any label and buys 10 at a time; otherwise as `digits_compare`. O
         --config.max_episodes=5 --config.num_seeds=5 --workdir=runs/digits_low_budget_1000
 """
 
-from configs import cifar_low_budget, digits_compare
+from jax_al.recipes import cifar_low_budget, digits_compare
 
 
 def get_config():

@@ -7,7 +7,7 @@ and four times 200 more, ten stochastic passes. The same command continues it, i
 size. Random ends at 0.168, the best of the others at 0.164 (README).
 """
 
-from configs import flowers_random
+from jax_al.recipes import flowers_random
 
 
 def get_config():

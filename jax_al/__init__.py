@@ -6,6 +6,8 @@ Names load what they need when they are used, so that `import jax_al` is light.
 import importlib
 from typing import Any
 
+__version__ = "0.3.0"  # pyproject.toml reads it here
+
 # The public names, by where they come from.
 _WHERE = {
     "jax_al.types": (

@@ -8,6 +8,8 @@ from jax_al.geometry.kcenter import Greedy, kcenter_greedy, kcenter_greedy_trace
 __all__ = ["Greedy", "kcenter_greedy", "kcenter_greedy_traced"]
 
 if __name__ == "__main__":
+    import sys
+
     from jax_al.cli.kcenter import main
 
-    main()
+    sys.exit(main())

@@ -24,7 +24,7 @@ def _recipes_can_be_imported(monkeypatch):
 def launched(*words):
     """What launch.py makes of its words."""
     with flagsaver.flagsaver():
-        return parse_flags(["launch.py", *words], RECIPES)
+        return parse_flags(["launch.py", *words])
 
 
 def config_of(*words):

@@ -207,11 +207,8 @@ def within(tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "points.npy", made_up())
 
     def run(out):
-        line = ["kcenter", str(tmp_path / "points.npy"), "--num-picks", "2", "--out", str(out)]
-        monkeypatch.setattr(sys, "argv", line)
-        with pytest.raises(SystemExit) as stopped:
-            command_line.main()
-        return stopped.value.code, capsys.readouterr().err
+        line = [str(tmp_path / "points.npy"), "--num-picks", "2", "--out", str(out)]
+        return command_line.main(line), capsys.readouterr().err
 
     return run
 

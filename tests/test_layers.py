@@ -16,7 +16,7 @@ BELOW_DRIVERS = BASE | {
     "geometry", "pools", "features", "learners", "strategies", "session", "oracles", "interrupt",
     "record",
 }  # fmt: skip
-EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli"}
+EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli", "recipes", "__version__"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
@@ -36,6 +36,8 @@ MAY_IMPORT = {
     "cli": EVERYTHING,
     "testing": GEOMETRY | POOLS | {"strategies", "learners", "oracles"},
     "kcenter": GEOMETRY | {"cli"},
+    "recipes": set(),
+    "__main__": {"cli"},
 }
 # The record computes nothing, so that it can be tested without a device.
 WITHOUT_JAX = (

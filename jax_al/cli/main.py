@@ -4,13 +4,13 @@
 user, 130 interrupted.
 """
 
-import functools
 import json
 import os
 import pathlib
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -51,16 +51,12 @@ class Command(NamedTuple):
     overwrite: bool
 
 
-def launch(recipes: pathlib.Path) -> None:
-    """Does what the command line says, and exits.
-
-    Args:
-      recipes: the directory of the recipes that can be named without a path.
-    """
+def launch(words: Sequence[str]) -> None:
+    """Does what the `words` of a command line say, and exits."""
     # --help tells those of this program.
     for name in ("config", "workdir", "overwrite", "jobs", "part"):
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
-    app.run(_run, flags_parser=functools.partial(parse_flags, recipes=recipes))
+    app.run(_run, argv=[sys.argv[0], *words], flags_parser=parse_flags)
 
 
 def _run(command: Command) -> int:
@@ -73,10 +69,10 @@ def _run(command: Command) -> int:
     return status
 
 
-def parse_flags(argv: list[str], recipes: pathlib.Path) -> Command:
+def parse_flags(argv: list[str]) -> Command:
     """Parses the command line; a mistake in it is one sentence and exit status 2."""
     try:
-        return _parse(argv, recipes)
+        return _parse(argv)
     except SystemExit:  # --help has been answered, which absl takes for a failure
         raise SystemExit(0) from None
     except flags.UnrecognizedFlagError as error:
@@ -88,14 +84,14 @@ def parse_flags(argv: list[str], recipes: pathlib.Path) -> Command:
         raise SystemExit(_failed(str(error))) from error
 
 
-def _parse(argv: list[str], recipes: pathlib.Path) -> Command:
+def _parse(argv: list[str]) -> Command:
     words, options = take_options(argv)
     rest = FLAGS(words)
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
     if len(rest) > 1:
         raise UsageError(f"{rest[1]!r} is not a flag; flags look like --name=value.")
-    path, argument = find_recipe(FLAGS.config, recipes)
+    path, argument = find_recipe(FLAGS.config)
     if FLAGS.workdir == "":
         raise UsageError(
             f"--workdir is empty: name a directory, or leave it out for runs/{path.stem}."
@@ -141,10 +137,19 @@ def _cache_compiled_programs() -> None:
 
 
 def _how_to_go_on() -> str:
-    again = [arg for arg in sys.argv if not re.fullmatch("--?overwrite(=.*)?", arg)]
-    return f"to go on: {shlex.join([sys.executable, *again])}"
+    again = [arg for arg in sys.argv[1:] if not re.fullmatch("--?overwrite(=.*)?", arg)]
+    program = {
+        "launch.py": [sys.executable, sys.argv[0]],
+        "__main__.py": [sys.executable, "-m", "jax_al"],
+    }.get(_called(), ["jax-al"])
+    return f"to go on: {shlex.join([*program, *again])}"
+
+
+def _called() -> str:
+    return os.path.basename(sys.argv[0])
 
 
 def _failed(sentence: str) -> int:
-    print(f"launch.py: {sentence}", file=sys.stderr)
+    name = "launch.py" if _called() == "launch.py" else "jax-al"
+    print(f"{name}: {sentence}", file=sys.stderr)
     return 2

@@ -12,24 +12,35 @@ from jax_al.cli.paths import expand
 from jax_al.errors import UsageError, did_you_mean
 
 
-def find_recipe(text: str, folder: pathlib.Path) -> tuple[pathlib.Path, str | None]:
+def folder_of_recipes() -> pathlib.Path:
+    """Returns where the recipes are: configs/ of a clone, or what a wheel carries of it."""
+    from jax_al import recipes
+
+    return pathlib.Path(recipes.__path__[0])
+
+
+def names_of_recipes() -> list[str]:
+    """Returns the recipes that there are."""
+    return sorted(one.stem for one in folder_of_recipes().glob("[!_]*.py"))
+
+
+def find_recipe(text: str) -> tuple[pathlib.Path, str | None]:
     """Returns the file that `text` names, and the argument that may follow a colon.
 
     Args:
-      text: a path; or the name of a recipe in `folder`, with or without .py.
-      folder: where recipes are.
+      text: a path; or the name of a recipe that comes along, with or without configs/ and .py.
 
     Raises:
       UsageError: there is no such file.
     """
+    folder = folder_of_recipes()
     name, colon, argument = text.partition(":")
     path = pathlib.Path(expand(name))
     known = folder / f"{path.name.removesuffix('.py')}.py"
-    if not path.is_file() and str(path.parent) in (".", folder.name) and known.is_file():
+    if not path.is_file() and str(path.parent) in (".", "configs") and known.is_file():
         path = known
     if not path.is_file():
-        names = [one.stem for one in folder.glob("[!_]*.py")]
-        hint = did_you_mean(known.stem, names, f"ls {folder.name}")
+        hint = did_you_mean(known.stem, names_of_recipes(), "jax-al run --help")
         raise UsageError(f"There is no config file {name}: {hint}")
     return path, argument if colon else None
 
@@ -77,7 +88,7 @@ def check_fields(config: ConfigDict, path: pathlib.Path) -> None:
     if lacking := wanted - fields:
         raise UsageError(
             f"The config file {path} lacks {', '.join(sorted(lacking))}; "
-            "let it begin with configs.default.get_config()."
+            "let it begin with jax_al.recipes.default.get_config()."
         )
 
 

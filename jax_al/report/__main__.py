@@ -4,15 +4,21 @@ import argparse
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 
 from jax_al.errors import UsageError
 from jax_al.report.build import write_report
 
 
-def main() -> int:
-    """Reads, computes, writes; one sentence and exit status 2 for what the user can mend."""
+def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.report") -> int:
+    """Reads, computes, writes; one sentence and exit status 2 for what the user can mend.
+
+    Args:
+      words: of the command line; None: those of this process.
+      name: of the command.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m jax_al.report",
+        prog=name,
         description="One self-contained page that compares runs, and its pictures and numbers.",
     )
     parser.add_argument(
@@ -24,7 +30,7 @@ def main() -> int:
         "--watch", type=_seconds, metavar="SECONDS",
         help="write again so often until all runs are finished; an open page follows",
     )  # fmt: skip
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     waiting = None
     try:
         while True:

@@ -1,0 +1,138 @@
+"""The command `jax-al`: a word says what is wanted, the rest is handed on.
+
+Each command imports what it needs when it is asked for, so that `kcenter`, `select` and
+`strategies` work where only jax, optax, numpy and scipy are installed beside this package.
+"""
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+from jax_al.errors import UsageError, did_you_mean
+
+HELP = """\
+jax-al: deep active learning. Which examples to label next?
+
+  jax-al run [RECIPE]            run or continue an experiment
+  jax-al compare A,B [RECIPE]    strategies side by side, with the same seeds
+  jax-al strategies [NAME]       what there is to choose from, or one of them
+  jax-al report WORKDIR...       one page about runs: curves, tables, pictures
+  jax-al select STRATEGY         which rows of a matrix to label next
+  jax-al kcenter POINTS          exact greedy k-center on a matrix
+  jax-al --version
+
+jax-al COMMAND --help tells more.
+"""
+RUN = """\
+jax-al run [RECIPE] [--config.FIELD=VALUE ...]
+
+Runs an experiment, or goes on where it stopped: the same command again continues.
+
+  RECIPE                  a name, as cifar_coreset, or the path of a file (digits_coreset)
+  --config.FIELD=VALUE    sets a field of the recipe, as --config.num_seeds=5
+  --workdir=DIR           where all is kept (runs/ and the name of the recipe)
+  --overwrite             removes what an earlier run left there
+  --jobs=N                worker processes
+  --part=K/N              only every N-th part from the K-th on, beside other processes
+
+Recipes: {recipes}
+Fields: seed, num_seeds, strategy, compare, budget, initial_size, max_episodes, epochs, lr,
+data.name, model.name, ... with what they mean in docs/config.md
+"""
+COMPARE = """\
+jax-al compare A,B[,C...] [RECIPE] [--config.FIELD=VALUE ...]
+
+Runs strategies with the same seeds, initial labels and first networks; "jax-al strategies" lists
+them, and typiclust@pixels_pca looks at another embedding. All else is as of "jax-al run":
+
+  jax-al compare random,coreset,margin digits_coreset --config.num_seeds=5
+"""
+# Where a command lies; each has main(words, name).
+COMMANDS = {
+    "report": "jax_al.report.__main__",
+    "kcenter": "jax_al.cli.kcenter",
+    "select": "jax_al.cli.select",
+    "strategies": "jax_al.cli.strategies",
+}
+
+
+def main() -> None:
+    """Does what the command line says, and exits."""
+    words = sys.argv[1:]
+    try:
+        sys.exit(_main(words))
+    except UsageError as error:
+        print(f"jax-al: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "jax_al":
+            raise
+        print(
+            f"jax-al: {' '.join(words[:1])} needs the package {error.name.split('.')[0]}, which is "
+            "not installed: pip install jax_al brings it.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def _main(words: list[str]) -> int:
+    command, rest = (words[0], words[1:]) if words else ("--help", [])
+    wants_help = any(word in ("--help", "-h", "-help") for word in rest)
+    if command in ("--help", "-h", "help"):
+        print(HELP, end="")
+        return 0
+    if command == "--version":
+        import jax_al
+
+        print(f"jax_al {jax_al.__version__}")
+        return 0
+    if command in COMMANDS:
+        if hasattr(signal, "SIGPIPE") and command == "strategies":
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may close the pipe early
+        return importlib.import_module(COMMANDS[command]).main(rest, f"jax-al {command}")
+    if command not in ("run", "compare"):
+        names = ("run", "compare", *COMMANDS)
+        raise UsageError(f"There is no command {command!r}: {did_you_mean(command, names)}")
+    if wants_help:
+        print(_help(command), end="")
+        return 0
+    given, flags = _split(rest)
+    if command == "compare":
+        given, flags = _compared(given, flags)
+    if len(given) > 1:
+        raise UsageError(f"{given[1]!r} is not a flag; flags look like --name=value.")
+    from jax_al.cli.main import launch
+
+    launch([*(f"--config={recipe}" for recipe in given), *flags])
+    return 0
+
+
+def _help(command: str) -> str:
+    from jax_al.cli.recipes import names_of_recipes
+
+    if command == "compare":
+        return COMPARE
+    lines, names = [""], names_of_recipes()
+    for name in names:
+        comma = ", " if lines[-1] else ""
+        if len(lines[-1]) + len(name) > 70:
+            lines.append("")
+        lines[-1] += f"{comma}{name}"
+    return RUN.format(recipes="\n  ".join(lines))
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the words before the first flag, and the rest."""
+    first = next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
+    return list(words[:first]), list(words[first:])
+
+
+def _compared(given: list[str], flags: list[str]) -> tuple[list[str], list[str]]:
+    if not given or "," not in given[0]:
+        names = f" {given[0]!r} is one name." if given else ""
+        raise UsageError(
+            "compare wants two or more strategies with commas between them, as in jax-al compare "
+            f"random,coreset.{names}"
+        )
+    return given[1:], [f"--config.compare={given[0]}", *flags]

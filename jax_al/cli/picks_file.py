@@ -1,0 +1,110 @@
+"""Matrices and row numbers that come in as files, and picks that go out as one."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from jax_al.errors import UsageError
+
+
+def load(path: Path) -> np.ndarray:
+    """Returns the array in a .npy file, mapped and not read.
+
+    Raises:
+      UsageError: there is none.
+    """
+    try:
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} is not a readable .npy array") from error
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"{path} holds several arrays; one .npy array is wanted")
+    return array
+
+
+def place_of(out: Path, inputs: Iterable[Path | None]) -> Path:
+    """Returns where `out` leads, found out before work that may take hours.
+
+    Args:
+      out: a file that is to be written; a link is written through, so that it stays one.
+      inputs: files that are read, and must not be written over.
+
+    Raises:
+      UsageError: it cannot be written.
+    """
+    if out.is_symlink():
+        try:
+            out = out.resolve()
+        except (OSError, RuntimeError) as error:  # the latter before Python 3.13
+            raise UsageError(f"{out} is a link that leads nowhere") from error
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and path.samefile(out):
+            raise UsageError(f"{path} is read; name another file for --out")
+    if not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is not a directory to write {out.name} to")
+    if out.exists() and not out.is_file():
+        raise UsageError(f"{out} is not a file that picks could be written to")
+    partial = _partial(out)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror})") from error
+    return out
+
+
+def save_picks(out: Path, rows: np.ndarray, values: np.ndarray | None, name: str) -> None:
+    """Writes row numbers in pick order: NAME.csv as a table, any other as .npy.
+
+    Args:
+      out: from `place_of`.
+      rows: int64 [Q].
+      values: float [Q], why each was picked, a column of the table; or None.
+      name: of that column.
+
+    Raises:
+      OSError: it could not be written; then nothing is there.
+    """
+    if out.suffix.lower() != ".csv":
+        save_array(out, rows)
+        return
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(["order", "row", *([name] if values is not None else [])])
+    for order, row in enumerate(rows.tolist()):
+        writer.writerow([order, row, *([f"{values[order]:.9g}"] if values is not None else [])])
+    _write(out, content.getvalue().encode())
+
+
+def save_array(out: Path, array: np.ndarray) -> None:
+    """Writes a .npy file, whole or not at all.
+
+    Raises:
+      OSError: it could not be written; then nothing is there.
+    """
+    # Not straight to the file: NumPy then writes past Python, and a small array that a full disk
+    # has cut short goes unnoticed.
+    content = io.BytesIO()
+    np.save(content, array)
+    _write(out, content.getvalue())
+
+
+def _write(out: Path, content: bytes) -> None:
+    partial = _partial(out)
+    try:
+        partial.write_bytes(content)
+        partial.replace(out)
+    except OSError as error:
+        raise OSError(f"{out} could not be written ({error.strerror or error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f".{out.name}.{os.getpid()}")

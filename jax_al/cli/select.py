@@ -1,0 +1,74 @@
+"""`jax-al select margin --log-probs lp.npy --budget 50 --labeled rows.npy --out picks.csv`."""
+
+import argparse
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jax_al.cli.ending import ending
+from jax_al.cli.picks_file import load, place_of, save_picks
+from jax_al.errors import UsageError
+from jax_al.strategies.plain_arrays import MEANINGS
+from jax_al.strategies.select import select
+
+
+def main(words: Sequence[str] | None = None, name: str = "jax-al select") -> int:
+    """Reads arrays, asks a strategy, writes its picks; returns the exit status.
+
+    Args:
+      words: of the command line; None: those of this process.
+      name: of the command.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description="The rows that a strategy would label next, from .npy files of what it looks "
+        "at; `jax-al strategies` says what each one needs.",
+    )
+    parser.add_argument("strategy", help="its name, or module:function")
+    parser.add_argument("--budget", type=int, required=True, help="rows to pick")
+    parser.add_argument(
+        "--out", type=Path, required=True,
+        help="file for the picks, in order: .csv (order, row, score) or .npy (rows)",
+    )  # fmt: skip
+    for signal, (axes, meaning) in MEANINGS.items():
+        flag, shape = f"--{signal.replace('_', '-')}", f"[{', '.join(axes.split())}]"
+        parser.add_argument(flag, type=Path, metavar="FILE", help=f"{shape}, {meaning}")
+    named = "row numbers, or a bool for every row"
+    parser.add_argument("--labeled", type=Path, metavar="FILE", help=f"labeled rows: {named}")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="their classes, from 0")
+    parser.add_argument("--exclude", type=Path, metavar="FILE", help=f"rows as if absent: {named}")
+    parser.add_argument("--seed", type=int, default=0, help="decides what is left to chance")
+    parser.add_argument("--num-points", type=int, help="N, where no file tells it")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the strategy"
+    )
+    arguments = parser.parse_args(words)
+    return ending(lambda: _run(arguments), name)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    files = {name: getattr(arguments, name) for name in (*MEANINGS, "labeled", "labels", "exclude")}
+    out = place_of(arguments.out, files.values())
+    given = {name: load(path) for name, path in files.items() if path is not None}
+    picked = select(
+        arguments.strategy,
+        budget=arguments.budget,
+        seed=arguments.seed,
+        num_points=arguments.num_points,
+        options=dict(map(_option, arguments.option)),
+        **given,
+    )
+    save_picks(out, picked.rows, picked.scores, "score")
+    told = "".join(f"; {name} {value:.6g}" for name, value in picked.info.items())
+    print(f"{len(picked.rows)} picks in {out}{told}")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--option is {text!r}, but must be NAME=VALUE.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
