@@ -1,7 +1,6 @@
 """Fonts for names in any script: the one that matplotlib brings has no CJK letters."""
 
 import functools
-from collections.abc import Collection
 
 from matplotlib import font_manager, ft2font
 
@@ -20,7 +19,7 @@ def families(text: str) -> list[str] | None:
 
 
 @functools.cache
-def _letters(path: str) -> Collection[int]:
+def _letters(path: str) -> frozenset[int]:
     try:
         return frozenset(ft2font.FT2Font(path).get_charmap())
     except (OSError, RuntimeError):  # a font of a kind that matplotlib cannot read
