@@ -1,13 +1,13 @@
 # `make run` and `make test` need Python >= 3.11 and nothing else: they build .venv themselves.
 PYTHON ?= python3
-CONFIG ?= configs/digits_coreset.py
+CONFIG ?= configs/digits_first.py
 ARGS ?=
 BIN := .venv/bin
 
 .PHONY: run test lint format clean
 
 run: .venv/installed
-	$(BIN)/python launch.py --config=$(CONFIG) $(ARGS)
+	$(BIN)/jax-al run $(CONFIG) $(ARGS)
 
 # Most of the time goes into compiling, so most programs are compiled plainly, which is faster by
 # three. Where bits and rounding are the subject they are compiled as for users; plain `pytest`
@@ -15,6 +15,7 @@ run: .venv/installed
 PLAINLY := XLA_FLAGS=--xla_cpu_use_fusion_emitters=false JAX_DISABLE_MOST_OPTIMIZATIONS=1
 
 test: .venv/installed-test
+	@echo "All tests, offline: MINUTES on two cores."
 	$(PLAINLY) $(BIN)/python -m pytest -m "not as_for_users"
 	$(BIN)/python -m pytest -m as_for_users
 
@@ -32,6 +33,7 @@ clean:
 
 # The stamps are made last, so an install that was cut off is done again.
 .venv/installed: pyproject.toml
+	@echo "Installing jax_al and what it needs into .venv, once: about a minute."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "jax_al needs Python 3.11 or newer; say which with make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv

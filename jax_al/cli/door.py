@@ -7,6 +7,7 @@ Each command imports what it needs when it is asked for, so that `kcenter`, `sel
 import importlib
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from jax_al.errors import UsageError, did_you_mean
@@ -27,24 +28,25 @@ jax-al COMMAND --help tells more.
 RUN = """\
 jax-al run [RECIPE] [--config.FIELD=VALUE ...]
 
-Runs an experiment, or goes on where it stopped: the same command again continues.
+Runs an experiment, or goes on where the same command stopped.
 
-  RECIPE                  a name, as cifar_coreset, or the path of a file (digits_coreset)
+  RECIPE                  a name, or the path of a file; else digits_coreset
   --config.FIELD=VALUE    sets a field of the recipe, as --config.num_seeds=5
   --workdir=DIR           where all is kept (runs/ and the name of the recipe)
   --overwrite             removes what an earlier run left there
   --jobs=N                worker processes
-  --part=K/N              only every N-th part from the K-th on, beside other processes
+  --part=K/N              every N-th part from the K-th on, beside others
 
-Recipes: {recipes}
-Fields: seed, num_seeds, strategy, compare, budget, initial_size, max_episodes, epochs, lr,
-data.name, model.name, ... with what they mean in docs/config.md
+{recipes}
+Fields: seed, num_seeds, strategy, compare, budget, initial_size, max_episodes,
+epochs, lr, data.name, model.name and more: docs/config.md
 """
 COMPARE = """\
 jax-al compare A,B[,C...] [RECIPE] [--config.FIELD=VALUE ...]
 
-Runs strategies with the same seeds, initial labels and first networks; "jax-al strategies" lists
-them, and typiclust@pixels_pca looks at another embedding. All else is as of "jax-al run":
+Runs strategies with the same seeds, initial labels and first networks.
+"jax-al strategies" lists them; typiclust@pixels_pca looks at another embedding.
+All else is as of "jax-al run":
 
   jax-al compare random,coreset,margin digits_coreset --config.num_seeds=5
 """
@@ -113,13 +115,8 @@ def _help(command: str) -> str:
 
     if command == "compare":
         return COMPARE
-    lines, names = [""], names_of_recipes()
-    for name in names:
-        comma = ", " if lines[-1] else ""
-        if len(lines[-1]) + len(name) > 70:
-            lines.append("")
-        lines[-1] += f"{comma}{name}"
-    return RUN.format(recipes="\n  ".join(lines))
+    recipes = f"Recipes: {', '.join(names_of_recipes())}"
+    return RUN.format(recipes=textwrap.fill(recipes, 79, subsequent_indent="  "))
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -83,12 +83,14 @@ def _telling(study: Study, root: pathlib.Path, devices: str) -> Tell:
             case "part_ended" | "part_failed":
                 waiting.discard((event["strategy"], event["seed"]))
                 if not waiting:  # wandb's last run is still open to take them
+                    terminal.phase("drawing the pictures")
                     tell(listeners, {"event": "pictures", "paths": _draw(study, root, terminal)})
                 tell(listeners, event)
             case "run_ended":
-                tell(listeners, event)
                 if event["is_whole"]:
+                    terminal.phase("writing the report")
                     write_page(root, terminal)
+                tell(listeners, event)
             case _:
                 tell(listeners, event)
 
@@ -105,13 +107,14 @@ def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:
     data, schedule = study.benchmark, study.schedule
     test = f"test {len(data.test):,}" if data.test else "no test set"
     shape = "x".join(map(str, data.pool.spec.shape))
-    names = ", ".join(study.strategies)
+    names, count = ", ".join(study.strategies), len(study.seeds)
+    seeds = f"{count} seed{'' if count == 1 else 's'}"
     return {
         "jax": f"{jax.__version__} on {devices}",
         "data": f"{data.name} {data.version}: pool {len(data.pool):,}, {test}, "
         f"{len(data.classes)} classes, {shape}",
         "strategy": f"{names}: {schedule.initial_size} labels, then {schedule.budget} an episode, "
-        f"{schedule.max_episodes} episodes, {len(study.seeds)} seed(s) from {study.seeds[0]}",
+        f"{schedule.max_episodes} episodes, {seeds} from {study.seeds[0]}",
         "workdir": root,
     }
 
@@ -136,8 +139,10 @@ def write_page(root: pathlib.Path, terminal: Terminal) -> None:
 
     page = root / "report.html"
     try:
-        report.write_report([root], page, files=False)
+        written = report.write_report([root], page, files=False)
     except Exception as error:  # all is recorded; a page that fails takes nothing from it
         print(f"No report this time: {type(error).__name__}: {error}", file=sys.stderr)
     else:
+        for line in written.outcome:
+            terminal.say(line)
         terminal.say(f"Report: {page}")

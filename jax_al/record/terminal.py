@@ -5,6 +5,7 @@ Without a terminal (a pipe, a log file) there is no bar and no colour, only whol
 
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -22,6 +23,7 @@ from jax_al.errors import UsageError
 from jax_al.record.listeners import Event
 from jax_al.session.records import Row
 
+WIDTH = 80
 _COLUMNS = (
     ("seed", "seed", "{:d}"),
     ("episode", "episode", "{:d}"),
@@ -92,10 +94,13 @@ class Terminal:
         self._console.print(text, markup=False)
 
     def facts(self, facts: Mapping[str, object]) -> None:
-        """Prints names and values in two columns."""
-        width = max(map(len, facts), default=0)
+        """Prints names and values in two columns, 80 characters wide."""
+        width = max(map(len, facts), default=0) + 2
+        fold = textwrap.TextWrapper(
+            WIDTH, subsequent_indent=" " * width, break_long_words=False, break_on_hyphens=False
+        )
         for name, value in facts.items():
-            self.say(f"{name:<{width}}  {value}")
+            self.say(fold.fill(f"{name:<{width}}{value}"))
 
     def header(self) -> None:
         """Prints the names of the columns of `row`."""

@@ -41,20 +41,21 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.repor
                     arguments.out,
                     reference=arguments.reference,
                     refresh=arguments.watch,
-                )
+                ).finished
                 waiting = None
             except UsageError as error:
                 if arguments.watch is None:
-                    return _failed(str(error))
+                    return _failed(name, str(error))
                 if str(error) != waiting:  # a run that has just begun has nothing to show yet
                     waiting = str(error)
-                    print(f"jax_al.report: {waiting} Waiting.", file=sys.stderr, flush=True)
+                    print(f"{name}: {waiting} Waiting.", file=sys.stderr, flush=True)
             if arguments.watch is None or finished:
                 print(f"Report: {arguments.out}")
                 return 0
             time.sleep(arguments.watch)
     except OSError as error:
-        return _failed(f"{error.strerror or error} ({error.filename or arguments.out}).", 1)
+        where = error.filename or arguments.out
+        return _failed(name, f"{error.strerror or error} ({where}).", 1)
     except KeyboardInterrupt:
         return 130
 
@@ -69,8 +70,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _failed(sentence: str, status: int = 2) -> int:
-    print(f"jax_al.report: {sentence}", file=sys.stderr)
+def _failed(name: str, sentence: str, status: int = 2) -> int:
+    print(f"{name.removeprefix('python -m ')}: {sentence}", file=sys.stderr)
     return status
 
 

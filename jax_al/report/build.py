@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jax_al.errors import UsageError
 from jax_al.report.charts import charts
@@ -9,12 +10,19 @@ from jax_al.report.entrants import Entrant, gather
 from jax_al.report.looks import gather_looks
 from jax_al.report.page import make_page
 from jax_al.report.styles import make_styles
-from jax_al.report.tables import make_tables
+from jax_al.report.tables import make_tables, outcome
 from jax_al.report.twins import write_files
 from jax_al.report.workdirs import find, read
 from jax_al.session.records import write_atomically
 
 BASELINE = "random"
+
+
+class Written(NamedTuple):
+    """What was reported."""
+
+    finished: bool  # whether all the runs are
+    outcome: list[str]  # a line for each of the best strategies beside the reference
 
 
 def write_report(
@@ -24,7 +32,7 @@ def write_report(
     reference: str | None = None,
     files: bool = True,
     refresh: float | None = None,
-) -> bool:
+) -> Written:
     """Writes the report of some runs; what was there stays until the new one is whole.
 
     Args:
@@ -33,9 +41,6 @@ def write_report(
       reference: the strategy the others are compared to; None: random, else the first.
       files: whether to write pictures and CSV too, which takes some seconds.
       refresh: seconds after which an open page loads itself again, while a run goes on.
-
-    Returns:
-      Whether all the runs are finished.
 
     Raises:
       UsageError: the runs cannot be reported on, in one sentence.
@@ -68,7 +73,7 @@ def write_report(
     if files:
         write_files(beside, entrants, drawn, tables, styles)
     write_atomically(out, page)
-    return finished
+    return Written(finished, outcome(tables))
 
 
 def _reference(entrants: Sequence[Entrant], wanted: str | None) -> str | None:

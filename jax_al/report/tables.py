@@ -15,7 +15,7 @@ from jax_al.statistics import Curve, Difference, Interval, Penalties
 
 DETAILED = 3  # strategies in a sentence that shows everything
 NAMED = 6  # strategies in a sentence; the table has them all
-PHASES = ("train", "evaluate", "embed", "select")
+PHASES = ("train", "evaluate", "embed", "select", "record")
 
 
 class Standing(NamedTuple):
@@ -96,6 +96,28 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
     return Tables(
         reference, span, standings, as_good, targets, reach, None if nothing else penalties
     )
+
+
+def outcome(tables: Tables) -> list[str]:
+    """Returns a line for each of the best strategies beside the reference, for a terminal.
+
+    The difference of the mean test accuracy over the label counts, and half of its 95% interval.
+    """
+    beside = [s for s in tables.standings if s.difference is not None]
+    if tables.label_range is None or not beside:
+        return []
+    low, high = tables.label_range
+    lines = []
+    for standing in beside[:DETAILED]:
+        assert standing.difference is not None
+        interval = standing.difference.interval
+        half = (interval.high - interval.low) / 2
+        sure = "" if math.isnan(half) else f" +- {half:.3f}"
+        lines.append(f"{standing.name} - {tables.reference}: {interval.estimate:+.3f}{sure}")
+    if len(beside) > DETAILED:
+        lines.append(f"... and {len(beside) - DETAILED} more")
+    fewest = min(s.difference.interval.num_seeds for s in beside if s.difference)
+    return [*lines, f"(mean accuracy over {low:,} to {high:,} labels, 95% of {seeds(fewest)})"]
 
 
 def verdict(tables: Tables) -> list[str]:

@@ -1,0 +1,145 @@
+"""The command jax-al: each of its words, what it writes, and sentences for mistakes."""
+
+import csv
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+import jax_al as al
+from jax_al.cli import door
+from jax_al.strategies.table import STRATEGIES
+from tests.runs import ROOT, tiny_flags
+
+HOST = "--config.model.name=tests.made_up_benchmarks:nearest_mean_on_host"
+
+
+@pytest.fixture
+def jax_al(monkeypatch, capsys, tmp_path):
+    """Runs a command in this process, in a directory of its own: status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    importlib.import_module("jax_al.cli.main")  # what it defines is there before and after
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["jax-al", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped, flagsaver.flagsaver():
+            door.main()
+        return stopped.value.code, *capsys.readouterr()
+
+    return run
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--help",), ("run", "--help"), ("compare", "-h"), ("strategies",), ("--version",)]
+    + [(command, "--help") for command in door.COMMANDS],
+)
+def test_help_is_one_page_of_80_columns(jax_al, words):
+    status, out, errors = jax_al(*words)
+    assert (status, errors) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    if words != ("strategies",):
+        assert len(out.splitlines()) <= 45
+    assert words == ("--version",) or "jax-al" in out
+
+
+def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
+    _, out, _ = jax_al("strategies")
+    assert {line.split()[0] for line in out.splitlines() if line[:1].strip()} >= set(STRATEGIES)
+    _, out, _ = jax_al("strategies", "coreset_robust")
+    assert "max_points=100000" in out
+    assert "1708.00489" in out
+    status, _, errors = jax_al("strategies", "corset")
+    assert (status, "did you mean 'coreset'" in errors) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["strategys"], "There is no command 'strategys': did you mean 'strategies'?"),
+        (["run", "digits", "more"], "'more' is not a flag"),
+        (["run", "nowhere"], "There is no config file nowhere"),
+        (["run", "--nonsense=1"], "nonsense"),
+        (["compare"], "two or more strategies with commas"),
+        (["compare", "random"], "'random' is one name"),
+        (["compare", "random,corset"], "did you mean 'coreset'"),
+        (["select", "margin", "--budget=2", "--out=x.csv"], "'margin' needs log_probs"),
+        (["select", "margin", "--budget=2", "--out=no/x.csv"], "no is not a directory"),
+        (["select", "random", "--budget=2", "--out=x", "--option=a"], "must be NAME=VALUE"),
+        (["kcenter", "no.npy", "--num-picks=2", "--out=x.csv"], "no.npy does not exist"),
+        (["report", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence(jax_al, tmp_path, words, sentence):
+    status, _, errors = jax_al(*words)
+    assert status == 2
+    assert sentence in errors
+    assert errors.startswith("jax-al")
+    assert len(errors.splitlines()) == 1
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_select_writes_what_the_function_answers(jax_al, tmp_path):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(40, 3))
+    log_probs = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
+    np.save("lp.npy", log_probs)
+    np.save("rows.npy", np.array([3, 5]))
+    np.save("absent.npy", np.arange(40) % 7 == 0)
+    given = ["--log-probs=lp.npy", "--labeled=rows.npy", "--exclude=absent.npy", "--budget=6"]
+    expected = al.select(
+        "margin", budget=6, log_probs=log_probs, labeled=[3, 5], exclude=np.arange(40) % 7 == 0
+    )
+    status, out, _ = jax_al("select", "margin", *given, "--out=picks.csv")
+    assert (status, out) == (0, "6 picks in picks.csv; random_fallback 0\n")
+    lines = table("picks.csv")
+    assert [int(line["order"]) for line in lines] == list(range(6))
+    assert [int(line["row"]) for line in lines] == expected.rows.tolist()
+    np.testing.assert_allclose([float(line["score"]) for line in lines], expected.scores, rtol=1e-6)
+    assert jax_al("select", "margin", *given, "--out=picks.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("picks.npy"), expected.rows)
+    np.save("x.npy", rng.normal(size=(40, 2)))
+    ball = ["--embedding=x.npy", "--budget=2", "--option", "radius=0.25", "--out=p.csv"]
+    status, out, _ = jax_al("select", "probcover", *ball)
+    assert (status, "radius 0.25" in out) == (0, True)
+
+
+def test_kcenter_writes_a_table_and_distances(jax_al):
+    points = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    np.save("points.npy", points)
+    expected = al.kcenter_greedy(points, 5)
+    how = ["--num-picks=5", "--out=picks.csv", "--distances=d.npy"]
+    assert jax_al("kcenter", "points.npy", *how)[0] == 0
+    lines = table("picks.csv")
+    assert [int(line["row"]) for line in lines] == expected.indices.tolist()
+    far = [float(line["distance"]) for line in lines]
+    np.testing.assert_allclose(far, expected.distances, rtol=1e-6)
+    np.testing.assert_array_equal(np.load("d.npy"), expected.distances)
+
+
+def test_a_comparison_ends_in_its_outcome_and_how_to_go_on_is_said(tmp_path):
+    """As a process: the command line of absl is for the whole of it."""
+    flags = [flag for flag in tiny_flags(max_episodes=2) if ".model." not in flag]
+    flags += [HOST, "--config.num_seeds=2", "--workdir=out"]
+    command = [sys.executable, "-m", "jax_al", "compare", "random,coreset", *flags]
+    environment = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in done.stdout
+    assert lines[-3].startswith("coreset - random: ")
+    assert " +- " in lines[-3]
+    assert lines[-2] == "(mean accuracy over 10 to 17 labels, 95% of 2 seeds)"
+    assert lines[-1] == "Report: out/report.html"
