@@ -224,9 +224,8 @@ def in_json(config):
 def repeated(config):
     """Returns the config that the command on the page makes of `config`."""
     words = shlex.split(command(flat(in_json(config)), "runs/a place"))
-    assert words[:2] == ["python", "launch.py"]
-    words.remove("--workdir=runs/a place")
-    words, options = take_options(words)
+    assert words[:4] == ["jax-al", "run", "default", "--workdir=runs/a place"]
+    words, options = take_options(["jax-al", "--config=configs/default.py", *words[4:]])
     values = flags.FlagValues()
     config_flags.DEFINE_config_file(
         "config", flag_values=values, lock_config=True, sys_argv=words[1:]

@@ -294,7 +294,7 @@ def command(config: Mapping[str, Any], workdir: str) -> str:
 
     Without those that are of one machine or one start, or that only old runs had.
     """
-    words = ["python", "launch.py", "--config=configs/default.py", f"--workdir={workdir}"]
+    words = ["jax-al", "run", "default", f"--workdir={workdir}"]
     for field, value in config.items():
         is_option = field.startswith("strategy_args.")  # whose default may be other than None
         if field not in NOT_REPEATED and (value is not None or is_option):
@@ -303,7 +303,7 @@ def command(config: Mapping[str, Any], workdir: str) -> str:
 
 
 def _written(value: Any, is_option: bool) -> str:
-    """Returns a value as launch.py reads it: an option as the Python literal, if it is one."""
+    """Returns a value as the command line reads it: an option as the Python literal, if it is one."""
     if isinstance(value, list):
         return str(tuple(value))
     if not (is_option and isinstance(value, str)):
