@@ -227,10 +227,8 @@ def repeated(config):
     assert words[:4] == ["jax-al", "run", "default", "--workdir=runs/a place"]
     words, options = take_options(["jax-al", "--config=configs/default.py", *words[4:]])
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file(
-        "config", flag_values=values, lock_config=True, sys_argv=words[1:]
-    )
-    values(words[1:])
+    config_flags.DEFINE_config_file("config", flag_values=values, lock_config=True, sys_argv=words)
+    values(words)
     set_options(values.config, options)
     return values.config
 
