@@ -4,7 +4,7 @@ CONFIG ?= configs/digits_coreset.py
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: run test lint format clean
+.PHONY: run test lint format docs clean
 
 run: .venv/installed
 	$(BIN)/python launch.py --config=$(CONFIG) $(ARGS)
@@ -27,6 +27,10 @@ format: .venv/installed-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# build/docs/index.html; a link that leads nowhere, or a page that would fetch something, is an error.
+docs: .venv/installed-docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
 	rm -rf .venv build *.egg-info
 
@@ -41,4 +45,8 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
