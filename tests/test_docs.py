@@ -27,12 +27,21 @@ def test_every_page_is_in_the_menu_and_every_entry_is_a_page():
     assert sorted(listed) == sorted(there)
 
 
+def anchors(page):
+    """Returns the names of the headings of a page, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    named = [found.group(1) for text in headings if (found := re.search(r"{#(\w+)}$", text))]
+    return [*named, *(re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings)]
+
+
 @pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(pages.ROOT)))
 def test_a_link_leads_to_a_file(page):
     for target in pages.links(page):
         path = target.partition("#")[0]
         if path and not re.match(r"https?:", path):
             assert (page.parent / path).is_file(), target
+        if target.partition("#")[2] and not target.startswith("http"):
+            assert target.partition("#")[2] in anchors(page.parent / path if path else page), target
 
 
 @pytest.mark.parametrize("name", WITH_SNIPPETS)
@@ -82,6 +91,15 @@ def test_each_strategy_has_an_entry_with_what_the_table_says_of_it():
         assert entries()[name.strip("`")].startswith(fact), fact
 
 
+def test_an_entry_says_when_and_its_figures_are_measured():
+    tables = "".join(page.read_text() for name, page in PAGES.items() if "_compare" in name)
+    tables += PAGES["cifar_ten_seeds.md"].read_text()
+    for name, entry in entries().items():
+        assert "**When:**" in entry, name
+        for figure in re.findall(r"[+-]0\.\d{3}", entry):
+            assert re.search(rf"[* ]{re.escape(figure)} ", tables), (name, figure)
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_paper_that_an_entry_cites_is_one_that_the_code_cites(name):
     maker = STRATEGIES[name]
@@ -108,7 +126,8 @@ def claims():
 
 def test_a_claim_has_command_commit_machine_and_date():
     for claim, command, commit, machine, date in claims():
-        for path in re.findall(r"(?:configs|benchmarks|tests)/\w+\.py", command):
+        paths = re.findall(r"(?:benchmarks|tests)/\w+\.py", command)
+        for path in paths + [f"configs/{name}.py" for name in re.findall(r"run (\w+)", command)]:
             assert (pages.ROOT / path).is_file(), path
         assert machine, claim
         assert re.fullmatch(r"2026-\d\d-\d\d|always", date), claim
