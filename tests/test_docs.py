@@ -127,7 +127,9 @@ def claims():
 def test_a_claim_has_command_commit_machine_and_date():
     for claim, command, commit, machine, date in claims():
         paths = re.findall(r"(?:benchmarks|tests)/\w+\.py", command)
-        for path in paths + [f"configs/{name}.py" for name in re.findall(r"run (\w+)", command)]:
+        for path in paths + [
+            f"configs/{name}.py" for name in re.findall(r"jax-al run (\w+)", command)
+        ]:
             assert (pages.ROOT / path).is_file(), path
         assert machine, claim
         assert re.fullmatch(r"2026-\d\d-\d\d|always", date), claim
