@@ -27,9 +27,10 @@ format: .venv/installed-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# build/docs/index.html; a link that leads nowhere, or a page that would fetch something, is an error.
+# build/docs/index.html; a link that leads nowhere, or a page that would fetch something, is an error
+# (not with --quiet, which hears no warning).
 docs: .venv/installed-docs
-	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv build *.egg-info
