@@ -4,7 +4,7 @@ CONFIG ?= configs/digits_first.py
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: run test lint format clean
+.PHONY: run test lint format docs clean
 
 run: .venv/installed
 	$(BIN)/jax-al run $(CONFIG) $(ARGS)
@@ -28,6 +28,11 @@ format: .venv/installed-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# build/docs/index.html; a link that leads nowhere, or a page that would fetch something, is an error
+# (not with --quiet, which hears no warning).
+docs: .venv/installed-docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf .venv build *.egg-info
 
@@ -43,4 +48,8 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@

@@ -1,47 +1,69 @@
-"""What the README shows runs as it stands, and its tables and pictures are those in the repo."""
+"""The README is short, what it shows runs as it stands, and its figures are measured ones."""
 
-import pathlib
 import re
 
 import numpy as np
+import pages
 
-import jax_al
+from jax_al.strategies import STRATEGIES
 
-ROOT = pathlib.Path(jax_al.__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
-SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-TABLES = re.findall(r"<!-- ((?:docs|benchmarks)/\S+) -->\n(.*?)<!-- /\1 -->", TEXT, re.DOTALL)
+TEXT = pages.README.read_text()
+
+
+def test_it_is_read_in_five_minutes():
+    assert len(pages.README.read_bytes()) <= 10_000
 
 
 def test_the_snippets_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    logits = rng.standard_normal((1_500, 3))
-    names = {
-        "np": np,
-        "points": rng.standard_normal((1_500, 3)).astype(np.float32),
-        "x": rng.standard_normal((1_500, 3)).astype(np.float32),
-        "lp": logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
-        "rows": np.arange(10),
-        "broken": np.array([3, 4]),
-        "images": rng.integers(0, 256, (60, 6, 6, 1), np.uint8),
-    }
-    for snippet in SNIPPETS:
+    names = pages.make_files(tmp_path)
+    for snippet in pages.snippets(pages.README, "python"):
         exec(snippet, names)
-    assert len(names["q"].rows) == 50
-    assert len(names["found"]) == 2 * 2 * 3
-    assert names["probs"].shape == (60, 2)
-    assert [row["num_labeled"] for row in names["rows"]] == [10, 20]
+    assert names["probs"].shape == (300, 2)
+    assert [row["num_labeled"] for row in names["rows"]] == [20, 40, 60] * 2
+    assert len(names["result"].indices) == 1000
 
 
-def test_a_table_is_the_one_that_its_script_wrote():
-    assert len(TABLES) == 8
-    for name, shown in TABLES:
-        assert shown.strip() == (ROOT / name).read_text().strip(), name
+def test_the_commands_run_one_after_the_other(tmp_path):
+    pages.make_files(tmp_path)
+    for command in pages.commands(pages.README):
+        done = pages.run(command, tmp_path)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert (tmp_path / "report.html").stat().st_size > 0
+    lines = (tmp_path / "picks.csv").read_text().splitlines()
+    assert lines[0].split(",") == ["order", "row", "distance"]
+    assert len(np.load(tmp_path / "d.npy")) == 1000
 
 
-def test_a_picture_that_is_shown_is_there():
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", TEXT)
-    assert pictures
-    for name in pictures:
-        assert (ROOT / name).is_file(), name
+def test_the_two_commands_are_those_of_the_makefile():
+    makefile = (pages.ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake (\w+)", TEXT):
+        assert f"\n{target}:" in makefile, target
+
+
+def test_every_figure_stands_in_a_results_file():
+    text = pages.prose(pages.README)
+    text = re.sub(r"Python 3\.\d+|Savarese 2018|about 10 minutes", "", text)
+    results = [pages.ROOT / "docs" / f"{name}.md" for name in ("results", "benchmarks")]
+    results += [*(pages.ROOT / "docs").glob("*_compare.md"), *pages.MEASURED]
+    measured = set(pages.numbers("\n".join(page.read_text() for page in results)))
+    found = pages.numbers(text)
+    assert len(found) > 40
+    assert [number for number in found if number not in measured] == []
+
+
+def test_a_row_of_the_small_table_is_that_of_the_whole_tables():
+    digits, cifar = (
+        (pages.ROOT / "docs" / f"{name}.md").read_text()
+        for name in ("digits_compare", "cifar_ten_seeds")
+    )
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", TEXT, re.MULTILINE)
+    assert len(rows) == 5
+    for name, on_digits, on_cifar in rows:
+        for table, cell in ((digits, on_digits), (cifar, on_cifar)):
+            (row,) = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
+            assert f"| {cell} |" in row, name
+
+
+def test_it_counts_the_strategies():
+    assert f"{len(STRATEGIES)} strategies" in TEXT

@@ -267,9 +267,9 @@ def test_unknown_names_and_options_are_sentences():
         make_strategy("power_bald", beta="x")
 
 
-def test_the_readme_shows_the_table_as_it_is():
-    readme = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("<!-- strategies -->\n")[1].split("\n<!-- /strategies -->")[0]
+def test_the_page_of_the_strategies_shows_the_table_as_it_is():
+    page = (pathlib.Path(__file__).parents[1] / "docs/strategies.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- strategies -->\n")[1].split("\n<!-- /strategies -->")[0]
     assert shown == strategy_table(), "run: python -m jax_al.strategies"
 
 

@@ -21,7 +21,7 @@ def fingerprints(strategy: Strategy) -> dict[str, str]:
     """Returns hashes of what a strategy brings from outside: its source, its features file."""
     found = {}
     select = inspect.unwrap(strategy.select)
-    if not select.__module__.startswith("jax_al."):
+    if not (select.__module__ or "").startswith("jax_al."):  # None: made by exec
         found["strategy"] = source_hash(select)
     if strategy.embedding.endswith(".npy"):
         with open(Path(strategy.embedding).expanduser(), "rb") as file:

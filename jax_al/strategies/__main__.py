@@ -1,4 +1,4 @@
-"""Prints the table of the strategies that the README shows: python -m jax_al.strategies."""
+"""Prints the table of docs/strategies.md: python -m jax_al.strategies."""
 
 import signal
 
