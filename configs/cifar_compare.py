@@ -5,8 +5,8 @@
 A fixed random subset of the pool (10,000) and of the test set (2,000), 200 labels and four times
 200 more, ten stochastic passes; the rest as in `cifar_coreset`. The same command continues it, in
 pieces of any size; `--config.compare="('random','bald')"` runs a selection. Random ends
-at 0.41 and the best of them at 0.42 (README); about four minutes a strategy on one core, and
-twice that for `ceal`, which trains on its guesses too, and `bait`.
+at 0.41 and the best of them at 0.42 (docs/results.md); about four minutes a strategy on one core,
+and twice that for `ceal`, which trains on its guesses too, and `bait`.
 """
 
 from jax_al.recipes import default

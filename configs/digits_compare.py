@@ -4,7 +4,7 @@
 
 Sizes, network and schedule are those of `digits_coreset`. The same command continues it, in pieces
 of any size; `--config.compare="('random','bald')"` runs a selection. Random ends
-at 0.955 and the best of them at 0.988 (README); some three minutes a strategy on one core.
+at 0.955 and the best of them at 0.988 (docs/results.md); some three minutes a strategy on one core.
 """
 
 from jax_al.recipes import digits_random

@@ -4,7 +4,7 @@
 
 Images shrunk to 32x32 (a quarter of the work of `flowers_coreset`), 2,000 test images, 200 labels
 and four times 200 more, ten stochastic passes. The same command continues it, in pieces of any
-size. Random ends at 0.168, the best of the others at 0.164 (README).
+size. Random ends at 0.168, the best of the others at 0.164 (docs/results.md).
 """
 
 from jax_al.recipes import flowers_random

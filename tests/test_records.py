@@ -1,6 +1,7 @@
 import json
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,14 @@ def test_what_not_every_json_reader_knows_is_not_written(tmp_path, value):
     assert read_json(tmp_path / "value.json") == {"radius": 1.5}
 
 
+def test_many_may_replace_one_file_at_once(tmp_path):
+    contents = [f"{k}\n" * 1000 for k in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_atomically(tmp_path / "page", text), contents * 5))
+    assert (tmp_path / "page").read_text() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ["page"]
+
+
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_replacement_that_fails_leaves_the_old_file(tmp_path, monkeypatch, failing):
     path = tmp_path / "config.json"
@@ -152,6 +161,7 @@ def test_a_replacement_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fai
         with pytest.raises(OSError, match="No space"):
             write_atomically(path, "new\n")
     assert path.read_text() == "old\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
     write_atomically(path, "new\n")
     assert path.read_text() == "new\n"
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]

@@ -303,7 +303,7 @@ def command(config: Mapping[str, Any], workdir: str) -> str:
 
 
 def _written(value: Any, is_option: bool) -> str:
-    """Returns a value as the command line reads it: an option as the Python literal, if it is one."""
+    """Returns a value as the command line reads it, an option as a Python literal if it is one."""
     if isinstance(value, list):
         return str(tuple(value))
     if not (is_option and isinstance(value, str)):

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -36,13 +37,16 @@ OLD_COLUMNS = Pick._fields[:-1]  # of a run that has one strategy
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     """Replaces the file at `path`: a reader sees the old content or the new one, never a part."""
-    # Several processes may write the same at once, each by way of a file of its own.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content.encode("utf-8") if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    # Several may write the same at once, on other machines too, each by way of a file of its own.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
