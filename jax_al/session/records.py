@@ -8,8 +8,8 @@ import csv
 import io
 import json
 import os
-import secrets
 import pathlib
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
