@@ -1,10 +1,15 @@
 """Networks on disk: one Orbax checkpoint per part and episode."""
 
+import contextlib
 import errno
 import hashlib
+import io
 import os
 import pathlib
 import shutil
+import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -137,12 +142,11 @@ class Checkpoints:
           ValueError: they can, but hold something else than was saved.
         """
         abstract = None if like is None else jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        found = self._manager.restore(
-            episode,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract), metrics=ocp.args.JsonRestore()
-            ),
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(abstract), metrics=ocp.args.JsonRestore()
         )
+        with _threads_kept_quiet():
+            found = self._manager.restore(episode, args=args)
         if digest is not None and digest_of(found["state"]) != digest:
             raise ValueError(f"The checkpoint of episode {episode} holds what was not saved.")
         return found["state"], found["metrics"]
@@ -152,3 +156,15 @@ class Checkpoints:
 
     def __exit__(self, *unused: object) -> None:
         self._manager.close()
+
+
+@contextlib.contextmanager
+def _threads_kept_quiet() -> Iterator[None]:
+    """Drops the tracebacks that the threads of a failing read leave behind it: it is told once."""
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            yield
+        except Exception:
+            time.sleep(0.2)  # until they have come
+            raise
+    sys.stderr.write(said.getvalue())
