@@ -119,9 +119,7 @@ def test_dropout_keeps_the_expectation():
 
 def test_rate_zero_with_a_key_is_the_plain_pass_bit_for_bit():
     model, params, images = made(dropout_rates=(0.0, 0.0))
-    assert_same_bits(
-        model.apply(params, images), model.apply(params, images, jax.random.key(2))
-    )
+    assert_same_bits(model.apply(params, images), model.apply(params, images, jax.random.key(2)))
 
 
 def test_one_image_alone_gives_what_it_gives_in_a_batch():
