@@ -12,7 +12,8 @@ run: .venv/installed
 # Most of the time goes into compiling, so most programs are compiled plainly, which is faster by
 # three. Where bits and rounding are the subject they are compiled as for users; plain `pytest`
 # compiles all of them so.
-PLAINLY := XLA_FLAGS=--xla_cpu_use_fusion_emitters=false JAX_DISABLE_MOST_OPTIMIZATIONS=1
+PLAINLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
+  XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
 test: .venv/installed-test
 	@echo "All tests, offline: MINUTES on two cores."

@@ -25,22 +25,27 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Bits and rounding are the subject of these: `make test` compiles them as for users.
 AS_FOR_USERS = {
-    "test_clustering",
     "test_convolution",
-    "test_drivers_fit",
     "test_drivers_look",
     "test_initial_labels",
     "test_kcenter",
     "test_kcenter_exclude",
-    "test_kcenter_inputs",
     "test_kcenter_sharded",
-    "test_kcenter_storage",
-    "test_lazy_greedy",
-    "test_learners_contract",
     "test_near_duplicates",
     "test_robust",
     "test_run_resume",
 }
+# And of some tests of these, which bear the mark themselves.
+IN_PART = {"test_clustering", "test_drivers_fit", "test_learners_contract"}
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Where only what is compiled as for users is wanted, no other module is imported."""
+    wanted = AS_FOR_USERS | IN_PART
+    is_test = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
+    if config.getoption("markexpr") == "as_for_users" and is_test:
+        return collection_path.stem not in wanted or None
+    return None
 
 
 def pytest_collection_modifyitems(items):

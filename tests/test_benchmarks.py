@@ -1,5 +1,6 @@
 """Benchmarks are run by hand and seldom, so that they can be started at all is tested here."""
 
+import json
 import subprocess
 import sys
 
@@ -9,16 +10,51 @@ from tests.runs import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "benchmarks").glob("[!_]*.py"))
 NO_COMMAND = {"setting.py"}  # what the others share
+STARTED = [name for name in SCRIPTS if name not in NO_COMMAND]
+# Imports once what most of them import, and forks for each, before JAX starts.
+FORKS = """
+import json, os, pathlib, runpy, sys
+import jax, numpy, sklearn.datasets, jax_al.learners, jax_al.strategies
+
+folder, *scripts = sys.argv[1:]
+for script in scripts:
+    child = os.fork()
+    if not child:
+        break
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps([pathlib.Path(script).name, status]))
+else:
+    sys.exit()
+for number, name in ((1, "out"), (2, "errors")):
+    path = pathlib.Path(folder, f"{pathlib.Path(script).name}.{name}")
+    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+sys.argv = [script, "--help"]
+sys.path[0] = os.path.dirname(script)
+runpy.run_path(script, run_name="__main__")
+"""
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name not in NO_COMMAND])
-def test_a_benchmark_starts_or_says_what_it_lacks(script):
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """The exit status of each script, its output and its errors."""
+    folder = tmp_path_factory.mktemp("started")
+    paths = [str(ROOT / "benchmarks" / name) for name in STARTED]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / script), "--help"],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-u", "-W", "ignore", "-c", FORKS, str(folder), *paths],
+        cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    if done.returncode:
-        assert "pip install 'jax_al[bench]'" in done.stderr
-        assert "Traceback" not in done.stderr
+    found = dict(map(json.loads, done.stdout.splitlines()))
+    return {
+        name: (status, *((folder / f"{name}.{which}").read_text() for which in ("out", "errors")))
+        for name, status in found.items()
+    }
+
+
+@pytest.mark.parametrize("script", STARTED)
+def test_a_benchmark_starts_or_says_what_it_lacks(script, started):
+    status, out, errors = started[script]
+    if status:
+        assert "pip install 'jax_al[bench]'" in errors
+        assert "Traceback" not in errors
     else:
-        assert "usage:" in done.stdout
+        assert "usage:" in out

@@ -15,11 +15,13 @@ from jax_al.drivers import cluster, cluster_processes, experiment
 from jax_al.drivers.study import part_directory
 from jax_al.errors import UsageError
 from jax_al.session.locks import computing
-from tests.runs import ROOT, tiny_config, tiny_flags, without_times
+from tests.runs import ROOT, run, tiny_config, tiny_flags, without_times
 
 pytestmark = pytest.mark.xdist_group("cluster")  # its workers want the cores for themselves
 SECONDS = 180  # more than anything here takes, on a machine that is busy with other things
 FIELDS = {"num_seeds": 3, "max_episodes": 2}
+# Where it is not the bits of a network that count, a learner that compiles nothing.
+HOST = {"model": {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}}
 PHASES = ("training", "evaluating", "asking for labels")
 ALONE = """
 import json, os, sys
@@ -60,8 +62,8 @@ strategies = {"broken": al.strategy(broken, on_host=True, **needs),
               "mendable": al.strategy(mendable, on_host=True, **needs),
               "least_sure": al.strategy(least_sure, **needs)}
 try:
-    al.run(bench, learner=al.cnn(epochs=2, widths=(2, 3), embedding_size=4), strategies=strategies,
-           initial=5, budget=5, episodes=2, directory=sys.argv[1], jobs=2, tell=show)
+    al.run(bench, learner=al.linear(), strategies=strategies, initial=5, budget=5, episodes=2,
+           directory=sys.argv[1], jobs=2, tell=show)
 except RuntimeError as error:
     print(error)
 """
@@ -119,8 +121,10 @@ def run_there(
 
 
 def launch(root, *flags):
-    wide = tiny_flags(**FIELDS)
-    words = (ROOT / "launch.py", *wide, f"--workdir={root}", *flags)
+    of_cnn = ("--config.model.widths", "--config.model.embedding_size")
+    wide = [flag for flag in tiny_flags(**FIELDS) if not flag.startswith(of_cnn)]
+    host = f"--config.model.name={HOST['model']['name']}"
+    words = (ROOT / "launch.py", *wide, host, f"--workdir={root}", *flags)
     return started(*words, process_group=0)
 
 
@@ -146,6 +150,15 @@ def alone(tmp_path_factory):
     root = tmp_path_factory.mktemp("alone")
     status, _, errors = ended(started("-c", ALONE, json.dumps(public()), root))
     assert status == 0, errors
+    return root
+
+
+@pytest.fixture(scope="module")
+def alone_on_the_host(tmp_path_factory):
+    """The same of the learner that compiles nothing."""
+    root = tmp_path_factory.mktemp("alone_on_the_host")
+    with cluster_processes.on(cluster_processes.share_of(0, 2)):
+        run(root, **FIELDS | HOST)
     return root
 
 
@@ -264,7 +277,7 @@ def test_one_failed_part_leaves_the_others_alone(tmp_path):
     assert [row["strategy"] for row in without_times(tmp_path / "run")] == ["least_sure"] * 2
 
 
-def test_the_command_line_shows_rows_and_sentences_alone(alone, tmp_path):
+def test_the_command_line_shows_rows_and_sentences_alone(alone_on_the_host, tmp_path):
     """The seeds after an interrupt go on where they were."""
     root = tmp_path / "run"
     process = launch(root, "--jobs=2")
@@ -282,7 +295,7 @@ def test_the_command_line_shows_rows_and_sentences_alone(alone, tmp_path):
     assert status == 0, errors
     assert not errors
     assert "distributed" not in out
-    same(root, alone)
+    same(root, alone_on_the_host)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -300,7 +313,7 @@ def test_an_end_while_the_workers_start_leaves_none(tmp_path, number):
     until(lambda: not any(one.is_running() and one.status() != "zombie" for one in found))
 
 
-def test_two_processes_share_a_run(alone, tmp_path):
+def test_two_processes_share_a_run(alone_on_the_host, tmp_path):
     root = tmp_path / "run"
     both = []
     for number in (1, 2):
@@ -316,8 +329,8 @@ def test_two_processes_share_a_run(alone, tmp_path):
     assert json.loads((root / "config.json").read_text())["part"] is None
     assert (root / "curve.png").exists()
     assert not list(root.glob(".*.tmp"))
-    same(root, alone)
-    study = study_of(public())
+    same(root, alone_on_the_host)
+    study = study_of(public(**HOST))
     with pytest.raises(UsageError, match="cannot overwrite"):
         experiment.run(
             study, root, tell=lambda event: None, overwrite=True, check_same=lambda *_: None,

@@ -54,8 +54,9 @@ mean_jitted = jitted(
 FEW = {"max_clusters": 10, "iterations": 9}  # of 80 rows: what most tests ask, so one program
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("iterations", [1, 3, 50])
+@pytest.mark.parametrize("iterations", [1, 50])
 @pytest.mark.usefixtures("small_blocks")
 def test_lloyd_is_scikit_learn_from_the_same_start(seed, iterations):
     points = blobs(seed, 60, 4, spread=2.0)
@@ -68,6 +69,7 @@ def test_lloyd_is_scikit_learn_from_the_same_start(seed, iterations):
     np.testing.assert_array_equal(ours.sizes, np.bincount(theirs.labels_, minlength=6))
 
 
+@pytest.mark.as_for_users
 def test_an_empty_cluster_moves_to_the_farthest_row_as_in_scikit_learn():
     points = np.float32([[0, 0], [0, 1], [1, 0], [9, 0], [9, 2], [30, 5]])
     start = np.float32([[0, 0], [9, 0], [500, 500], [600, 600]])
@@ -155,8 +157,10 @@ def test_seeds_know_which_of_them_is_the_nearest(monkeypatch):
     np.testing.assert_allclose(seeds.sq_distances, sq.min(axis=1), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.as_for_users
+@pytest.mark.usefixtures("small_blocks")
 def test_rows_scaled_when_read_are_rows_scaled_before():
-    points = blobs(7, 1_797, 5)
+    points = blobs(7, 90, 5)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     points[3] = 0
     found, plain = (
@@ -167,6 +171,7 @@ def test_rows_scaled_when_read_are_rows_scaled_before():
     np.testing.assert_allclose(found.centers[:8], plain.centers[:8], atol=1e-6)
 
 
+@pytest.mark.as_for_users
 def test_no_copy_of_the_pool_is_made():
     """At N = 10^6, from the compiler alone: the rows take 2 GB, and little is asked for more."""
 
@@ -188,6 +193,7 @@ def clustered(points, exclude, scaled, mask=None, seed=3, num_clusters=8):
     return kmeans_of(jax.random.key(seed), points, num_clusters, **named, **FEW)
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.usefixtures("small_blocks")
 def test_what_excluded_rows_hold_shows_nowhere(scaled):
@@ -211,6 +217,7 @@ def test_what_excluded_rows_hold_shows_nowhere(scaled):
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.usefixtures("small_blocks")
 def test_clusters_without_some_rows_are_those_of_the_others(seed):
@@ -225,11 +232,13 @@ def test_clusters_without_some_rows_are_those_of_the_others(seed):
     np.testing.assert_allclose(found.inertia, expected.inertia, rtol=1e-5)
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.usefixtures("small_blocks")
 def test_excluding_nobody_changes_no_bit(scaled):
-    points = blobs(9, 1_797, 7)
+    points = blobs(9, 90, 7)
     plain = clustered(points, None, scaled)
-    found = clustered(points, np.zeros(1_797, bool), scaled)
+    found = clustered(points, np.zeros(90, bool), scaled)
     for one, other in zip(found, plain, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -258,6 +267,7 @@ def test_the_nearest_center_is_the_nearest():
     np.testing.assert_allclose(sq_distances, wide.min(axis=1), rtol=1e-4)
 
 
+@pytest.mark.as_for_users
 def test_it_can_be_mapped_over_seeds():
     points = np.stack([blobs(seed, 80, 4) for seed in range(3)])
     keys = jax.random.split(jax.random.key(0), 3)

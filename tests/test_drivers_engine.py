@@ -107,12 +107,18 @@ def test_any_pool_can_be_predicted(name):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def linear_fit():
+    """What a fit of the linear learner is asked with."""
+    untrained = engine("linear").init(jax.random.key(0))
+    return jax.random.key(1), untrained, *rows_of(N, 6), CAPACITY
+
+
 @pytest.mark.parametrize("chunk_size", [1, 4, 9, 100])
 @pytest.mark.parametrize("resident", ["yes", "no"])
 def test_testing_is_the_plain_mean_over_all_examples_whatever_the_chunk(chunk_size, resident):
     testing = engine_of(table(N), LINEAR, chunk_size=chunk_size, resident=resident)
-    state, _, tested, _ = episode(testing, made("random"), 6)
-    benchmark = testing.benchmark
+    state, _ = engine("linear").fit(*linear_fit())
+    tested, benchmark = testing.test(state), testing.benchmark
     inputs, labels = benchmark.test.read(slice(None)), benchmark.test_labels
     log_probs = np.asarray(testing.learner.predict(state, inputs).log_probs, np.float64)
     expected = -log_probs[np.arange(len(labels)), labels].mean()
@@ -240,28 +246,29 @@ def little_memory(monkeypatch):
 
 
 @pytest.mark.parametrize("strategy", ["coreset", "margin"])
-@pytest.mark.parametrize("count", [0, 6])
 def test_what_is_in_a_file_is_chosen_from_as_if_it_were_in_memory(
-    little_memory, tmp_path, strategy, count
+    little_memory, tmp_path, strategy
 ):
-    whole, blocks = (
+    engines = [
         engine_of(table(N), LINEAR, chunk_size=1, resident=resident) for resident in ("yes", "auto")
-    )
-    assert not blocks.inputs.is_resident
-    found = []
-    for one in (whole, blocks):
+    ]
+    assert not engines[1].inputs.is_resident
+    for one in engines:
         one.compile_ahead(made(strategy), CAPACITY, Q)
-        compiles = one.programs.compiles
-        state, pool = one.init(jax.random.key(0)), state_of(N, count)
-        if count:
-            state, _ = one.fit(jax.random.key(0), state, *rows_of(N, count), CAPACITY)
-        found.append(one.ask(jax.random.key(1), state, made(strategy), pool, Q, Q, tmp_path))
-        assert one.programs.compiles == compiles
-    assert isinstance(found[1].signals.embedding, np.memmap) == (strategy == "coreset")
-    np.testing.assert_array_equal(*(asked.chosen.rows for asked in found))
-    np.testing.assert_allclose(*(asked.chosen.scores for asked in found), rtol=1e-6)
-    assert found[0].chosen.info.keys() == found[1].chosen.info.keys()
-    assert list(tmp_path.iterdir()) == []
+    for count in (0, 6):
+        found = []
+        for one in engines:
+            compiles = one.programs.compiles
+            state, pool = one.init(jax.random.key(0)), state_of(N, count)
+            if count:
+                state, _ = one.fit(jax.random.key(0), state, *rows_of(N, count), CAPACITY)
+            found.append(one.ask(jax.random.key(1), state, made(strategy), pool, Q, Q, tmp_path))
+            assert one.programs.compiles == compiles
+        assert isinstance(found[1].signals.embedding, np.memmap) == (strategy == "coreset")
+        np.testing.assert_array_equal(*(asked.chosen.rows for asked in found))
+        np.testing.assert_allclose(*(asked.chosen.scores for asked in found), rtol=1e-6)
+        assert found[0].chosen.info.keys() == found[1].chosen.info.keys()
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_read_from_a_file_is_refused_before_anything_is_bought(little_memory):

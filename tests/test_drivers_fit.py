@@ -68,6 +68,7 @@ def test_a_fit_is_its_steps_and_calls_back_after_each(name):
     assert 0 <= float(fit.accuracy) <= 1
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("name", ["cnn", "linear"])
 def test_the_room_for_labels_changes_no_bit_of_a_fit(name):
     found = [fitted(name, capacity=capacity) for capacity in (6, 16, 200)]
@@ -75,6 +76,7 @@ def test_the_room_for_labels_changes_no_bit_of_a_fit(name):
         jax.tree.map(np.testing.assert_array_equal, found[0], other)
 
 
+@pytest.mark.as_for_users
 def test_the_same_keys_give_the_same_fit_to_the_last_bit_and_other_keys_another():
     one, again, other = fitted("cnn"), fitted("cnn"), fitted("cnn", seed=1)
     jax.tree.map(np.testing.assert_array_equal, one, again)
@@ -82,6 +84,7 @@ def test_the_same_keys_give_the_same_fit_to_the_last_bit_and_other_keys_another(
     assert (ours != theirs).any()
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("name", ["cnn", "linear"])
 def test_what_a_fit_starts_from_is_still_there_afterwards(name):
     """`advance` writes over its Training: nothing of the State or the Context may be in there."""
@@ -94,6 +97,7 @@ def test_what_a_fit_starts_from_is_still_there_afterwards(name):
     jax.tree.map(np.testing.assert_array_equal, one, again)
 
 
+@pytest.mark.as_for_users
 def test_a_warm_start_from_numpy_is_the_one_from_the_device():
     """Checkpoints come back as NumPy arrays."""
     state, _ = fitted("cnn")

@@ -75,9 +75,21 @@ def test_a_program_is_compiled_once_for_its_shapes_and_takes_no_others():
     assert traced == [(3,)] * 2
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+def kind(name):
+    """What decides which programs an engine wants beside that of the strategy itself."""
+    of = made(name)
+    return of.needs, of.on_host, of.reads_files, of.pseudo_labels, of.embedding
+
+
+KINDS = {*{kind(name): name for name in STRATEGIES}.values(), *PROGRAMS}
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_all_that_an_episode_uses_is_compiled_ahead_and_nothing_else(name):
-    """One engine for all strategies, so what they share is compiled by the first of them."""
+    """One engine for all strategies, so what they share is compiled by the first of them.
+
+    One strategy of each kind; the programs of all of them are traced for accelerators below.
+    """
     programs = engine().programs
     number = engine().compile_ahead(made(name), CAPACITY, Q)
     count = programs.compiles

@@ -108,7 +108,7 @@ def test_a_pool_of_many_blocks(metric, initial, key):
     assert found.radius == expected.radius
     assert found.work.distances == expected.work.distances
     if metric == "euclidean" and key is None:
-        centers = jnp.asarray(initial or [0], jnp.int32)
+        centers = np.array(initial or [0, 0], np.int32)
         inside = jitted(points, centers, len(initial or []), 90, jnp.asarray(exclude))
         np.testing.assert_array_equal(inside.indices, found.indices)
         np.testing.assert_array_equal(np.sqrt(inside.sq_distances, dtype=float), found.distances)

@@ -159,9 +159,16 @@ def test_one_key_gives_one_query_and_other_keys_others_just_where_chance_plays(n
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if not made(name).on_host])
 def test_no_key_is_used_twice(name):
     signals, pool = needed(name, usual()), pool_of((7, 11))
-    select = jax.jit(made(name).select, static_argnums=3, compiler_options=asking.QUICKLY)
-    with jax.debug_key_reuse(True):
-        select(jax.random.key(5), signals, pool, 4)
+    with jax.debug_key_reuse(True):  # which looks while a function is traced
+        jax.jit(made(name).select, static_argnums=3).trace(jax.random.key(5), signals, pool, 4)
+
+
+def test_a_key_that_is_used_twice_is_noticed():
+    def select(key, signals, pool, budget):
+        return jax.random.normal(key, (budget,)) + jax.random.uniform(key, (budget,))
+
+    with jax.debug_key_reuse(True), pytest.raises(jax.errors.KeyReuseError):
+        jax.jit(select, static_argnums=3).trace(jax.random.key(5), Signals(), None, 4)
 
 
 # Each step is a program of its own then, which takes long: one of each kind stands for all.

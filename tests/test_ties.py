@@ -20,12 +20,14 @@ LABELED = np.array([7, 0, 11, 6])
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - BY_ROW))
 def test_no_place_in_the_pool_is_favored(name):
     """All points alike: 96 picks of 20 points; one that is never picked has a chance of 0.8%."""
-    made = make_strategy(name, **({"steps": 20} if name == "discriminative" else {}))
+    options = {"steps": 20} if name == "discriminative" else {}
+    made = make_strategy(name, **options)
     everything = made_up.alike(0, N, C)._replace(true_labels=np.zeros(N, np.int32))
     signals = Signals(**{need: getattr(everything, need) for need in made.needs})
     pool = made_up.pool_of(N, LABELED, LABELED % 2, np.zeros(0, int), N)
-    ask = asking.quickly(lambda *given: made.select(*given, BUDGET).indices)
-    picks = np.array([ask(jax.random.key(key), signals, pool) for key in range(KEYS)])
+    ask = asking.program(name, quick=False, **options)  # as the contract asks: compiled already
+    keys = map(jax.random.key, range(KEYS))
+    picks = np.array([ask(key, signals, pool, BUDGET).indices for key in keys])
     counts = np.bincount(picks.ravel(), minlength=N)
     assert (counts > 0).sum() >= 18  # of 20: fewer has a chance below 1e-4
     first = np.bincount(picks[:, 0], minlength=N)

@@ -122,10 +122,11 @@ class Engine:
             return alive, np.zeros(0, np.float32), None
         return self._replay(block, rows, alive, threshold, limit)
 
-    def _filled(self, block: jax.Array) -> jax.Array:
-        """Rows as a block of the one static size."""
-        missing = self.block_size - len(block)
-        return jnp.pad(block, ((0, missing), (0, 0))) if missing else jnp.asarray(block)
+    def _filled(self, block: jax.Array | np.ndarray) -> jax.Array:
+        """Rows as a block of the one static size; on the host no program is compiled for it."""
+        widths = ((0, self.block_size - len(block)), (0, 0))
+        pad = np.pad if isinstance(block, np.ndarray) else jnp.pad
+        return jnp.asarray(pad(block, widths) if widths[0][1] else block)
 
     def _compare(
         self, block: jax.Array, positions: np.ndarray, rows: np.ndarray, first: int, last: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -96,18 +95,18 @@ class RawPoints:
         """The places of some rows that are kept."""
         return numbers if self._kept is None else np.searchsorted(self._kept, numbers)
 
-    def take(self, rows: np.ndarray | slice) -> jax.Array:
-        """Rows [R, D] by ascending indices or as a slice, on the default device."""
+    def take(self, rows: np.ndarray | slice) -> Any:
+        """Rows [R, D] by ascending indices or as a slice, where the matrix is."""
         taken = reading.read(self._array, self.numbers(rows))
         self._rows_read += len(taken)
-        return jnp.asarray(self.prepare(taken))
+        return self.prepare(taken)
 
-    def take_and_expect(self, rows: np.ndarray, likely: np.ndarray) -> jax.Array:
+    def take_and_expect(self, rows: np.ndarray, likely: np.ndarray) -> Any:
         """Rows [R, D] by ascending indices, while from storage `likely` ones begin to be read."""
         if self._ahead is None:
             return self.take(rows)
         taken = self._ahead.take(self.numbers(rows), self.numbers(likely))
-        return jnp.asarray(self.prepare(taken))
+        return self.prepare(taken)
 
     def slices(self, pieces: Sequence[slice]) -> Iterator[Any]:
         """Rows [R, D] of some slices, one after the other."""

@@ -6,7 +6,6 @@ import heapq
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csc_array, csr_array, eye_array, hstack
 
 from jax_al.geometry.robust.pairs import Pairs
@@ -129,6 +128,8 @@ def _dive(
 
 def _solve(covers: csc_array, outliers: int, *, integral: bool, max_nodes: int) -> Any:
     """Fewest centers that cover all rows but `outliers`, by HiGHS."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # heavy, and few runs want it
+
     R, C = covers.shape
     if outliers:
         # One more variable per row, "left out", and one constraint on their sum.

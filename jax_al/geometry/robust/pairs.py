@@ -40,7 +40,7 @@ def list_pairs(
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     count = 0
     for start in range(0, matrix.N, TILE):
-        candidates = matrix.take(slice(start, start + TILE))
+        candidates = jnp.asarray(matrix.take(slice(start, start + TILE)))
         for first in range(0, len(wanted), TILE):
             rows = wanted[first : first + TILE]
             block = matrix.take(rows)
