@@ -72,6 +72,15 @@ def test_a_pool_of_one_image():
     assert NearDuplicates(noise(1)).share(np.array([], int), np.array([0])) == 0.0
 
 
+def test_a_pool_of_two_images_has_the_distance_between_them_for_a_radius():
+    images = noise(2)
+    looked = NearDuplicates(images)
+    apart = np.square(np.subtract(*thumbnails(images).astype(float))).sum()
+    assert looked.sq_radius == apart > 0
+    assert looked.share(np.array([0]), np.array([1])) == 1.0
+    assert looked.share(np.array([], int), np.array([1, 0])) == 0.5
+
+
 class PoolOf:
     """An array as a pool that tells how much of it was read at once."""
 

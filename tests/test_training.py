@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import stats
 
 from jax_al.drivers.score import score
 from jax_al.learners.augmentation import augmented
@@ -266,3 +267,19 @@ def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype)
         moves |= set(here)
     assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
     assert {move[2] for move in moves} == {1, -1}
+
+
+def test_every_shift_and_mirror_image_is_as_likely():
+    size = 3_000
+    # Eight to a line, rising: two pixels tell the shift and whether the image is turned.
+    ramp = jnp.arange(SIDE * SIDE, dtype=jnp.int32).reshape(1, SIDE, SIDE, 1)
+    found = augmented(jax.random.key(4), jnp.broadcast_to(ramp, (size, SIDE, SIDE, 1)))
+    first, second = np.asarray(found)[:, 4, 3:5, 0].T
+    mirrored = second < first
+    top, left = np.divmod(np.where(mirrored, second, first), SIDE)
+    moves = np.stack([top - 3, left - 2, mirrored], axis=1)
+    _, counts = np.unique(moves, axis=0, return_counts=True)
+    assert moves.min(axis=0).tolist() == [0, 0, 0]
+    assert moves.max(axis=0).tolist() == [2, 2, 1]
+    assert len(counts) == 18
+    assert stats.chisquare(counts).pvalue > 1e-3
