@@ -303,6 +303,33 @@ def test_sizes_are_written_as_people_write_them():
     assert [check_bytes("size", size) for size in sizes] == [800, 1000, 1_500_000, 2**31, 7, 9]
 
 
+@pytest.mark.parametrize(("letter", "power"), [("k", 1), ("m", 2), ("g", 3), ("t", 4)])
+def test_every_unit_is_a_power_of_a_thousand_or_of_1024(letter, power):
+    for text, bytes_ in (("b", 1000**power), ("ib", 1024**power)):
+        unit = letter + text
+        assert check_bytes("size", f"3{unit}") == check_bytes("size", f"3 {unit.upper()}")
+        assert check_bytes("size", f"0.5{unit}") == bytes_ // 2
+    assert check_bytes("size", "3b") == check_bytes("size", 3) == 3
+
+
+@pytest.mark.parametrize(
+    "size", ["", "MB", "-1", "0", "0 MB", "1e3", "1.", "1 K B", True, None, -7]
+)
+def test_what_is_no_size_is_refused(size):
+    with pytest.raises(ValueError, match=r"^size is .* whole number of bytes"):
+        check_bytes("size", size)
+
+
+def test_a_limit_is_enough_from_the_number_on_that_is_named():
+    with pytest.raises(ValueError, match="are needed") as refused:
+        kcenter_greedy(made_up(), 4, max_bytes=1_000)
+    needed = int(str(refused.value).split("at least ")[1].split()[0].replace(",", ""))
+    with pytest.raises(ValueError, match="are needed"):
+        kcenter_greedy(made_up(), 4, max_bytes=needed - 1)
+    found = kcenter_greedy(made_up(), 4, max_bytes=needed)
+    np.testing.assert_array_equal(found.indices, kcenter_greedy(made_up(), 4).indices)
+
+
 def test_a_link_stays_one_and_its_file_is_written(within, tmp_path):
     (tmp_path / "there").mkdir()
     link = tmp_path / "picks.npy"

@@ -283,3 +283,12 @@ def test_every_shift_and_mirror_image_is_as_likely():
     assert moves.max(axis=0).tolist() == [2, 2, 1]
     assert len(counts) == 18
     assert stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("height", "pad"), [(5, 1), (23, 2)])  # as in the report, an eighth
+def test_an_image_is_shifted_by_up_to_an_eighth_of_its_height(height, pad):
+    column = jnp.arange(height, dtype=jnp.int32).reshape(1, height, 1, 1)
+    found = augmented(jax.random.key(5), jnp.broadcast_to(column, (200, height, 6, 1)))
+    middle = height // 2
+    moves = np.asarray(found)[:, middle, 0, 0] - middle
+    assert set(moves.tolist()) == set(range(-pad, pad + 1))
