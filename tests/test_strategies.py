@@ -31,6 +31,7 @@ from jax_al.strategies.choosing import (
     random_without_labels,
     sample_present,
 )
+from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.testing.made_up import alike, duplicates, filled, general, replaced, saturated, take
 from jax_al.testing.strategy import check_strategy
 from jax_al.types import NOTHING, UNKNOWN, Query, Signals, empty_pool, label_points
@@ -518,3 +519,36 @@ def test_a_strategy_from_outside_is_named_by_module_and_function(tmp_path, monke
     ):
         with pytest.raises(UsageError, match=sentence):
             make_strategy(name, **options)
+
+
+def test_entries_are_strategies_by_the_names_of_their_parts():
+    made_of = strategies_named(
+        ("coreset", "coreset@pixels_pca", "typiclust@/tmp/some where/dino.npy"),
+        lambda name, **options: (name, options),
+        normalize=True,
+    )
+    assert made_of == {
+        "coreset": ("coreset", {"normalize": True}),
+        "coreset@pixels_pca": ("coreset", {"normalize": True, "embedding": "pixels_pca"}),
+        "typiclust@dino": (
+            "typiclust",
+            {"normalize": True, "embedding": "/tmp/some where/dino.npy"},
+        ),
+    }
+    assert list(strategies_named(["margin", "random"])) == ["margin", "random"]
+    for entries, sentence in (
+        (["margin", "random", "margin"], "Two of the strategies are called 'margin'"),
+        (["coreset@a/x.npy", "coreset@b/x.npy"], "Two of the strategies are called 'coreset@x'"),
+        (["margin,random"], "There is no strategy 'margin,random': a strategy is one name"),
+        (["margn"], "did you mean 'margin'"),
+        (["coreset@../up"], r"A part cannot be called 'coreset@\.\./up'"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            strategies_named(entries)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\\b", "a\n", "-x", "@x", "a*"])
+def test_what_is_no_name_of_a_directory_names_no_part(name):
+    check_part_names(["margin", "margin@a-b.c+d: e_1", "größe"])
+    with pytest.raises(UsageError, match="no name of a directory"):
+        check_part_names(["margin", name])
