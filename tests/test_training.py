@@ -121,6 +121,16 @@ def test_an_epoch_shows_every_labeled_point_exactly_once(batch_size):
     assert set(shown[len(LABELED) :]) <= {LABELED[0]}  # padding repeats the first
 
 
+def test_the_last_batch_has_room_where_the_labels_fill_the_capacity():
+    """Nine in batches of four: the ninth has three places of padding beside it."""
+    some = LABELED[:9]
+    seen = batches_of(jax.random.key(0), examples_of(some, capacity=9), 4)
+    shown = [row for rows in seen for row in rows]
+    assert len(shown) == 12
+    assert sorted(shown[:9]) == sorted(some)
+    assert set(shown[9:]) == {some[0]}
+
+
 def test_the_order_is_new_in_every_epoch_and_repeats_for_one_key():
     orders = [batches_of(jax.random.key(key), examples_of(), 11) for key in (0, 1, 0)]
     assert orders[0] != orders[1]
