@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_array
 
 from jax_al.geometry.kcenter import kcenter_greedy
+from jax_al.geometry.kcenter.points import Points
 from jax_al.geometry.robust import covering, greedy_with_outliers, robust_kcenter
+from jax_al.geometry.robust import pairs as pairs_of
 from jax_al.geometry.robust.answer import pose
 
 
@@ -285,3 +287,38 @@ def test_every_column_of_a_greedy_cover_covers_the_most_when_it_is_taken(seed):
     # Weight comes first.
     heavy = covering._greedy_cover(covers, (np.arange(30) == 7).astype(float), 1, 40 - 1)
     assert heavy.tolist() == [7]
+
+
+@pytest.mark.parametrize("existing", [[], [0, 17, 31]])
+@pytest.mark.parametrize("offset", [0, 500])
+def test_pairs_are_all_those_near_enough_and_no_others(existing, offset, monkeypatch):
+    monkeypatch.setattr(pairs_of, "TILE", 16)  # several tiles, and several parts of a tile
+    rng = np.random.default_rng(len(existing))
+    points = rng.integers(0, 6, (48, 3)).astype(np.float32) + offset
+    sq = np.square(points[:, None].astype(np.float64) - points[None]).sum(axis=2)
+    existing = np.array(existing, int)
+    nearest = np.sqrt(sq[existing].min(axis=0, initial=np.inf))
+    low, high = 2.0, 3.0  # both are distances of some pairs
+    found, floor = pairs_of.list_pairs(Points(points), existing, low, high, 10**6)
+    assert floor == low
+    beyond = nearest > low
+    np.testing.assert_array_equal(found.to_existing[beyond], nearest[beyond])
+    assert (found.to_existing[~beyond] <= low).all()
+    near = (np.sqrt(sq) <= np.minimum(nearest, high)[:, None]) & beyond[:, None]
+    expected = list(zip(*np.nonzero(near), strict=True))
+    assert sorted(zip(found.point, found.center, strict=True)) == expected
+    assert len(found.point) == len(expected)
+    np.testing.assert_array_equal(found.distance, np.sqrt(sq)[found.point, found.center])
+    assert pairs_of.list_pairs(Points(points), existing, low, high, len(expected) - 1) == (
+        None,
+        low,
+    )
+
+    centers = np.array([5, 40])
+    reached = np.minimum(found.to_existing, np.where(near, np.sqrt(sq), np.inf)[:, centers].min(1))
+    np.testing.assert_array_equal(pairs_of.distances_to(found, centers), reached)
+    steps = np.unique([*found.distance, *found.to_existing[beyond]])
+    for radius in (low, 2.1, 2.9):
+        after = steps[steps > radius].min(initial=high)
+        assert pairs_of.next_distance(found, radius, high) == after
+    assert pairs_of.next_distance(found, high, high) == high
