@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from jax_al.geometry.kcenter import distances as dist
 from jax_al.geometry.kcenter import kcenter_greedy, kcenter_greedy_traced
 from jax_al.geometry.kcenter.distances import sq_accurate, sq_accurate_host
+from jax_al.geometry.kcenter.engine import front
 from jax_al.geometry.kcenter.lazy import lazy_greedy
 from jax_al.geometry.kcenter.points import Points
 
@@ -298,6 +299,21 @@ def test_bounds_hold_and_are_those_of_the_proof_in_any_range_of_centers(scale, o
     assert (found <= distances(a, a)).all()
     error = slack * (own[:, None] + own[None]) / 3 + tiny / 3
     np.testing.assert_array_less(abs(found - bounds(a, a)), error)
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0, np.inf]), min_size=1), st.integers(1, 9))
+def test_the_front_is_that_of_a_sort_and_the_next_in_line_is_the_threshold(upper, size):
+    upper = np.array(upper, np.float32)
+    rows, threshold = front(upper, size)
+    order = [row for row in np.argsort(-upper, kind="stable") if upper[row] >= 0]
+    assert rows.tolist() == sorted(order[:size])
+    if len(order) > size:
+        assert threshold == (upper[order[size]], order[size])
+        passed = threshold.passed(upper, np.arange(len(upper)))
+        assert np.flatnonzero(passed).tolist() == rows.tolist()
+    else:
+        assert threshold.passed(upper[rows], rows).all()
+        assert not threshold.passed(np.float32([-1]), np.array([0])).any()
 
 
 @pytest.mark.parametrize("initial", [[], [5]])
