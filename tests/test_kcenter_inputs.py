@@ -96,6 +96,12 @@ def test_no_picks_is_the_radius_of_what_is_there():
     assert np.isinf(kcenter_greedy(made_up(), 0).radius)
 
 
+def test_without_a_center_or_a_pick_no_distance_is_looked_at():
+    work = kcenter_greedy(made_up(), 0).work
+    assert (work.rounds, work.distances) == (0, 0)
+    assert work.bytes_read == work.rows_read * 6 * 4
+
+
 def spoiled(rows, value):
     points = made_up()
     points[rows, 2] = value
