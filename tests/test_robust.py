@@ -322,3 +322,14 @@ def test_pairs_are_all_those_near_enough_and_no_others(existing, offset, monkeyp
         after = steps[steps > radius].min(initial=high)
         assert pairs_of.next_distance(found, radius, high) == after
     assert pairs_of.next_distance(found, high, high) == high
+
+
+def test_greedy_with_outliers_goes_where_most_are_and_leaves_out_the_fewest():
+    rng = np.random.default_rng(3)
+    places = np.repeat([0, 100, 250], [10, 8, 3])
+    points = (places + rng.uniform(-1, 1, 21))[:, None].astype(np.float32)
+    result = greedy_with_outliers(points, 2, num_outliers=3)
+    assert sorted(places[result.indices]) == [0, 100]
+    assert result.outliers.tolist() == [18, 19, 20]
+    best = exhaustive(points, 2, [], 3)
+    assert result.lower_bound <= best <= result.radius <= 3 * best < 4
