@@ -36,7 +36,7 @@ AS_FOR_USERS = {
     "test_run_resume",
 }
 # And of some tests of these, which bear the mark themselves.
-IN_PART = {"test_clustering", "test_drivers_fit", "test_learners_contract"}
+IN_PART = {"test_clustering", "test_drivers_fit", "test_learners_contract", "test_ties"}
 
 
 def pytest_ignore_collect(collection_path, config):

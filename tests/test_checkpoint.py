@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import textwrap
@@ -56,6 +57,26 @@ def test_what_is_saved_comes_back_to_the_last_bit_in_another_process_too(tmp_pat
             assert_same_bits(found, state(episode))
             assert metrics == METRICS
     assert names(tmp_path / "seed_0") == ["episode_001", "episode_002"]
+
+
+def test_what_is_saved_has_reached_the_disk_when_save_returns(tmp_path, monkeypatch):
+    """Every file, and every directory after what it holds: names too are lost without that."""
+    synced, sync = [], os.fsync
+
+    def noted(descriptor):
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    with Checkpoints(tmp_path / "seed_0", None) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", noted)
+            checkpoints.save(1, state(1), METRICS)
+        saved = tmp_path / "seed_0" / "episode_001"
+        paths = [saved, *saved.rglob("*")]
+        assert any(path.is_file() for path in paths)
+        last = {path: len(synced) - synced[::-1].index(path.stat().st_ino) for path in paths}
+        assert all(last[path] < last[path.parent] for path in paths[1:])
+        assert synced[-1] == saved.parent.stat().st_ino
 
 
 @pytest.mark.parametrize("keep", [1, 2])

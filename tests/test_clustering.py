@@ -8,7 +8,14 @@ from sklearn.cluster import KMeans
 
 from jax_al.geometry import clustering
 from jax_al.geometry.clustering import kmeans, lloyd, nearest_center, seed_clusters
-from jax_al.geometry.vectors import mean_of, unit_length
+from jax_al.geometry.vectors import (
+    mean_of,
+    rows_at,
+    rows_from,
+    shape_of,
+    sq_between,
+    unit_length,
+)
 from jax_al.strategies import members as of_clusters
 from jax_al.strategies.members import fold_within, take_turns
 from jax_al.types import NOTHING
@@ -169,6 +176,23 @@ def test_rows_scaled_when_read_are_rows_scaled_before():
     )
     np.testing.assert_array_equal(found.assignments, plain.assignments)
     np.testing.assert_allclose(found.centers[:8], plain.centers[:8], atol=1e-6)
+
+
+def test_rows_and_what_is_between_them_are_those_of_numpy():
+    points = blobs(6, 30, 4)
+    points[3] = 0
+    lengths = np.linalg.norm(points.astype(np.float64), axis=1, keepdims=True)
+    unit = points / np.where(lengths > 0, lengths, 1)
+    for rows, wide in ((jnp.asarray(points), points), (unit_length(jnp.asarray(points)), unit)):
+        assert shape_of(rows) == (30, 5)
+        np.testing.assert_allclose(mean_of(rows), wide.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(rows_from(rows, 7, 4), wide[7:11], rtol=1e-6)
+        some = np.array([[29, 3], [0, 3]])
+        np.testing.assert_allclose(rows_at(rows, some), wide[some], rtol=1e-6)
+    a, b = points[:12], points[8:]
+    wide = np.square(a[:, None].astype(np.float64) - b[None]).sum(axis=2)
+    np.testing.assert_allclose(sq_between(a, b), wide, rtol=1e-4, atol=1e-3)
+    assert (sq_between(a, b) >= 0).all()
 
 
 @pytest.mark.as_for_users

@@ -11,7 +11,9 @@ from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import kcenter_greedy
 from jax_al.strategies import make_strategy
+from jax_al.strategies.numbers import bad_rows, refuse_bad_rows
 from jax_al.strategies.strategy import strategy
+from jax_al.testing.made_up import general
 from jax_al.types import NOTHING, Query, Signals
 
 N, Q = 30, 4
@@ -180,3 +182,45 @@ def test_what_a_broken_row_holds_reaches_no_strategy(on_host):
     broken[29] = np.nan
     chosen = asked(of, Signals(embedding=jnp.asarray(broken)), state_of(N, 6, excluded=(29,)))
     assert chosen.info["total"] == 2 * (N - 1)
+
+
+# What a signal may not hold, and what it may.
+OF_ANY_SIZE = ([np.nan, np.inf, -np.inf, 1.01e15, -1.01e15], [1e15, -1e15])
+LOGARITHMS = ([np.nan, np.inf], [-np.inf, -1e20])
+OTHERS = ([np.nan, np.inf, -np.inf], [1e20])
+HOLDS = {"embedding": OF_ANY_SIZE, "head_inputs": OF_ANY_SIZE, "log_probs": LOGARITHMS}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+@pytest.mark.parametrize("name", [name for name in Signals._fields if name != "true_labels"])
+def test_the_first_row_that_nothing_can_be_made_of_is_named(name, kind):
+    signals, excluded = general(0, N, 7), kind(np.arange(N) == 5)  # of T = 6 draws, D = 5 columns
+
+    def holding(value, *rows):
+        values = np.array(getattr(signals, name))
+        by_row = np.moveaxis(values, 1, 0) if name == "sampled_probs" else values
+        for row in rows:
+            by_row[(row, *(-1,) * (by_row.ndim - 1))] = value
+        found = bad_rows(signals._replace(**{name: kind(values)}), excluded)
+        assert {row.dtype for row in found.values()} == {np.dtype(np.int32)}
+        return {name: int(row) for name, row in found.items()}
+
+    bad, good = HOLDS.get(name, OTHERS)
+    for value in bad:
+        found = holding(value, 23, 5, 11)
+        assert {row for other, row in found.items() if other != name} == {NOTHING}
+        assert found[name] == 11
+        with pytest.raises(UsageError, match=f"^{name} holds NaN, infinity.* in row 11: no strat"):
+            refuse_bad_rows(found)
+        assert holding(value, 0)[name] == 0
+    for value, rows in [*((value, (23,)) for value in good), (np.nan, (5,))]:
+        found = holding(value, *rows)
+        assert set(found.values()) == {NOTHING}
+        refuse_bad_rows(found)
+
+
+def test_a_file_is_not_read_to_look_for_bad_rows(tmp_path):
+    broken = np.full((N, 2), np.nan, np.float32)
+    excluded = np.zeros(N, bool)
+    assert bad_rows(Signals(embedding=mapped(broken, tmp_path / "x")), excluded) == {}
+    assert bad_rows(Signals(embedding=broken), excluded) == {"embedding": 0}

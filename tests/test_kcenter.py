@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
+from jax_al.geometry.kcenter import distances as dist
 from jax_al.geometry.kcenter import kcenter_greedy, kcenter_greedy_traced
 from jax_al.geometry.kcenter.distances import sq_accurate, sq_accurate_host
+from jax_al.geometry.kcenter.engine import front
 from jax_al.geometry.kcenter.lazy import lazy_greedy
 from jax_al.geometry.kcenter.points import Points
 
@@ -244,6 +246,112 @@ def test_accurate_distances_do_not_depend_on_who_computes_them():
         np.testing.assert_array_equal(jax.jit(sq_accurate)(rows), host)
         np.testing.assert_array_equal(jax.lax.map(sq_accurate, rows), host)
         np.testing.assert_allclose(host, np.square(rows.astype(np.float64)).sum(1), rtol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-20])  # squares of the latter are less than any float32
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_bounds_hold_and_are_those_of_the_proof_in_any_range_of_centers(scale, offset):
+    """Against float64: none is on the wrong side, or off by as much as another constant makes."""
+    rng = np.random.default_rng(13)
+    D, width, first, last = 37, 64, 5, 150
+    centers = (scale * rng.standard_normal((320, D))).astype(np.float32) + np.float32(offset)
+    block = (scale * rng.standard_normal((40, D))).astype(np.float32) + np.float32(offset)
+    block[:8] = centers[3:11]  # at distance 0
+    block[8:16] = centers[149:157] * np.float32(1 + 1e-6)
+    mean = centers.mean(axis=0)
+    rows = np.arange(39, -1, -1)
+    slack, tiny = dist.matmul_slack(D), dist.underflow(D)
+    a, b = ((x.astype(np.float64) - mean) for x in (block[rows], centers))
+    own, theirs = np.square(a).sum(axis=1), np.square(b).sum(axis=1)
+
+    def distances(a, b):
+        return np.square(a[:, None] - b[None]).sum(axis=2)
+
+    def bounds(a, b):
+        norms = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None]
+        return (1 - slack) * norms - tiny - 2 * a @ b.T
+
+    def groups_from(start, values):
+        """The least of GROUP centers each, of those in the range."""
+        count = -(-(last - start) // dist.GROUP)
+        padded = np.full((40, count * dist.GROUP), np.inf)
+        padded[:, : last - start] = values[:, start:last]
+        return padded.reshape(40, count, dist.GROUP).min(axis=2)
+
+    error = slack * (own + theirs.max()) / 3 + tiny / 3  # less than any step of a constant
+
+    near = dist.nearest_groups(block, rows, centers, mean, first, last, width=width)
+    lower, second, slot, upper = (np.asarray(part, np.float64) for part in near)
+    true, proven = (groups_from(first, f(a, b)) for f in (distances, bounds))
+    is_best = first + dist.GROUP * np.arange(true.shape[1]) == slot[:, None]
+    assert (is_best.sum(axis=1) == 1).all()
+    for groups, bound in ((np.where(is_best, true, np.inf), lower),
+                          (np.where(is_best, np.inf, true), second)):  # fmt: skip
+        assert (bound <= groups.min(axis=1)).all()
+    np.testing.assert_array_less(abs(lower - proven.min(axis=1)), error)
+    np.testing.assert_array_less(abs(second - np.partition(proven, 1)[:, 1]), error)
+    assert (upper >= true.min(axis=1)).all()
+    highest = np.maximum(proven.min(axis=1) + 6 * slack * own + 2 * tiny, 0) / (1 - 4 * slack)
+    np.testing.assert_array_less(abs(upper - highest), error)
+
+    # Here the groups begin at the first center, and those without one are infinitely far.
+    found = np.asarray(dist.all_groups(block, rows, centers, mean, last, width=width), np.float64)
+    true, proven = (groups_from(0, f(a, b)) for f in (distances, bounds))
+    assert found.shape == (40, 320 // dist.GROUP)
+    assert np.isinf(found[:, true.shape[1] :]).all()
+    found = found[:, : true.shape[1]]
+    assert (found <= true).all()
+    np.testing.assert_array_less(abs(found - proven), np.broadcast_to(error[:, None], true.shape))
+
+    found = np.asarray(dist.pair_lower(block, rows, mean), np.float64)
+    assert (found <= distances(a, a)).all()
+    error = slack * (own[:, None] + own[None]) / 3 + tiny / 3
+    np.testing.assert_array_less(abs(found - bounds(a, a)), error)
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0, np.inf]), min_size=1), st.integers(1, 9))
+def test_the_front_is_that_of_a_sort_and_the_next_in_line_is_the_threshold(upper, size):
+    upper = np.array(upper, np.float32)
+    rows, threshold = front(upper, size)
+    order = [row for row in np.argsort(-upper, kind="stable") if upper[row] >= 0]
+    assert rows.tolist() == sorted(order[:size])
+    if len(order) > size:
+        assert threshold == (upper[order[size]], order[size])
+        passed = threshold.passed(upper, np.arange(len(upper)))
+        assert np.flatnonzero(passed).tolist() == rows.tolist()
+    else:
+        assert threshold.passed(upper[rows], rows).all()
+        assert not threshold.passed(np.float32([-1]), np.array([0])).any()
+
+
+@pytest.mark.parametrize("initial", [[], [5]])
+def test_when_bounds_are_refreshed_saves_distances(initial):
+    """Of N Q distances some 0.63 are looked at; with another plan of when to, 0.77 or more."""
+    matrix = Points(digits_embedding())
+    first = matrix.farthest_from_mean()
+    work = lazy_greedy(matrix, np.array(initial, int), 300, first, block=64).work
+    assert work.distances < 0.7 * matrix.N * 300
+    assert work.rows_read < 10 * matrix.N
+
+
+def test_the_accurate_distance_to_a_group_is_that_to_its_nearest_center():
+    rng = np.random.default_rng(14)
+    centers, block = (rng.standard_normal((size, 5)).astype(np.float32) for size in (64, 10))
+    rows, slots = np.array([9, 0, 4, 4]), np.array([0, 7, 24, 39])
+    found = dist.sq_group(block, rows, centers, slots, 40)
+    expected = [
+        np.square(centers[slot : min(slot + dist.GROUP, 40)] - block[row]).sum(axis=1).min()
+        for row, slot in zip(rows, slots, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_the_error_allowed_is_that_of_the_proof():
+    unit = 2.0**-24
+    for D in (1, 64, 2048):
+        gamma = (D + 16) * unit / (1 - (D + 16) * unit)
+        assert dist.matmul_slack(D) == pytest.approx(2 * gamma, rel=1e-12)
+        assert dist.underflow(D) == pytest.approx(8 * (D + 16) * np.finfo(np.float32).tiny)
 
 
 def test_traced_pads_when_nothing_is_left():

@@ -102,6 +102,12 @@ def test_no_picks_is_the_radius_of_what_is_there():
     assert np.isinf(kcenter_greedy(made_up(), 0).radius)
 
 
+def test_without_a_center_or_a_pick_no_distance_is_looked_at():
+    work = kcenter_greedy(made_up(), 0).work
+    assert (work.rounds, work.distances) == (0, 0)
+    assert work.bytes_read == work.rows_read * 6 * 4
+
+
 def spoiled(rows, value):
     points = made_up()
     points[rows, 2] = value
@@ -304,6 +310,33 @@ runpy.run_module("jax_al.kcenter", run_name="__main__", alter_sys=True)
 def test_sizes_are_written_as_people_write_them():
     sizes = ("800", "1KB", "1.5 MB", "2gib", 7, np.int64(9))
     assert [check_bytes("size", size) for size in sizes] == [800, 1000, 1_500_000, 2**31, 7, 9]
+
+
+@pytest.mark.parametrize(("letter", "power"), [("k", 1), ("m", 2), ("g", 3), ("t", 4)])
+def test_every_unit_is_a_power_of_a_thousand_or_of_1024(letter, power):
+    for text, bytes_ in (("b", 1000**power), ("ib", 1024**power)):
+        unit = letter + text
+        assert check_bytes("size", f"3{unit}") == check_bytes("size", f"3 {unit.upper()}")
+        assert check_bytes("size", f"0.5{unit}") == bytes_ // 2
+    assert check_bytes("size", "3b") == check_bytes("size", 3) == 3
+
+
+@pytest.mark.parametrize(
+    "size", ["", "MB", "-1", "0", "0 MB", "1e3", "1.", "1 K B", True, None, -7]
+)
+def test_what_is_no_size_is_refused(size):
+    with pytest.raises(ValueError, match=r"^size is .* whole number of bytes"):
+        check_bytes("size", size)
+
+
+def test_a_limit_is_enough_from_the_number_on_that_is_named():
+    with pytest.raises(ValueError, match="are needed") as refused:
+        kcenter_greedy(made_up(), 4, max_bytes=1_000)
+    needed = int(str(refused.value).split("at least ")[1].split()[0].replace(",", ""))
+    with pytest.raises(ValueError, match="are needed"):
+        kcenter_greedy(made_up(), 4, max_bytes=needed - 1)
+    found = kcenter_greedy(made_up(), 4, max_bytes=needed)
+    np.testing.assert_array_equal(found.indices, kcenter_greedy(made_up(), 4).indices)
 
 
 def test_a_link_stays_one_and_its_file_is_written(within, tmp_path):

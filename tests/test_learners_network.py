@@ -1,5 +1,7 @@
 """Networks as learners: options, draws, schedules, and modules of one's own."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from jax_al.learners import cnn, network, resnet18, vgg16
 from jax_al.learners.inputs import Normalizer
 from jax_al.learners.networks.own import own_model
 from jax_al.learners.optimizers import learning_rate
+from jax_al.learners.training_options import training_options
 from jax_al.types import Examples, Outputs, Spec
 
 IMAGES = Spec((8, 8, 1), np.dtype(np.uint8))
@@ -184,3 +187,28 @@ class Wrong(nnx.Module):
 def test_mistakes_are_one_sentence(make, spec, words):
     with pytest.raises(UsageError, match=words):
         make()(spec, 3)
+
+
+WHOLE = ([1, 2, 10**6], [0, -1, 1.0, True, "1", None])
+POSITIVE = ([1, 1e-9, 0.5, 10.0], [0, 0.0, -1e-9, np.inf, np.nan, True, "1", None])
+TRAINING = {  # what an option of training may be, and what not
+    "epochs": WHOLE,
+    "lr_step_epochs": WHOLE,
+    "batch_size": WHOLE,
+    "lr": POSITIVE,
+    "gamma": POSITIVE,
+    "weight_decay": ([0, 0.0, 1e-9, 0.5, 2], [-1e-9, np.inf, -np.inf, np.nan, True, "0", None]),
+    "optimizer": (["adam", "rmsprop", "sgd"], ["", "ADAM", 0, None]),
+    "schedule": (["step", "cosine"], ["", "linear", True, None]),
+    "augment": ([True, False], [0, 1, None, "True"]),
+}
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_an_option_of_training_is_taken_within_its_range_and_nowhere_else(name):
+    good, bad = TRAINING[name]
+    for value in good:
+        assert getattr(training_options("net", {name: value}), name) == value
+    for value in bad:
+        with pytest.raises(UsageError, match=f"^{name} is {re.escape(repr(value))}[,:] "):
+            training_options("net", {name: value})

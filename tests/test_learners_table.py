@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from configs import default
 from jax_al.errors import UsageError
 from jax_al.learners import LEARNERS, TrainingOptions, learner_options, make_learner
 from jax_al.types import Learner, Spec
@@ -40,6 +41,12 @@ def test_each_is_made_with_its_defaults_which_are_told(name):
     assert isinstance(make_learner(name, SPEC, 10, **options), Learner)
     if name != "linear":
         assert TrainingOptions()._asdict().items() <= options.items()
+
+
+def test_from_python_networks_are_trained_as_from_the_command_line():
+    fields = default.get_config()
+    there = {name: fields[name] for name in TrainingOptions._fields if name != "augment"}
+    assert TrainingOptions()._asdict() == there | {"augment": fields.data.augment}
 
 
 def test_options_reach_the_learner():

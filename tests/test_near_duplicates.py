@@ -32,6 +32,15 @@ def test_a_thumbnail_is_a_sum_over_blocks(shape):
     assert found.shape == (4, (shape[0] // block) * (shape[1] // block) * shape[2])
 
 
+@pytest.mark.parametrize("side", [7, 8, 9, 16, 17, 24, 25, 40, 41])
+def test_a_thumbnail_has_at_most_eight_blocks_a_side_and_no_fewer_than_need_be(side):
+    image = np.zeros((1, side, side, 1), np.uint8)
+    block = next(size for size in range(1, side + 1) if side // size <= 8 and size * 8 >= side)
+    image[0, -1 - side % block, 0] = 200  # of the last whole block
+    found = thumbnails(image).reshape(side // block, side // block)
+    assert found[-1, 0] == found.sum() == 200
+
+
 def test_copies_of_owned_images_and_of_earlier_picks_count():
     images = noise(100)
     images[10], images[20] = images[3], images[50]
@@ -70,6 +79,15 @@ def test_few_random_picks_are_near_duplicates():
 
 def test_a_pool_of_one_image():
     assert NearDuplicates(noise(1)).share(np.array([], int), np.array([0])) == 0.0
+
+
+def test_a_pool_of_two_images_has_the_distance_between_them_for_a_radius():
+    images = noise(2)
+    looked = NearDuplicates(images)
+    apart = np.square(np.subtract(*thumbnails(images).astype(float))).sum()
+    assert looked.sq_radius == apart > 0
+    assert looked.share(np.array([0]), np.array([1])) == 1.0
+    assert looked.share(np.array([], int), np.array([1, 0])) == 0.5
 
 
 class PoolOf:

@@ -44,6 +44,16 @@ def test_weight_decay_shrinks_what_has_no_gradient_by_the_rate():
         assert updates["bias"] == 0  # nor are the scales of norms
 
 
+def test_a_kernel_of_any_shape_is_decayed_and_a_single_number_is_not():
+    optimizer = make_optimizer("sgd", 0.5)
+    params = {"kernel": jnp.full((2, 3, 1, 1), 4.0), "temperature": jnp.float32(4)}
+    still = jax.tree.map(jnp.zeros_like, params)
+    with jax.numpy_dtype_promotion("standard"):
+        updates, _ = optimizer.update(still, optimizer.init(params), params)
+    assert (updates["kernel"] == 2).all()
+    assert updates["temperature"] == 0
+
+
 @pytest.mark.parametrize(("gamma", "every"), [(0.1, 10), (0.5, 3), (1.0, 1)])
 def test_the_rate_decays_in_steps(gamma, every):
     expected = optax.exponential_decay(RATE, every, gamma, staircase=True)

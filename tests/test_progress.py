@@ -175,6 +175,22 @@ def test_a_request_closes_early_and_the_rest_may_come_later():
     assert progress.record.order[:5] == (1, 2, 3, 4, 0)
 
 
+def test_a_network_whose_labels_are_corrected_while_it_is_trained_can_be_trained_afresh():
+    progress = started(max_episodes=1)
+    work = until(progress, Train)
+    assert progress.refresh() is None  # there is none yet
+    progress.commit(Answered([Answer(0, 2)], relabel=True))
+    progress.commit(Trained(work.episode, work.as_of, {}, "before"))
+    assert progress.plan() is None
+    afresh = progress.refresh()
+    assert afresh == Train(1, progress.record.num_events - 1)
+    progress.commit(Trained(*afresh, {}, "after"))
+    assert progress.record.trained[1].digest == "after"
+    assert progress.refresh() is None
+    with pytest.raises(UsageError, match="not wanted"):
+        progress.commit(Trained(1, progress.record.num_events - 1, {}, "once more"))
+
+
 def test_only_what_is_undecided_is_handed_over_again(tmp_path):
     progress = started(tmp_path)
     until(progress, Wait)

@@ -122,6 +122,19 @@ def test_a_whole_line_with_other_columns_is_named(tmp_path, damage):
         read_picks(path)
 
 
+def test_a_line_without_its_strategy_or_with_no_row_number_is_named(tmp_path):
+    path = tmp_path / "picks.csv"
+    write_picks(path, PICKS[:1])
+    text = path.read_text()
+    for row in (0, 2**63 - 1):  # what a row number may be, as NumPy holds it
+        path.write_text(f"{text}0,0,1,{row},,2,random\n")
+        assert read_picks(path)[1].index == row
+    for damage in ("0,0,1,4,,2", "0,0,1,-1,,2,random", f"0,0,1,{2**63},,2,random"):
+        path.write_text(f"{text}{damage}\n")
+        with pytest.raises(UsageError, match=r"Line 3 .*picks\.csv"):
+            read_picks(path)
+
+
 def test_json_comes_back_and_damaged_json_is_a_sentence(tmp_path):
     path = tmp_path / "config.json"
     value = {"lr": 1e-3, "data": {"name": "digits", "size": None, "splits": ["train"]}}

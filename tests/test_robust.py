@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csc_array
 
 from jax_al.geometry.kcenter import kcenter_greedy
-from jax_al.geometry.robust import greedy_with_outliers, robust_kcenter
+from jax_al.geometry.kcenter.points import Points
+from jax_al.geometry.robust import covering, greedy_with_outliers, robust_kcenter
+from jax_al.geometry.robust import pairs as pairs_of
 from jax_al.geometry.robust.answer import pose
 
 
@@ -195,3 +198,138 @@ def test_limits_that_cannot_be_are_refused(message, arguments):
     points = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
     with pytest.raises(ValueError, match=message):
         robust_kcenter(points, 5, **arguments)
+
+
+def random_covers(seed, rows=12, columns=14):
+    """Which columns cover which rows, and the same as the module holds it."""
+    rng = np.random.default_rng(seed)
+    inside = rng.random((rows, columns)) < rng.uniform(0.1, 0.5)
+    inside[np.arange(rows), rng.integers(0, columns - 2, rows)] = True
+    inside[:, -1] = inside[:, 0]  # a twin
+    inside[:, -2] = inside[:, 1] & (rng.random(rows) < 0.7)  # covers less
+    inside[0, ~inside.any(axis=0)] = True  # none covers nothing
+    return inside, csc_array(inside.astype(float))
+
+
+def fewest(inside, outliers):
+    """By trying all: how many columns cover all rows but some."""
+    for count in range(inside.shape[1] + 1):
+        for picks in itertools.combinations(range(inside.shape[1]), count):
+            if (~inside[:, list(picks)].any(axis=1)).sum() <= outliers:
+                return count
+    raise AssertionError
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_columns_that_cover_no_more_than_another_are_dropped_and_no_others(seed, monkeypatch):
+    inside, covers = random_covers(seed)
+    kept = covering._undominated(covers).tolist()
+    C = inside.shape[1]
+
+    def is_within(a, b):
+        return not (inside[:, a] & ~inside[:, b]).any()
+
+    expected = [
+        a for a in range(C)
+        if not any(is_within(a, b) and (not is_within(b, a) or b < a) for b in range(C) if b != a)
+    ]  # fmt: skip
+    assert kept == expected
+    assert C - 1 not in kept
+    monkeypatch.setattr(covering, "MAX_OVERLAPS", np.square(inside.sum(axis=1)).sum())
+    assert covering._undominated(covers).tolist() == kept
+    monkeypatch.setattr(covering, "MAX_OVERLAPS", np.square(inside.sum(axis=1)).sum() - 1)
+    assert covering._undominated(covers).tolist() == list(range(C))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("outliers", [0, 2])
+def test_each_way_to_a_cover_finds_covers_and_proves_only_what_is_true(seed, outliers):
+    inside, covers = random_covers(seed)
+    optimum = fewest(inside, outliers)
+    solved = covering._solve(covers, outliers, integral=True, max_nodes=1000)
+    np.testing.assert_allclose([solved.fun, solved.mip_dual_bound], optimum, atol=1e-6)
+    relaxed = covering._solve(covers, outliers, integral=False, max_nodes=0)
+    assert relaxed.fun <= optimum + 1e-6
+    weight = relaxed.x[: inside.shape[1]]
+    if not outliers:
+        assert (inside @ weight >= 1 - 1e-6).all()
+    for count in range(optimum - 1, inside.shape[1]):
+        ways = [
+            covering._greedy_cover(covers, np.zeros(len(weight)), count, outliers),
+            covering._greedy_cover(covers, weight, count, outliers),
+            covering._dive(covers, relaxed.x, count, outliers),
+        ]
+        for picked in ways:
+            if picked is None:
+                continue
+            assert len(set(picked.tolist())) == len(picked) <= count
+            assert (~inside[:, picked].any(axis=1)).sum() <= outliers
+            assert (np.diff(picked) > 0).all()
+    assert all(picked is not None for picked in ways)  # there was room for all
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_column_of_a_greedy_cover_covers_the_most_when_it_is_taken(seed):
+    inside, covers = random_covers(seed, 40, 30)
+    picked = covering._greedy_cover(covers, np.zeros(30), 30, 0)
+    left, uncovered = picked.tolist(), np.ones(40, bool)
+    while left:
+        gains = (inside & uncovered[:, None]).sum(axis=0)
+        best = max(left, key=lambda column: gains[column])
+        assert gains[best] == gains.max() > 0
+        left.remove(best)
+        uncovered &= ~inside[:, best]
+    assert not uncovered.any()
+    # It stops where no more than the outliers are left, and has failed where too few may be taken.
+    assert covering._greedy_cover(covers, np.zeros(30), len(picked) - 1, 0) is None
+    assert len(covering._greedy_cover(covers, np.zeros(30), 30, 4)) <= len(picked)
+    assert covering._greedy_cover(covers, np.zeros(30), 30, 40).tolist() == []
+    # Weight comes first.
+    heavy = covering._greedy_cover(covers, (np.arange(30) == 7).astype(float), 1, 40 - 1)
+    assert heavy.tolist() == [7]
+
+
+@pytest.mark.parametrize("existing", [[], [0, 17, 31]])
+@pytest.mark.parametrize("offset", [0, 500])
+def test_pairs_are_all_those_near_enough_and_no_others(existing, offset, monkeypatch):
+    monkeypatch.setattr(pairs_of, "TILE", 16)  # several tiles, and several parts of a tile
+    rng = np.random.default_rng(len(existing))
+    points = rng.integers(0, 6, (48, 3)).astype(np.float32) + offset
+    sq = np.square(points[:, None].astype(np.float64) - points[None]).sum(axis=2)
+    existing = np.array(existing, int)
+    nearest = np.sqrt(sq[existing].min(axis=0, initial=np.inf))
+    low, high = 2.0, 3.0  # both are distances of some pairs
+    found, floor = pairs_of.list_pairs(Points(points), existing, low, high, 10**6)
+    assert floor == low
+    beyond = nearest > low
+    np.testing.assert_array_equal(found.to_existing[beyond], nearest[beyond])
+    assert (found.to_existing[~beyond] <= low).all()
+    near = (np.sqrt(sq) <= np.minimum(nearest, high)[:, None]) & beyond[:, None]
+    expected = list(zip(*np.nonzero(near), strict=True))
+    assert sorted(zip(found.point, found.center, strict=True)) == expected
+    assert len(found.point) == len(expected)
+    np.testing.assert_array_equal(found.distance, np.sqrt(sq)[found.point, found.center])
+    assert pairs_of.list_pairs(Points(points), existing, low, high, len(expected) - 1) == (
+        None,
+        low,
+    )
+
+    centers = np.array([5, 40])
+    reached = np.minimum(found.to_existing, np.where(near, np.sqrt(sq), np.inf)[:, centers].min(1))
+    np.testing.assert_array_equal(pairs_of.distances_to(found, centers), reached)
+    steps = np.unique([*found.distance, *found.to_existing[beyond]])
+    for radius in (low, 2.1, 2.9):
+        after = steps[steps > radius].min(initial=high)
+        assert pairs_of.next_distance(found, radius, high) == after
+    assert pairs_of.next_distance(found, high, high) == high
+
+
+def test_greedy_with_outliers_goes_where_most_are_and_leaves_out_the_fewest():
+    rng = np.random.default_rng(3)
+    places = np.repeat([0, 100, 250], [10, 8, 3])
+    points = (places + rng.uniform(-1, 1, 21))[:, None].astype(np.float32)
+    result = greedy_with_outliers(points, 2, num_outliers=3)
+    assert sorted(places[result.indices]) == [0, 100]
+    assert result.outliers.tolist() == [18, 19, 20]
+    best = exhaustive(points, 2, [], 3)
+    assert result.lower_bound <= best <= result.radius <= 3 * best < 4

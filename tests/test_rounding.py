@@ -10,7 +10,11 @@ import asking
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from jax_al.geometry.rounding import coarse
 from jax_al.strategies import make_strategy
 from jax_al.strategies.table import STRATEGIES
 from jax_al.testing import made_up
@@ -33,6 +37,7 @@ NAMES = [
 ]
 
 
+rounded = jax.jit(coarse)
 COLUMNS = 10
 
 
@@ -84,3 +89,12 @@ def test_neither_blocks_nor_zeros_change_a_pick(name, monkeypatch):
     for module, (constant, size) in ROOMS.items():
         monkeypatch.setattr(importlib.import_module(module), constant, size)
     assert [wider_in_blocks(points) for points in pools] == expected
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, 20, elements=st.floats(2**-100, 2**100, width=32)), st.booleans())
+def test_coarse_numbers_have_fifteen_binary_digits_and_are_the_nearest(numbers, is_negative):
+    numbers = -numbers if is_negative else numbers
+    fraction, exponent = np.frexp(numbers.astype(np.float64))
+    expected = np.ldexp(np.round(fraction * 2**15), exponent - 15)
+    np.testing.assert_array_equal(rounded(numbers), expected)

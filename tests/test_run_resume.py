@@ -8,10 +8,23 @@ import sys
 
 import numpy as np
 import pytest
+from made_up_journals import answered, asked, begun, closed
 
+from jax_al.cli.build import study_of
+from jax_al.drivers.study import check_data
 from jax_al.errors import UsageError
+from jax_al.session.fold import fold
 from jax_al.session.records import read_picks
-from tests.runs import ROOT, assert_same, digests, part_of, rows_of, run, without_times
+from tests.runs import (
+    ROOT,
+    assert_same,
+    digests,
+    part_of,
+    rows_of,
+    run,
+    tiny_config,
+    without_times,
+)
 
 # A learner and a strategy that cost nothing.
 QUICK = {"model": {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}, "strategy": "random"}
@@ -301,6 +314,34 @@ def test_another_data_set_under_the_same_name_is_noticed(tmp_path):
         journal.write_text(text.replace(old, new, 1))
         with pytest.raises(UsageError, match=f"(?s){sentence}.*restore"):
             run(tmp_path, max_episodes=4, **QUICK)
+
+
+def test_what_was_bought_must_be_in_the_pool_under_its_id_and_with_its_label():
+    study = study_of(json.loads(tiny_config().to_json_best_effort()))
+    ids, truth = study.benchmark.pool.ids, study.benchmark.truth
+    rows = [3, len(ids) - 1, 0]
+    theirs, labels = [ids[row] for row in rows], [int(truth[row]) for row in rows]
+
+    def record(rows=rows, ids=theirs, labels=labels):
+        answers = answered(dict(zip(rows, labels, strict=True)))
+        return fold([begun(), asked(0, 0, rows, ids=list(ids)), answers, closed(0)])
+
+    check_data(study, record())
+    for place in range(3):
+        for other in ("", theirs[place] + "~", theirs[place - 1]):
+            changed = [*theirs[:place], other, *theirs[place + 1 :]]
+            with pytest.raises(UsageError, match=f"names the example '{other}' as row"):
+                check_data(study, record(ids=changed))
+        for label in {*range(10)} - {labels[place]}:
+            changed = [*labels[:place], label, *labels[place + 1 :]]
+            with pytest.raises(UsageError, match=f"about the label of '{theirs[place]}'"):
+                check_data(study, record(labels=changed))
+    with pytest.raises(UsageError, match="as row 150, and the data do not"):
+        check_data(study, record(rows=[3, len(ids), 0]))
+    # What people say is not held against labels that happen to be known.
+    wrong = record(labels=[(label + 1) % 10 for label in labels])
+    check_data(study._replace(public={**study.public, "oracle": "people"}), wrong)
+    check_data(study._replace(benchmark=study.benchmark._replace(truth=None)), wrong)
 
 
 def test_every_line_that_is_missing_or_garbled_is_told_in_a_sentence(tmp_path):

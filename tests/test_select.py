@@ -7,6 +7,7 @@ import pytest
 
 from jax_al.errors import UsageError
 from jax_al.strategies import by_score, make_strategy, select, strategy
+from jax_al.strategies.plain_arrays import check_values
 from jax_al.testing.made_up import general, pool_of
 from jax_al.types import Query, Signals
 
@@ -186,3 +187,50 @@ def test_what_is_wrong_is_one_sentence(given, sentence):
     with pytest.raises(UsageError) as refused:
         select(**(asked | given))
     assert sentence in str(refused.value)
+
+
+def not_one(values, row):
+    """The probabilities of a row doubled: of the third draw alone, where there are draws."""
+    values[(2, row) if values.ndim == 3 else row] *= 2
+
+
+def negative(values, row):
+    """Two probabilities of a row that add up to what they did."""
+    place = (2, row) if values.ndim == 3 else (row,)
+    values[(*place, 0)] -= 2
+    values[(*place, 1)] += 2
+
+
+def no_number(values, row):
+    values[(slice(None), row) if values.ndim == 3 else row] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        *((name, no_number, "NaN") for name in Signals._fields if name != "true_labels"),
+        *((name, not_one, "add up to 1") for name in ("mc_probs", "mc_votes", "sampled_probs")),
+        *((name, negative, "a negative number") for name in ("mc_probs", "sampled_probs")),
+    ],
+)
+def test_what_no_signal_may_hold_is_told_with_its_rows_unless_they_are_excluded(name, spoil, words):
+    values = np.array(getattr(SIGNALS, name))
+    excluded = np.arange(N) == 9
+    check_values(name, values, excluded)
+    for row in (5, 9, 20):
+        spoil(values, row)
+    with pytest.raises(UsageError, match=f"^{name} holds.* {words}.* in rows 5, 20[.]$"):
+        check_values(name, values, excluded)
+
+
+def test_probabilities_of_half_precision_are_taken():
+    off = {"mc_probs": 0.049, "mc_votes": -0.049}
+    for name, by in off.items():
+        values = np.array(getattr(SIGNALS, name)) * (1 + by)
+        check_values(name, values, np.zeros(N, bool))
+        with pytest.raises(UsageError, match="does not add up to 1"):
+            check_values(name, values * (1 + by), np.zeros(N, bool))
+    rounded = np.array(SIGNALS.mc_probs)
+    rounded[3] = np.eye(C)[1] - 1e-6
+    check_values("mc_probs", rounded, np.zeros(N, bool))
+    check_values("log_probs", LOG_PROBS + 0.04, np.zeros(N, bool))

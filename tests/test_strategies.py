@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from jax_al.errors import UsageError
 from jax_al.strategies import (
@@ -20,7 +23,15 @@ from jax_al.strategies import (
     strategy_table,
     zero_excluded,
 )
-from jax_al.strategies.choosing import at_random, check_number, check_whole, random_without_labels
+from jax_al.strategies.choosing import (
+    at_random,
+    check_number,
+    check_whole,
+    highest_in_order,
+    random_without_labels,
+    sample_present,
+)
+from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.testing.made_up import alike, duplicates, filled, general, replaced, saturated, take
 from jax_al.testing.strategy import check_strategy
 from jax_al.types import NOTHING, UNKNOWN, Query, Signals, empty_pool, label_points
@@ -50,6 +61,7 @@ def usual(seed=0):
     return general(seed, N, C)
 
 
+highest_jitted = jax.jit(highest_in_order, static_argnums=3)
 SITUATIONS = [make(0, N, C) for make in (general, alike, saturated, duplicates)]
 
 
@@ -335,6 +347,82 @@ def test_a_whole_number_out_of_bounds_is_a_sentence(bad):
     check_whole("x", 1, 1)
 
 
+ANY_SCORE = st.sampled_from([np.nan, -np.inf, np.inf, 0.0, -0.5, 1.0, 3e38])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(ANY_SCORE, min_size=N, max_size=N),
+    st.lists(st.booleans(), min_size=N, max_size=N),
+    st.permutations(range(N)),
+    st.sampled_from([3, N + 2]),
+)
+def test_the_highest_are_those_of_a_sort_whatever_the_scores(scores, labeled, order, budget):
+    largest = np.finfo(np.float32).max
+    known = np.nan_to_num(np.float32(scores), nan=-largest, posinf=largest, neginf=-largest)
+    best = sorted(order, key=lambda row: -known[row])  # stable: of equals the first in `order`
+    expected = [row for row in best if not labeled[row]][:budget]
+    pool = pool_of(())._replace(labeled=np.array(labeled))
+    found = highest_jitted(np.int32(order), np.float32(scores), pool, budget)
+    assert found.tolist() == expected + [NOTHING] * (budget - len(expected))
+
+
+def test_a_sample_of_those_that_are_there_is_drawn_without_favour():
+    excluded = jnp.arange(N) % 6 == 1
+    pool = pool_of((4, 7))._replace(excluded=excluded)
+    everybody = sample_present(jax.random.key(0), pool, N).tolist()
+    there = np.flatnonzero(~excluded)
+    assert everybody == [*there, *np.flatnonzero(excluded)]
+    draw = jax.jit(jax.vmap(lambda key: sample_present(key, pool, 5)))
+    drawn = np.asarray(draw(jax.random.split(jax.random.key(1), 2_000)))
+    assert (np.diff(np.sort(drawn)) > 0).all()
+    for place in (0, 4):  # any of them may come at any place
+        counts = np.bincount(drawn[:, place], minlength=N)
+        assert stats.chisquare(counts[there]).pvalue > 1e-3
+        assert counts[there].sum() == 2_000
+    more = sample_present(jax.random.key(2), pool, 22).tolist()
+    assert set(more[:20]) == set(there.tolist())
+    assert not set(more[20:]) & set(there.tolist())
+
+
+LIMITS = st.none() | st.sampled_from([-1, 0, 0.5, 1, 3])
+VALUES = st.sampled_from(
+    [-1e16, -1e15, -1, 0, 0.5, 1, 2, 3, 1e15, np.nextafter(1e15, np.inf), 1e16]
+)
+
+
+@given(VALUES, LIMITS, LIMITS, st.sampled_from([1, 2, 1e15, 1e16]), LIMITS)
+def test_a_number_is_taken_if_it_is_within_all_bounds_that_are_given(
+    value, least, above, most, below
+):
+    is_within = (
+        abs(value) <= (1e16 if most == 1e16 else 1e15)
+        and value <= most
+        and all(value >= limit for limit in [least] if limit is not None)
+        and all(value > limit for limit in [above] if limit is not None)
+        and all(value < limit for limit in [below] if limit is not None)
+    )
+    given = {"least": least, "above": above, "most": most, "below": below}
+    if is_within:
+        check_number("x", value, **given)
+        return
+    with pytest.raises(UsageError) as refused:
+        check_number("x", value, **given)
+    # The largest that no program can reckon with is told to those who are beyond it, and no others.
+    is_told = "at most" in str(refused.value)
+    assert is_told == (value > most or most < 1e15)
+
+
+@given(st.integers(-3, 2**32) | st.sampled_from([2**31 - 1, 2**31]), st.sampled_from([0, 1, 5]))
+def test_a_whole_number_is_taken_if_a_program_can_hold_it(value, least):
+    if least <= value < 2**31:
+        check_whole("x", value, least)
+        return
+    with pytest.raises(UsageError) as refused:
+        check_whole("x", value, least)
+    assert ("at most" in str(refused.value)) == (value >= 2**31)
+
+
 def by_hand(key, signals, pool, budget):
     return by_score(key, -signals.log_probs.max(axis=1), pool, budget)
 
@@ -438,3 +526,36 @@ def test_a_strategy_from_outside_is_named_by_module_and_function(tmp_path, monke
     ):
         with pytest.raises(UsageError, match=sentence):
             make_strategy(name, **options)
+
+
+def test_entries_are_strategies_by_the_names_of_their_parts():
+    made_of = strategies_named(
+        ("coreset", "coreset@pixels_pca", "typiclust@/tmp/some where/dino.npy"),
+        lambda name, **options: (name, options),
+        normalize=True,
+    )
+    assert made_of == {
+        "coreset": ("coreset", {"normalize": True}),
+        "coreset@pixels_pca": ("coreset", {"normalize": True, "embedding": "pixels_pca"}),
+        "typiclust@dino": (
+            "typiclust",
+            {"normalize": True, "embedding": "/tmp/some where/dino.npy"},
+        ),
+    }
+    assert list(strategies_named(["margin", "random"])) == ["margin", "random"]
+    for entries, sentence in (
+        (["margin", "random", "margin"], "Two of the strategies are called 'margin'"),
+        (["coreset@a/x.npy", "coreset@b/x.npy"], "Two of the strategies are called 'coreset@x'"),
+        (["margin,random"], "There is no strategy 'margin,random': a strategy is one name"),
+        (["margn"], "did you mean 'margin'"),
+        (["coreset@../up"], r"A part cannot be called 'coreset@\.\./up'"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            strategies_named(entries)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\\b", "a\n", "-x", "@x", "a*"])
+def test_what_is_no_name_of_a_directory_names_no_part(name):
+    check_part_names(["margin", "margin@a-b.c+d: e_1", "größe"])
+    with pytest.raises(UsageError, match="no name of a directory"):
+        check_part_names(["margin", name])

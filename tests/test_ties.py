@@ -34,6 +34,7 @@ def test_no_place_in_the_pool_is_favored(name):
     assert first.max() <= 8  # where always the same would be 24; a chance below 1e-4
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("name", ["representative", "active_transfer", "discriminative", "badge"])
 def test_where_equal_rows_lie_in_a_tile_decides_nothing(name):
     """As for users, and so large that a matrix product rounds its last rows otherwise."""

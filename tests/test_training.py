@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import stats
 
 from jax_al.drivers.score import score
 from jax_al.learners.augmentation import augmented
@@ -118,6 +119,16 @@ def test_an_epoch_shows_every_labeled_point_exactly_once(batch_size):
     shown = [row for rows in seen for row in rows]
     assert sorted(shown[: len(LABELED)]) == sorted(LABELED)
     assert set(shown[len(LABELED) :]) <= {LABELED[0]}  # padding repeats the first
+
+
+def test_the_last_batch_has_room_where_the_labels_fill_the_capacity():
+    """Nine in batches of four: the ninth has three places of padding beside it."""
+    some = LABELED[:9]
+    seen = batches_of(jax.random.key(0), examples_of(some, capacity=9), 4)
+    shown = [row for rows in seen for row in rows]
+    assert len(shown) == 12
+    assert sorted(shown[:9]) == sorted(some)
+    assert set(shown[9:]) == {some[0]}
 
 
 def test_the_order_is_new_in_every_epoch_and_repeats_for_one_key():
@@ -264,3 +275,28 @@ def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype)
         moves |= set(here)
     assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
     assert {move[2] for move in moves} == {1, -1}
+
+
+def test_every_shift_and_mirror_image_is_as_likely():
+    size = 3_000
+    # Eight to a line, rising: two pixels tell the shift and whether the image is turned.
+    ramp = jnp.arange(SIDE * SIDE, dtype=jnp.int32).reshape(1, SIDE, SIDE, 1)
+    found = augmented(jax.random.key(4), jnp.broadcast_to(ramp, (size, SIDE, SIDE, 1)))
+    first, second = np.asarray(found)[:, 4, 3:5, 0].T
+    mirrored = second < first
+    top, left = np.divmod(np.where(mirrored, second, first), SIDE)
+    moves = np.stack([top - 3, left - 2, mirrored], axis=1)
+    _, counts = np.unique(moves, axis=0, return_counts=True)
+    assert moves.min(axis=0).tolist() == [0, 0, 0]
+    assert moves.max(axis=0).tolist() == [2, 2, 1]
+    assert len(counts) == 18
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("height", "pad"), [(5, 1), (23, 2)])  # as in the report, an eighth
+def test_an_image_is_shifted_by_up_to_an_eighth_of_its_height(height, pad):
+    column = jnp.arange(height, dtype=jnp.int32).reshape(1, height, 1, 1)
+    found = augmented(jax.random.key(5), jnp.broadcast_to(column, (200, height, 6, 1)))
+    middle = height // 2
+    moves = np.asarray(found)[:, middle, 0, 0] - middle
+    assert set(moves.tolist()) == set(range(-pad, pad + 1))
