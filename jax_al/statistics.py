@@ -128,7 +128,7 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[Interval, float]:
 def detectable(interval: Interval, comparisons: int = 1) -> float:
     """Returns the difference that such a paired t-test finds four times in five; nan without one.
 
-    That d for which P(|T| > t) = 0.8, T of Student's noncentral distribution with n - 1 degrees of
+    That d for which P(T > t) = 0.8, T of Student's noncentral distribution with n - 1 degrees of
     freedom and noncentrality d / (s / sqrt(n)), s / sqrt(n) taken from the interval as if it were
     known (Cohen 1988, *Statistical Power Analysis*, chapter 2).
 

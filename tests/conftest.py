@@ -50,8 +50,11 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.module.__name__ in AS_FOR_USERS:
+        name = item.module.__name__
+        if name in AS_FOR_USERS:
             item.add_marker(pytest.mark.as_for_users)
+        elif item.get_closest_marker("as_for_users") and name not in IN_PART:
+            raise pytest.UsageError(f"{name} has marked tests: IN_PART must name it.")
 
 
 @pytest.fixture(autouse=True, scope="module")

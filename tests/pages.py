@@ -1,5 +1,6 @@
 """The README and the pages of docs/ as tests see them."""
 
+import os
 import pathlib
 import re
 import shlex
@@ -84,6 +85,7 @@ def run(command, directory):
     return subprocess.run(
         [sys.executable, "-m", "jax_al", *words],
         cwd=directory,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

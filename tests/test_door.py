@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import signal
 import subprocess
 import sys
 
@@ -24,13 +25,19 @@ def jax_al(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("COLUMNS", "80")
     importlib.import_module("jax_al.cli.main")  # what it defines is there before and after
 
+    handlers = {
+        kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+    }
+
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["jax-al", *map(str, words)])
         with pytest.raises(SystemExit) as stopped, flagsaver.flagsaver():
             door.main()
         return stopped.value.code, *capsys.readouterr()
 
-    return run
+    yield run
+    for kind, handler in handlers.items():  # a run listens to them
+        signal.signal(kind, handler)
 
 
 def table(path):
@@ -67,6 +74,10 @@ def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
     [
         (["strategys"], "There is no command 'strategys': did you mean 'strategies'?"),
         (["run", "digits", "more"], "'more' is not a flag"),
+        (["run", "digits", "--config=other"], "both name a recipe"),
+        (["kcenter", "x.npy", "--num-picks=2", "--out=x.npy"], "name one more for --out"),
+        (["kcenter", "y.npy", "--num-picks=2", "--out=x.npy", "--distances=x.npy"], "--distances"),
+        (["kcenter", "y.npy", "--num-picks=2", "--out=x.csv", "--distances=d.csv"], "a .npy file"),
         (["run", "nowhere"], "There is no config file nowhere"),
         (["run", "--nonsense=1"], "nonsense"),
         (["compare"], "two or more strategies with commas"),
@@ -141,5 +152,5 @@ def test_a_comparison_ends_in_its_outcome_and_how_to_go_on_is_said(tmp_path):
     assert "\x1b" not in done.stdout
     assert lines[-3].startswith("coreset - random: ")
     assert " +- " in lines[-3]
-    assert lines[-2] == "(mean accuracy over 10 to 17 labels, 95% of 2 seeds)"
+    assert lines[-2] == "(mean accuracy over 10 to 17 labels, 2 seeds, 95% t interval)"
     assert lines[-1] == "Report: out/report.html"

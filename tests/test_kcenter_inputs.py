@@ -225,7 +225,7 @@ def within(tmp_path, monkeypatch, capsys):
         (".", "not a file that"),
         ("/dev/null", "not a file that"),
         ("missing/out.npy", "missing is not a directory"),
-        ("points.npy", "points.npy is read; name another file for --out"),
+        ("points.npy", "points.npy is another file of this command; name one more for --out"),
         ("points.npy/out.npy", "points.npy is not a directory"),
         ("x" * 254, "cannot be written"),  # its own name fits, but not the one beside it
     ],

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from matplotlib import font_manager
 from PIL import Image
 from scipy import stats
 
@@ -10,9 +9,11 @@ from jax_al.report import Sheet, draw, plot_curves, plot_picks
 from jax_al.report.charts import accuracy_chart, charts
 from jax_al.report.entrants import curve_of, gather
 from jax_al.report.fonts import families
-from jax_al.report.pictures import line_picture, whole_ticks
+from jax_al.report.look_files import Pool
+from jax_al.report.pictures import _sheet, line_picture, whole_ticks
 from jax_al.report.styles import make_styles
 from jax_al.report.workdirs import read
+from jax_al.session.records import Pick
 from tests.made_up_runs import looks_of, make_root, make_run
 
 
@@ -104,10 +105,14 @@ def test_names_in_any_script_are_drawn_without_a_warning(tmp_path, name):
     assert_picture(tmp_path / "picks.png")
 
 
-def test_who_has_no_font_for_a_name_sees_the_number_of_the_class(monkeypatch):
+def test_who_has_no_font_for_a_name_sees_the_number_of_the_class():
+    nowhere = "\U000f1234"  # of nobody
     assert families("\u00e9tat") == ["DejaVu Sans"]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
-    assert families("\u732b") is None
+    assert families(nowhere) is None
+    pool = Pool(np.zeros(2, np.int32), np.arange(2), [nowhere, "dog"], [])
+    picks = [Pick(0, 0, k, k, str(k), k, "random") for k in (0, 1)]
+    sheet = _sheet("initial", picks, pool, lambda row: np.zeros((8, 8, 1), np.uint8))
+    assert sheet.class_names == ["class 0", "dog"]
 
 
 @pytest.mark.parametrize("ends", [(0.85, 4.15), (0.95, 1.05), (1, 2), (-2, 60), (95, 1005)])

@@ -94,7 +94,7 @@ def killed(
 
 @pytest.mark.parametrize(
     ("fields", "first", "step", "most"),
-    [(QUICK | SHORT, 0, 2, 99), (SHORT, 12, 13, 2), (SEVERAL, 25, 55, 2)],
+    [(QUICK | SHORT, 0, 1, 199), (SHORT, 12, 13, 2), (SEVERAL, 25, 55, 2)],
     ids=["everywhere", "a network", "several"],
 )
 def test_kill_9_loses_nothing(tmp_path, fields, first, step, most):

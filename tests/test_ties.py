@@ -59,11 +59,16 @@ def test_zero_and_minus_zero_are_equal():
 
 def test_nothing_of_the_size_of_the_pool_is_sorted():
     """Sorting takes forty times as long at a million points."""
-    scores, pool = np.zeros(5000, np.float32), asking.pool_of(5000, [1], capacity=4)
-    program = jax.jit(lambda key: highest(key, scores, pool, 7)).lower(jax.random.key(0)).compile()
-    sorts = [line for line in program.as_text().splitlines() if " sort(" in line]
-    assert sorts
-    assert not any("[5000]" in line for line in sorts)
+    scores, pool = np.zeros((3, 5000), np.float32), asking.pool_of(5000, [1], capacity=4)
+
+    def ask(key, scores, pool):
+        return highest(key, scores, pool, 7)
+
+    for function, given in ((ask, scores[0]), (jax.vmap(ask, in_axes=(None, 0, None)), scores)):
+        program = jax.jit(function).lower(jax.random.key(0), given, pool).compile()
+        sorts = [line for line in program.as_text().splitlines() if " sort(" in line]
+        assert sorts
+        assert not any("5000]" in line for line in sorts)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])

@@ -5,7 +5,6 @@ import pytest
 import wandb
 from PIL import Image
 
-from jax_al.errors import UsageError
 from jax_al.record.wandb_writer import WandbWriter, mode_of
 
 ROW = {"seed": 3, "episode": 1, "num_labeled": 10, "test_accuracy": 0.5, "cover_radius": None}
@@ -48,9 +47,8 @@ def test_the_mode_is_what_is_said_and_else_that_of_the_environment(monkeypatch):
     assert (mode_of("auto"), mode_of("online")) == ("disabled", "online")
     monkeypatch.setenv("WANDB_MODE", "dryrun")
     assert mode_of("auto") == "offline"
-    monkeypatch.setenv("WANDB_MODE", "offlin")
-    with pytest.raises(UsageError, match="WANDB_MODE is 'offlin': did you mean 'offline'"):
-        mode_of("auto")
+    monkeypatch.setenv("WANDB_MODE", "shared")  # of wandb, for processes that write one run
+    assert mode_of("auto") == "offline"
 
 
 def test_offline_a_row_and_a_picture_are_written_and_nothing_is_said(tmp_path):

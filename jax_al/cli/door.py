@@ -5,10 +5,10 @@ Each command imports what it needs when it is asked for, so that `kcenter`, `sel
 """
 
 import importlib
+import os
 import signal
 import sys
 import textwrap
-from collections.abc import Sequence
 
 from jax_al.errors import UsageError, did_you_mean
 
@@ -50,6 +50,11 @@ All else is as of "jax-al run":
 
   jax-al compare random,coreset,margin digits_coreset --config.num_seeds=5
 """
+# What the lean installation lacks.
+LACKING = frozenset(
+    {"absl", "flax", "ml_collections", "orbax", "wandb", "tensorflow_datasets", "sklearn", "rich"}
+    | {"matplotlib", "plotly", "PIL", "array_record", "jinja2"}
+)
 # Where a command lies; each has main(words, name).
 COMMANDS = {
     "report": "jax_al.report.__main__",
@@ -62,17 +67,20 @@ COMMANDS = {
 def main() -> None:
     """Does what the command line says, and exits."""
     words = sys.argv[1:]
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # module:function may lie beside the user, as with python -m
     try:
         sys.exit(_main(words))
     except UsageError as error:
         print(f"jax-al: {error}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "jax_al":
+        lacking = (error.name or "").split(".")[0]
+        if lacking not in LACKING:
             raise
         print(
-            f"jax-al: {' '.join(words[:1])} needs the package {error.name.split('.')[0]}, which is "
-            "not installed: pip install jax_al brings it.",
+            f"jax-al: {' '.join(words[:1])} needs the package {lacking}, which is not installed: "
+            "install jax_al with what it needs, without --no-deps.",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -99,11 +107,14 @@ def _main(words: list[str]) -> int:
     if wants_help:
         print(_help(command), end="")
         return 0
-    given, flags = _split(rest)
+    first = next((k for k, word in enumerate(rest) if word.startswith("-")), len(rest))
+    given, flags = rest[:first], rest[first:]
     if command == "compare":
         given, flags = _compared(given, flags)
     if len(given) > 1:
         raise UsageError(f"{given[1]!r} is not a flag; flags look like --name=value.")
+    if given and any(flag.startswith(("--config=", "-config=")) for flag in flags):
+        raise UsageError(f"{given[0]!r} and --config both name a recipe: leave out one of them.")
     from jax_al.cli.main import launch
 
     launch([*(f"--config={recipe}" for recipe in given), *flags])
@@ -117,12 +128,6 @@ def _help(command: str) -> str:
         return COMPARE
     recipes = f"Recipes: {', '.join(names_of_recipes())}"
     return RUN.format(recipes=textwrap.fill(recipes, 79, subsequent_indent="  "))
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns the words before the first flag, and the rest."""
-    first = next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
-    return list(words[:first]), list(words[first:])
 
 
 def _compared(given: list[str], flags: list[str]) -> tuple[list[str], list[str]]:

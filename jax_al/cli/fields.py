@@ -198,7 +198,7 @@ class Config:
 
     strategy: str = _field(
         "coreset",
-        "What picks: a name that `python -m jax_al.strategies` lists, or module:function",
+        "What picks: a name that `jax-al strategies` lists, or module:function",
         also=("sample_method", "query_strategy"),
     )
     strategy_args: Mapping[str, Any] = dataclasses.field(

@@ -8,6 +8,7 @@ import numpy as np
 
 from jax_al.cli.ending import ending
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
+from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
 from jax_al.geometry.kcenter.points import METRICS
 
@@ -40,8 +41,12 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.kcent
 
 def _run(arguments: argparse.Namespace) -> None:
     inputs = [arguments.points, arguments.initial, arguments.exclude]
-    out = place_of(arguments.out, inputs)
-    distances = arguments.distances and place_of(arguments.distances, [*inputs, out])
+    out = place_of("--out", arguments.out, inputs)
+    distances = None
+    if arguments.distances is not None:
+        distances = place_of("--distances", arguments.distances, [*inputs, out])
+        if distances.suffix != ".npy":
+            raise UsageError(f"--distances is {distances}, but must be a .npy file")
     points = load(arguments.points)
     initial, exclude = (
         None if path is None else load(path) for path in (arguments.initial, arguments.exclude)

@@ -90,7 +90,10 @@ def _parse(argv: list[str]) -> Command:
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax reports every step of a save
     if len(rest) > 1:
-        raise UsageError(f"{rest[1]!r} is not a flag; flags look like --name=value.")
+        raise UsageError(
+            f"{rest[1]!r} is not a flag; flags look like --name=value, and a recipe comes before "
+            "them."
+        )
     path, argument = find_recipe(FLAGS.config)
     if FLAGS.workdir == "":
         raise UsageError(

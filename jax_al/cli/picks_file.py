@@ -2,13 +2,13 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.session.records import write_atomically
 
 
 def load(path: Path) -> np.ndarray:
@@ -28,12 +28,13 @@ def load(path: Path) -> np.ndarray:
     return array
 
 
-def place_of(out: Path, inputs: Iterable[Path | None]) -> Path:
+def place_of(flag: str, out: Path, others: Iterable[Path | None]) -> Path:
     """Returns where `out` leads, found out before work that may take hours.
 
     Args:
+      flag: by which it is named.
       out: a file that is to be written; a link is written through, so that it stays one.
-      inputs: files that are read, and must not be written over.
+      others: files that are read or written too, and must not be written over.
 
     Raises:
       UsageError: it cannot be written.
@@ -43,14 +44,14 @@ def place_of(out: Path, inputs: Iterable[Path | None]) -> Path:
             out = out.resolve()
         except (OSError, RuntimeError) as error:  # the latter before Python 3.13
             raise UsageError(f"{out} is a link that leads nowhere") from error
-    for path in inputs:
-        if path is not None and path.exists() and out.exists() and path.samefile(out):
-            raise UsageError(f"{path} is read; name another file for --out")
+    for path in others:
+        if path is not None and path.resolve() == out.resolve():
+            raise UsageError(f"{path} is another file of this command; name one more for {flag}")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory to write {out.name} to")
     if out.exists() and not out.is_file():
         raise UsageError(f"{out} is not a file that picks could be written to")
-    partial = _partial(out)
+    partial = out.with_name(f".{out.name}.{'0' * 8}.tmp")  # as long as that of the real one
     try:
         partial.touch()
         partial.unlink()
@@ -96,15 +97,7 @@ def save_array(out: Path, array: np.ndarray) -> None:
 
 
 def _write(out: Path, content: bytes) -> None:
-    partial = _partial(out)
     try:
-        partial.write_bytes(content)
-        partial.replace(out)
+        write_atomically(out, content)
     except OSError as error:
         raise OSError(f"{out} could not be written ({error.strerror or error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _partial(out: Path) -> Path:
-    return out.with_name(f".{out.name}.{os.getpid()}")

@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al select") -> int
 
 def _run(arguments: argparse.Namespace) -> None:
     files = {name: getattr(arguments, name) for name in (*MEANINGS, "labeled", "labels", "exclude")}
-    out = place_of(arguments.out, files.values())
+    out = place_of("--out", arguments.out, files.values())
     given = {name: load(path) for name, path in files.items() if path is not None}
     picked = select(
         arguments.strategy,

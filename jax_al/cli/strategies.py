@@ -25,7 +25,8 @@ def overview() -> str:
     column = max(map(len, STRATEGIES)) + 2
     lines = []
     for name, make in sorted(STRATEGIES.items()):
-        first = (inspect.getdoc(make) or "").split("\n", 1)[0]
+        needs = ", ".join(sorted(make().needs)) or "nothing"
+        first = f"{(inspect.getdoc(make) or '').splitlines()[0]} Looks at {needs}."
         lines += textwrap.wrap(
             first, width, initial_indent=name.ljust(column), subsequent_indent=" " * column
         )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jax_al import __version__
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
@@ -166,7 +167,7 @@ def versions() -> dict[str, Any]:
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     return found | {
         "python": platform.python_version(),
-        "jax_al": importlib.metadata.version("jax_al"),
+        "jax_al": __version__,
         "device": jax.devices()[0].device_kind,
         "cores": _cores(),
     }

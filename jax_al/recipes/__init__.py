@@ -1,13 +1,11 @@
 """The recipes of a clone, which lie in configs/; a wheel carries them in place of this file."""
 
-import importlib
 import pathlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 __path__ = [str(pathlib.Path(__file__).parents[2] / "configs")]
 
+if TYPE_CHECKING:  # what lies elsewhere is not seen
 
-def __getattr__(name: str) -> ModuleType:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return importlib.import_module(f"{__name__}.{name}")
+    def __getattr__(name: str) -> ModuleType: ...

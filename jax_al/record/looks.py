@@ -101,7 +101,7 @@ def write_map(looks: pathlib.Path, embedding: np.ndarray, name: str) -> None:
 def project(embedding: np.ndarray) -> np.ndarray:
     """Returns the two principal components, float32 [N, 2], of `embedding` float32 [N, D].
 
-    Of more rows than SAMPLE, as many at equal distances decide the axes: it is a picture. The
+    Of more rows than SAMPLE, so many, drawn, decide the axes: it is a picture. The
     embedding is read in blocks, so it may be larger than memory. Zeros stand for components that
     are not there. The sign of an axis is such that its largest weight is positive, so that the map
     of one embedding never flips.
@@ -109,7 +109,10 @@ def project(embedding: np.ndarray) -> np.ndarray:
     from sklearn.decomposition import PCA
 
     N, D = embedding.shape
-    sample = np.asarray(embedding[:: -(-N // SAMPLE)], np.float32)
+    rows = np.sort(np.random.default_rng(0).permutation(N)[:SAMPLE])
+    sample = np.asarray(embedding[rows], np.float32)
+    if not np.ptp(sample, axis=0).any():
+        return np.zeros((N, 2), np.float32)
     pca = PCA(n_components=min(2, D, len(sample)), random_state=0).fit(sample)
     axes = pca.components_.T
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])

@@ -12,6 +12,8 @@ def families(text: str) -> list[str] | None:
     missing = {ord(letter) for letter in text} - _letters(font_manager.findfont(OWN))
     found = [OWN]
     for font in font_manager.fontManager.ttflist if missing else ():
+        if font.name.startswith("Last Resort"):  # has a box for every letter there is
+            continue
         if font.name not in found and missing & _letters(font.fname):
             found.append(font.name)
             missing -= _letters(font.fname)

@@ -117,7 +117,12 @@ def outcome(tables: Tables) -> list[str]:
     if len(beside) > DETAILED:
         lines.append(f"... and {len(beside) - DETAILED} more")
     fewest = min(s.difference.interval.num_seeds for s in beside if s.difference)
-    return [*lines, f"(mean accuracy over {low:,} to {high:,} labels, 95% of {seeds(fewest)})"]
+    lines.append(
+        f"(mean accuracy over {low:,} to {high:,} labels, {seeds(fewest)}, 95% t interval)"
+    )
+    if len(beside) > 1:
+        lines.append(f"(each alone: of {len(beside)} together the report says what is sure)")
+    return lines
 
 
 def verdict(tables: Tables) -> list[str]:

@@ -1,15 +1,10 @@
 """Networks on disk: one Orbax checkpoint per part and episode."""
 
-import contextlib
 import errno
 import hashlib
-import io
 import os
 import pathlib
 import shutil
-import sys
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -145,8 +140,7 @@ class Checkpoints:
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(abstract), metrics=ocp.args.JsonRestore()
         )
-        with _threads_kept_quiet():
-            found = self._manager.restore(episode, args=args)
+        found = self._manager.restore(episode, args=args)
         if digest is not None and digest_of(found["state"]) != digest:
             raise ValueError(f"The checkpoint of episode {episode} holds what was not saved.")
         return found["state"], found["metrics"]
@@ -156,15 +150,3 @@ class Checkpoints:
 
     def __exit__(self, *unused: object) -> None:
         self._manager.close()
-
-
-@contextlib.contextmanager
-def _threads_kept_quiet() -> Iterator[None]:
-    """Drops the tracebacks that the threads of a failing read leave behind it: it is told once."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        try:
-            yield
-        except Exception:
-            time.sleep(0.2)  # until they have come
-            raise
-    sys.stderr.write(said.getvalue())

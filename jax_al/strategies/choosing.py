@@ -40,6 +40,8 @@ def highest(key: jax.Array, scores: jax.Array, pool: PoolState, budget: int) -> 
     """
     scores = _comparable(scores, jnp.asarray(pool.selectable))  # on the host it may be NumPy's
     size = min(budget, scores.size)
+    if not size:
+        return jnp.full(budget, NOTHING, jnp.int32)
     edge = _top(scores, size)[0][-1]
     # 29 bits as a positive number of float32, the one type whose top_k is fast on a CPU.
     bits = (jax.random.bits(key, scores.shape) >> 3) + jnp.uint32(0x00800000)
