@@ -151,7 +151,7 @@ def test_of_two_values_the_last_counts():
         ("--epochs", "field of the config: write --config.epochs=VALUE."),
         ("--confg=x", "Did you mean: config"),
         ("--workdir=", "--workdir is empty: name a directory, or leave it out for runs/digits"),
-        ("digits", "'digits' is not a flag; flags look like --name=value."),
+        ("digits", "'digits' is not a flag; flags look like --name=value"),
         ("--config=missing.py", "There is no config file missing.py: choose among"),
         ("--config=cifar_corset", "no config file cifar_corset: did you mean 'cifar_coreset'?"),
         ("--config=elsewhere/default.py", "There is no config file elsewhere/default.py"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -275,7 +274,7 @@ def test_ctrl_c_is_status_130_and_leaves_nothing(within, tmp_path, monkeypatch, 
         raise KeyboardInterrupt
 
     if where == "write":  # all is written, but not yet in its place
-        monkeypatch.setattr(pathlib.Path, "replace", interrupted)
+        monkeypatch.setattr(os, "replace", interrupted)
     else:
         monkeypatch.setattr(command_line, "kcenter_greedy", interrupted)
     (tmp_path / "out.npy").write_text("before")

@@ -14,9 +14,9 @@ BASE = {"types", "errors", "outside"}
 GEOMETRY, POOLS = BASE | {"geometry"}, BASE | {"pools"}
 BELOW_DRIVERS = BASE | {
     "geometry", "pools", "features", "learners", "strategies", "session", "oracles", "interrupt",
-    "record",
+    "record", "__version__",
 }  # fmt: skip
-EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli", "recipes", "__version__"}
+EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli", "recipes"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
