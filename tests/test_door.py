@@ -12,6 +12,7 @@ from absl.testing import flagsaver
 
 import jax_al as al
 from jax_al.cli import door
+from jax_al.cli.fields import OPTIONS
 from jax_al.strategies.table import STRATEGIES
 from tests.runs import ROOT, tiny_flags
 
@@ -47,16 +48,24 @@ def table(path):
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("--help",), ("run", "--help"), ("compare", "-h"), ("strategies",), ("--version",)]
+    [
+        (),
+        ("--help",),
+        ("run", "--help"),
+        ("compare", "-h"),
+        ("strategies",),
+        ("fields",),
+        ("--version",),
+    ]
     + [(command, "--help") for command in door.COMMANDS],
 )
 def test_help_is_one_page_of_80_columns(jax_al, words):
     status, out, errors = jax_al(*words)
     assert (status, errors) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    if words != ("strategies",):
+    if words not in (("strategies",), ("fields",)):
         assert len(out.splitlines()) <= 45
-    assert words == ("--version",) or "jax-al" in out
+    assert words in (("--version",), ("fields",)) or "jax-al" in out
 
 
 def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
@@ -67,6 +76,13 @@ def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
     assert "1708.00489" in out
     status, _, errors = jax_al("strategies", "corset")
     assert (status, "did you mean 'coreset'" in errors) == (2, True)
+
+
+def test_what_it_shows_of_fields_is_what_there_is(jax_al):
+    _, out, _ = jax_al("fields")
+    assert [line.split(" = ")[0] for line in out.splitlines() if line[0] != " "] == list(OPTIONS)
+    assert jax_al("fields", "seeds")[1].startswith("num_seeds = 1\n")
+    assert "data.pool_size = None" in jax_al("fields", "data")[1]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,7 @@ def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
         (["select", "random", "--budget=2", "--out=x", "--option=a"], "must be NAME=VALUE"),
         (["kcenter", "no.npy", "--num-picks=2", "--out=x.csv"], "no.npy does not exist"),
         (["report", "nowhere"], "nowhere"),
+        (["fields", "budgt"], "did you mean 'budget'"),
     ],
 )
 def test_a_mistake_is_one_sentence(jax_al, tmp_path, words, sentence):

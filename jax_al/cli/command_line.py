@@ -173,7 +173,7 @@ def _nearest(name: str) -> str:
         if not here:
             return "."  # a field of a field
         if part not in here:
-            return f": {did_you_mean(part, here, 'docs/config.md')}"
+            return f": {did_you_mean(part, here, 'jax-al fields')}"
         place += f"{part}."
     return "."
 

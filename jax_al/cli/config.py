@@ -156,12 +156,19 @@ def table() -> str:
     rows = ["| field | default | values | may change | what it is |", "|---|---|---|---|---|"]
     for name, option in OPTIONS.items():
         changeable = "yes" if option.about.changeable else ""
-        cells = (f"`{name}`", f"`{option.default}`", _values(option), changeable, option.about.doc)
+        cells = (
+            f"`{name}`",
+            f"`{option.default}`",
+            values_of(option),
+            changeable,
+            option.about.doc,
+        )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def _values(option: Option) -> str:
+def values_of(option: Option) -> str:
+    """Returns which values a field may have, in words."""
     about = option.about
     if about.choices is not None:
         words = ", ".join(f"`{choice}`" for choice in about.choices)

@@ -18,6 +18,7 @@ jax-al: deep active learning. Which examples to label next?
   jax-al run [RECIPE]            run or continue an experiment
   jax-al compare A,B [RECIPE]    strategies side by side, with the same seeds
   jax-al strategies [NAME]       what there is to choose from, or one of them
+  jax-al fields [FIELD]          what --config.FIELD=VALUE can say
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
   jax-al select STRATEGY         which rows of a matrix to label next
   jax-al kcenter POINTS          exact greedy k-center on a matrix
@@ -39,7 +40,7 @@ Runs an experiment, or goes on where the same command stopped.
 
 {recipes}
 Fields: seed, num_seeds, strategy, compare, budget, initial_size, max_episodes,
-epochs, lr, data.name, model.name and more: docs/config.md
+epochs, lr, data.name, model.name and more: jax-al fields
 """
 COMPARE = """\
 jax-al compare A,B[,C...] [RECIPE] [--config.FIELD=VALUE ...]
@@ -61,6 +62,7 @@ COMMANDS = {
     "kcenter": "jax_al.cli.kcenter",
     "select": "jax_al.cli.select",
     "strategies": "jax_al.cli.strategies",
+    "fields": "jax_al.cli.field_list",
 }
 
 
@@ -98,7 +100,7 @@ def _main(words: list[str]) -> int:
         print(f"jax_al {jax_al.__version__}")
         return 0
     if command in COMMANDS:
-        if hasattr(signal, "SIGPIPE") and command == "strategies":
+        if hasattr(signal, "SIGPIPE") and command in ("strategies", "fields"):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may close the pipe early
         return importlib.import_module(COMMANDS[command]).main(rest, f"jax-al {command}")
     if command not in ("run", "compare"):

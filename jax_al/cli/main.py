@@ -30,7 +30,7 @@ flags.DEFINE_string(
     "config",
     "digits_coreset",
     "The recipe: the path of a file, or the name of one in configs/. --config.FIELD=VALUE sets one "
-    "of its fields, which docs/config.md lists.",
+    "of its fields, which jax-al fields lists.",
 )
 flags.DEFINE_string(
     "workdir", None, "Where results go and are continued; runs/<name of the config> if not given."

@@ -83,7 +83,7 @@ def check_fields(config: ConfigDict, path: pathlib.Path) -> None:
             )
         raise UsageError(
             f"The config file {path} sets config.{name}, and there is no such field: "
-            f"{did_you_mean(name, wanted, 'docs/config.md')}"
+            f"{did_you_mean(name, wanted, 'jax-al fields')}"
         )
     if lacking := wanted - fields:
         raise UsageError(
