@@ -4,6 +4,7 @@ import ast
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -73,6 +74,14 @@ def imported_layers(path):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         found |= {name.split(".")[1] for name in names if name.startswith("jax_al.")}
     return found
+
+
+def test_a_wheel_has_every_package():
+    listed = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {
+        ".".join(path.parent.relative_to(ROOT.parent).parts) for path in ROOT.rglob("__init__.py")
+    }
+    assert set(listed["packages"]) == found | {"jax_al.recipes"}
 
 
 def test_every_room_is_in_the_table():
