@@ -73,6 +73,7 @@ def open_page(browser, page):
         )  # fmt: skip
         browser.get_log("performance")
         browser.get(path.as_uri())
+        until(browser, "return document.documentElement.dataset.ready === 'yes'")
         run(browser, "window.dispatchEvent(new Event('beforeprint'))")  # draws all pictures
         until(browser, "return [...document.querySelectorAll('.plot')].every((p) => p.data)")
         return browser

@@ -13,16 +13,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from jax_al.errors import UsageError
 from jax_al.report.entrants import Entrant
 from jax_al.report.look_files import Look, Pool, look_files, read_look, read_map, read_pool
+from jax_al.report.scores import score_meaning
 
 Found = TypeVar("Found")
 
-MAP_BYTES = 2_000_000  # of base64 text, the maps of the first seeds
-LOOKS_BYTES = 3_500_000  # of JSON, everything; plotly.js has 4.8 MB of the page's 10
+MAP_BYTES = 1_600_000  # of base64 text, the maps of the first seeds
+LOOKS_BYTES = 2_800_000  # of JSON, everything; plotly.js has 2 MB of the page's 6
+PNG_BYTES = 20_000  # of thumbnails in exact pixels; larger sheets may lose what no eye would miss
 THUMBNAIL = 48  # pixels a side at most
 SMALL_THUMBNAIL = 32  # where many strategies share the room
 MANY = 4
@@ -60,17 +62,16 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
     size = THUMBNAIL if sharing <= MANY else SMALL_THUMBNAIL
 
     strategies: dict[str, dict[str, Any]] = {}
-    used, has_map, left_out = 0, False, len(ranked) - len(fitting)
+    used, has_map, left_out = len(kept) * 3, False, len(ranked) - len(fitting)  # their classes
+    is_full = False
     for entrant, seed in fitting:
-        if used > LOOKS_BYTES:
+        entry = {} if is_full else _entry(entrant, seed, pool, kept, size, notes)
+        weight = len(json.dumps(entry))
+        is_full = is_full or (bool(strategies) and used + weight > LOOKS_BYTES)
+        if is_full:
             left_out += 1
             continue
-        entry = _entry(entrant, seed, pool, kept, size, notes)
-        weight = len(json.dumps(entry))
         if not entry:
-            continue
-        if entrant.name in strategies and used + weight > LOOKS_BYTES:
-            left_out, used = left_out + 1, LOOKS_BYTES + 1
             continue
         used += weight
         has_map = has_map or "x" in entry
@@ -100,6 +101,11 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         "labels": _text(pool.labels[kept].astype(width)),
         "labelBytes": width().itemsize,
         "strategies": strategies,
+        "scores": {
+            entrant.name: score_meaning(entrant.config)
+            for entrant in entrants
+            if entrant.name in strategies
+        },
     }
     return Looks(data, notes)
 
@@ -220,7 +226,11 @@ def _sprite(images: Sequence[np.ndarray | None], size: int) -> dict[str, Any] | 
     file = io.BytesIO()
     # 256 colors for the whole sheet: a third of the weight, and nothing that an eye would miss.
     sheet.quantize(256, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    kind = "png"
+    if file.tell() > PNG_BYTES and features.check("webp"):
+        kind, file = "webp", io.BytesIO()
+        sheet.save(file, format="WEBP", quality=80)
+    uri = f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode()
     return {"uri": uri, "columns": columns, "lines": len(tiles), "ratio": height / width}
 
 

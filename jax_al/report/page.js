@@ -1,6 +1,6 @@
 "use strict";
 // Draws the figures, follows the light or dark scheme, and switches strategies in all of them.
-(() => {
+(async () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -31,7 +31,10 @@
   function theme() {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
-    return { ink: of("--ink"), grid: of("--edge"), card: of("--card"), soft: of("--soft") };
+    return {
+      ink: of("--ink"), grid: of("--edge"), card: of("--card"), soft: of("--soft"),
+      rest: of("--rest"), before: of("--before"), now: of("--now"), ofClass: of("--class"),
+    };
   }
 
   function themed() {
@@ -61,7 +64,25 @@
     return into;
   }
 
-  const drawn = [];
+  // The lines have colors for a light ground; on a dark one they are brighter.
+  function painted(value, key) {
+    if (Array.isArray(value)) return value.map((part) => painted(part, key));
+    if (value && typeof value === "object")
+      return Object.fromEntries(Object.entries(value).map(([k, part]) => [k, painted(part, k)]));
+    return dark.matches && /color$/.test(key) ? data.dark[value] ?? value : value;
+  }
+
+  // Plotly is packed in the page. Where it cannot be unpacked, all but the pictures works.
+  try {
+    const packed = Uint8Array.from(atob(byId("plotly").textContent), (letter) => letter.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    (0, eval)(await new Response(unpacked).text());
+  } catch (error) {
+    byId("no-pictures").hidden = false;
+    console.error(error);
+  }
+
+  const drawn = []; // what has been: { plot, figure }
   const waiting = new Map(); // element -> what draws it
 
   // A picture is drawn when it comes near the window: the page opens in the time of the first ones.
@@ -73,7 +94,7 @@
     const draw = waiting.get(element);
     waiting.delete(element);
     near.unobserve(element);
-    if (draw) draw();
+    if (draw && window.Plotly) draw();
   }
 
   function drawLater(element, draw) {
@@ -83,7 +104,7 @@
 
   addEventListener("beforeprint", () => [...waiting.keys()].forEach(drawNow));
 
-  const names = Object.keys(data.colors);
+  const { names } = data;
   function isShown(name) {
     if (names.includes(name)) return !hidden.has(name);
     const isHalf = (one) => // a pair of strategies: shown while both are
@@ -105,10 +126,10 @@
   }
 
   function showStrategies() {
-    for (const plot of drawn)
-      if (plot.data.some((trace) => trace.meta)) {
-        const visible = plot.data.map(visibility);
-        Plotly.update(plot, { visible }, { showlegend: hasLegend(plot.data, visible) });
+    for (const { plot, figure } of drawn)
+      if (figure.data.some((trace) => trace.meta)) {
+        const visible = figure.data.map(visibility);
+        Plotly.update(plot, { visible }, { showlegend: hasLegend(figure.data, visible) });
       }
     for (const button of document.querySelectorAll(".switch[data-strategy]"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
@@ -120,13 +141,17 @@
     showStrategies();
   }
 
-  function drawFigure(plot, figure) {
+  function paint(plot, figure) {
     const visible = figure.data.map(visibility);
-    figure.data.forEach((trace, k) => trace.visible = visible[k]);
-    if (figure.data.some((trace) => trace.meta))
-      figure.layout.showlegend = hasLegend(figure.data, visible);
-    Plotly.newPlot(plot, figure.data, nest(themed(), figure.layout), config);
-    drawn.push(plot);
+    const traces = figure.data.map((trace, k) => ({ ...painted(trace), visible: visible[k] }));
+    const layout = nest(themed(), { ...structuredClone(figure.layout), uirevision: "the same" });
+    if (figure.data.some((trace) => trace.meta)) layout.showlegend = hasLegend(figure.data, visible);
+    return Plotly.react(plot, traces, layout, config); // of an empty element: a new plot
+  }
+
+  function drawFigure(plot, figure) {
+    paint(plot, figure);
+    drawn.push({ plot, figure });
     plot.on("plotly_legendclick", (event) => {
       const { meta } = event.data[event.curveNumber];
       if (!meta || !names.includes(meta.strategy)) return true;
@@ -154,6 +179,22 @@
       showStrategies();
     });
   showStrategies();
+
+  // --- What is wider than its place --------------------------------------------------------------
+
+  // It says so, and only then the keyboard stops there, to scroll it.
+  function tellWidth(box) {
+    const rest = box.scrollWidth - box.clientWidth, more = box.parentElement;
+    more.toggleAttribute("data-wide", rest > 1);
+    more.toggleAttribute("data-more", rest - box.scrollLeft > 1);
+    if (box.classList.contains("scroll")) box.tabIndex = rest > 1 ? 0 : -1;
+  }
+
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => tellWidth(target)));
+  for (const box of document.querySelectorAll(".more > *")) {
+    sizes.observe(box);
+    box.addEventListener("scroll", () => tellWidth(box), { passive: true });
+  }
 
   // --- The map and the gallery -------------------------------------------------------------------
 
@@ -223,7 +264,7 @@
     function drawMap(episode) {
       byId("map-card").hidden = !x;
       if (!x || !mapDrawn) return;
-      const { ink, card } = theme();
+      const { ink, card, rest: restColor, before, now: nowColor, ofClass } = theme();
       const earlier = [], now = (entry.picks && entry.picks[episode]) || [];
       for (const [k, rows] of Object.entries(entry.picks || {}))
         if (Number(k) < episode) earlier.push(...rows);
@@ -236,14 +277,14 @@
       }
       const size = x.length > 10000 ? 3 : x.length > 2000 ? 4 : 6;
       const chosen = byId("map-class").value;
-      const traces = [points(rest, "unlabeled", { size, color: "#808080", opacity: 0.35 }, type)];
+      const traces = [points(rest, "unlabeled", { size, color: restColor }, type)];
       if (chosen !== "")
         traces.push(points(rest.filter((row) => labels[row] === Number(chosen)),
-          plainClasses[Number(chosen)], { size: size + 1, color: "#009E73", symbol: "square" }, type));
+          plainClasses[Number(chosen)], { size: size + 1, color: ofClass, symbol: "square" }, type));
       traces.push(
-        points(earlier, "labeled before", { size: 7, color: "#0072B2", symbol: "circle",
+        points(earlier, "labeled before", { size: 7, color: before, symbol: "circle",
           line: { width: 1, color: card } }, type),
-        points(now, episode ? "picked now" : "initial labels", { size: 11, color: "#D55E00",
+        points(now, episode ? "picked now" : "initial labels", { size: 11, color: nowColor,
           symbol: "diamond", line: { width: 1.5, color: ink } }, type));
       const bare = { showticklabels: false, showgrid: false, showline: false, ticks: "", zeroline: false, range: [-1500, 67000] };
       const layout = nest(themed(), {
@@ -299,6 +340,7 @@
       });
       if (sprite) byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
       byId("gallery").replaceChildren(...items);
+      byId("gallery-score").textContent = looks.scores[strategy.value];
       const told = !found ? [] : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0);
       const missed = !found ? 0
         : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0 && p !== found.label[k]).length;
@@ -366,7 +408,7 @@
   }
 
   dark.addEventListener("change", () => {
-    for (const plot of drawn) Plotly.relayout(plot, themed());
+    for (const { plot, figure } of drawn) paint(plot, figure);
     redrawMap();
   });
   if (data.refresh)
