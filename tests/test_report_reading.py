@@ -13,6 +13,7 @@ from jax_al.report.charts import charts
 from jax_al.report.entrants import differing, gather
 from jax_al.report.look_files import Pool
 from jax_al.report.looks import gather_looks
+from jax_al.report.sections import reach_table
 from jax_al.report.tables import make_tables, verdict
 from jax_al.report.twins import picked_rows
 from jax_al.report.wording import listed
@@ -416,6 +417,34 @@ def test_the_verdict_names_who_is_better_worse_and_undecided(tmp_path):
     assert tables.penalties is not None
     assert tables.penalties.names[0] == "badge"
     assert tables.penalties.matrix[0, -1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("jump", [0, 0.3])
+def test_targets_go_up_to_what_was_reached_and_what_was_not_is_explained(tmp_path, jump):
+    """A mean that only one seed lifts is no accuracy that a strategy reaches."""
+    make_run(tmp_path / "random", seeds=range(3))
+    run = make_run(tmp_path / "coreset", "coreset", seeds=range(3), gain=0.05)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows[-1]["test_accuracy"] += jump
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tables = make_tables(entrants(tmp_path), "random")
+    highest = max(row["test_accuracy"] for row in rows[:-1])
+    targets = [value for _, value in tables.targets]
+    assert targets
+    assert max(targets) <= (highest if jump else highest + jump)
+    for k, _ in enumerate(targets):
+        assert any(reach.labels[k][0] is not None for reach in tables.reach)
+    table = reach_table(tables)
+    assert table is not None
+    cells = [cell for row in table.rows for cell in row[1:]]
+    assert ("Not reached: " in table.note) == any("not reached" in str(cell) for cell in cells)
+
+
+def test_where_all_is_reached_nothing_is_explained(tmp_path):
+    make_run(tmp_path / "random", seeds=range(1))
+    table = reach_table(make_tables(entrants(tmp_path), None))
+    assert table is not None
+    assert table.note == ""
 
 
 def test_one_seed_one_strategy_and_nothing_in_common_say_so(tmp_path):

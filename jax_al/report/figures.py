@@ -110,7 +110,7 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
         barmode="stack",
         margin=MARGIN,
         height=130 + 30 * len(standings),
-        xaxis={"title": {"text": "seconds per seed, all episodes"}, "automargin": True},
+        xaxis={"title": {"text": "seconds per seed"}, "automargin": True},
         yaxis={"automargin": True, "autorange": "reversed"},
         legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom", "traceorder": "normal"},
     )

@@ -77,9 +77,8 @@
     const packed = Uint8Array.from(atob(byId("plotly").textContent), (letter) => letter.charCodeAt(0));
     const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     (0, eval)(await new Response(unpacked).text());
-  } catch (error) {
+  } catch {
     byId("no-pictures").hidden = false;
-    console.error(error);
   }
 
   const drawn = []; // what has been: { plot, figure }
