@@ -76,7 +76,8 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
             "rangemode": "tozero" if chart.whole or chart.zero else "normal",
             "zeroline": chart.zero,
         }
-        | ({"range": [0, 1]} if chart.share else {}),
+        | ({"range": [0, 1]} if chart.share else {})
+        | ({"autorangeoptions": {"minallowed": 0}} if chart.whole else {}),
         hovermode="closest",
         legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
     )

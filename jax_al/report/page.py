@@ -75,7 +75,7 @@ def make_page(
         kinds=(*KINDS, "csv"),
         dash=DASH,
         css=_asset("page.css"),
-        js=_asset("page.js"),
+        scripts=[_asset("picks.js"), _asset("page.js")],
         data=_json(data),
         plotly=_plotly(),
         plotly_notice=_plotly_notice(),
