@@ -575,18 +575,22 @@ def test_what_is_missing_of_the_looks_is_left_out(tmp_path, layout):
     assert gather_looks(entrants(tmp_path)) == (None, [])
 
 
-@pytest.mark.parametrize(("room", "shown"), [(150, 3), (75, 2), (20, 1)])
-def test_large_maps_are_thinned_but_keep_every_pick(tmp_path, monkeypatch, room, shown):
-    monkeypatch.setattr("jax_al.report.looks.MAP_BYTES", room * 16 // 3)
+@pytest.mark.parametrize("room", [150, 75, 20])
+def test_large_maps_are_thinned_but_keep_every_pick(tmp_path, monkeypatch, room):
+    monkeypatch.setattr("jax_al.report.looks.MAP_BYTES", -(-room * 20 // 3))
     run = make_run(tmp_path / "run", looks=True, seeds=range(3))
     data, notes = gather_looks(entrants(run))
     assert data is not None
-    assert any("of the 200 points: all that were bought" in note for note in notes)
-    assert any("more seeds" in note for note in notes) == (shown < 3)
+    assert notes == [
+        f"A map shows about {room} of the 200 points: all that its strategy bought, and a random "
+        "part of the others."
+    ]
     entries = data["strategies"]["random"]
-    assert len(entries) == shown  # as many seeds as have room for all of their 40 picks
-    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
+    assert len(entries) == 3
     for entry in entries.values():
+        labels = np.frombuffer(base64.b64decode(entry["labels"]), np.uint8)
+        x = np.frombuffer(base64.b64decode(entry["x"]), np.uint16)
+        assert len(x) == len(labels) == max(room, 40)  # its picks at least
         for episode, places in entry["picks"].items():
             assert labels[places].tolist() == entry["gallery"]["episodes"][episode]["label"]
 
@@ -656,8 +660,9 @@ def test_without_truth_the_classes_are_unknown_and_that_is_told(tmp_path, layout
     data, notes = gather_looks(entrants(run))
     assert data is not None
     assert notes == ["The true class is not known of every point."]
-    assert set(np.frombuffer(base64.b64decode(data["labels"]), np.uint8)) == {255}
-    assert set(data["strategies"]["random"]["0"]["gallery"]["episodes"][1]["label"]) == {-1}
+    entry = data["strategies"]["random"]["0"]
+    assert set(np.frombuffer(base64.b64decode(entry["labels"]), np.uint8)) == {255}
+    assert set(entry["gallery"]["episodes"][1]["label"]) == {-1}
     write_report([run], tmp_path / "report.html")
 
 

@@ -37,7 +37,7 @@ def write_report(
       paths: workdirs, or directories of workdirs.
       out: the page, its directory made if missing; the files go to `<out without suffix>_files/`.
       reference: the strategy the others are compared to; None: random, else the first.
-      files: whether to write pictures and CSV too, which takes some seconds.
+      files: whether to write pictures and CSV too, about half a second a picture.
       refresh: seconds after which an open page loads itself again, while a run goes on.
 
     Raises:

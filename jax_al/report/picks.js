@@ -22,12 +22,12 @@ function plain(text) {
 // Fills them from `looks`; `kept` says how they were left. Returns what draws them again, and what
 // gives back how they stand. The rest is of page.js: how a picture looks, and when it is drawn.
 function showPicks(looks, kept, { byId, theme, themed, nest, config, drawLater }) {
-  const labels = decode(looks.labels, looks.labelBytes === 1 ? Uint8Array : Uint16Array);
+  const Label = looks.labelBytes === 1 ? Uint8Array : Uint16Array;
   const slider = byId("map-episode"), strategy = byId("map-strategy"), seed = byId("map-seed");
   const plainClasses = looks.classes.map(plain);
   const type = hasWebGL() ? "scattergl" : "scatter";
   const most = type === "scatter" ? 5000 : Infinity; // SVG draws no more in good time
-  let mapDrawn = false, entry = null, episodes = [], x = null, y = null;
+  let mapDrawn = false, entry = null, episodes = [], x = null, y = null, labels = null;
 
   const option = (value) => {
     const element = document.createElement("option");
@@ -51,7 +51,8 @@ function showPicks(looks, kept, { byId, theme, themed, nest, config, drawLater }
     if (entry.x) {
       x = decode(entry.x, Uint16Array);
       y = decode(entry.y, Uint16Array);
-    } else x = y = null;
+      labels = decode(entry.labels, Label);
+    } else x = y = labels = null;
     redraw();
   }
 
