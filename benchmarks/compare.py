@@ -4,12 +4,14 @@
 
 writes docs/digits_compare.md (accuracy at the first, middle and last label count, the area under
 the curve with its 95% t interval, the paired difference to random) and
-docs/digits_compare.png (the curves, a panel for each family of strategies).
+docs/digits_compare.png (the curves, a panel for each family of strategies). Without random, or with
+one strategy alone, there is nothing to subtract: then it shows the accuracies themselves.
 """
 
 import argparse
 import itertools
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 
 from jax_al import statistics
 from jax_al.report import workdirs
-from jax_al.statistics import Curve
+from jax_al.report.charts import accuracy_chart
+from jax_al.report.entrants import curve_of
+from jax_al.report.wording import DASH
+from jax_al.statistics import Curve, Interval
 
 REFERENCE = "random"
 FAMILIES = {
@@ -54,9 +59,7 @@ def read_curves(directory: Path) -> tuple[dict[str, Curve], str]:
     for path in workdirs.find([directory]):
         for run in workdirs.read(path):
             data = run.config["data.name"]
-            curve: dict[int, dict[int, float]] = {}
-            for row in run.metrics:
-                curve.setdefault(row["seed"], {})[row["num_labeled"]] = row["test_accuracy"]
+            curve = curve_of(run.metrics, "test_accuracy")
             episodes = run.config["max_episodes"]
             whole = {seed: scores for seed, scores in curve.items() if len(scores) == episodes}
             if whole:
@@ -66,69 +69,90 @@ def read_curves(directory: Path) -> tuple[dict[str, Curve], str]:
 
 def table(curves: dict[str, Curve]) -> str:
     """Returns Markdown, the largest area first."""
-    span = statistics.shared_range(list(curves.values()))
-    assert span is not None, "the runs share no range of label counts"
-    counts = sorted(next(iter(curves[REFERENCE].values())))
-    shown = [counts[0], counts[len(counts) // 2], counts[-1]]
+    everywhere = [set.intersection(*map(set, curve.values())) for curve in curves.values()]
+    counts = sorted(set.intersection(*everywhere))
+    shown = list(dict.fromkeys([counts[0], counts[len(counts) // 2], counts[-1]] if counts else []))
+    span = statistics.shared_range(list(curves.values())) or (0, 0)
     areas = {name: statistics.areas(curve, *span) for name, curve in curves.items()}
-    differences = statistics.area_differences(areas, REFERENCE)
-    heads = [f"at {count:,}" for count in shown]
-    lines = [
-        f"| strategy | {' | '.join(heads)} | area, 95% interval | minus random, 95% interval "
-        "| p (Holm) |",
-        "|---|" + "---|" * (len(heads) + 3),
-    ]
-    for name in sorted(curves, key=lambda name: -np.mean(list(areas[name].values()))):
+    has_reference = has_differences(curves)
+    differences = statistics.area_differences(areas, REFERENCE) if has_reference else {}
+    heads = ["strategy", *(f"at {count:,}" for count in shown), "area, 95% interval"]
+    heads += ["minus random, 95% interval", "p (Holm)"] if has_reference else []
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    found = {name: statistics.mean_interval(list(mine.values())) for name, mine in areas.items()}
+    for name in sorted(curves, key=lambda name: -np.nan_to_num(found[name].estimate, nan=-1)):
         cells = [f"{np.mean([c[n] for c in curves[name].values()]):.3f}" for n in shown]
-        area = statistics.mean_interval(list(areas[name].values()))
-        cells.append(f"{area.estimate:.3f} ({area.low:.3f} to {area.high:.3f})")
-        if name == REFERENCE:
-            cells += ["", ""]
-        else:
+        cells.append(written(found[name], ".3f"))
+        if name in differences:
             interval, _, p = differences[name]
-            apart = f"{interval.estimate:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
-            is_sure = p < SIGNIFICANT
-            cells.append(f"**{apart}**" if is_sure else apart)
-            cells.append("< 0.001" if p < 0.001 else f"{p:.3f}")
+            apart = written(interval, "+.3f")
+            cells.append(f"**{apart}**" if p < SIGNIFICANT else apart)
+            cells.append("not tested" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}")
+        elif has_reference:
+            cells += ["", ""]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def draw(curves: dict[str, Curve], title: str) -> Figure:
-    """Returns the curves as differences to random, a panel for each family."""
+def has_differences(curves: dict[str, Curve]) -> bool:
+    """Whether there is a reference, and something to compare to it."""
+    return REFERENCE in curves and len(curves) > 1
+
+
+def written(interval: Interval, form: str) -> str:
+    """Returns 0.312 (0.301 to 0.323), what there is of it."""
+    if np.isnan(interval.estimate):
+        return DASH
+    if np.isnan(interval.low):
+        return f"{interval.estimate:{form}}"
+    return f"{interval.estimate:{form}} ({interval.low:{form}} to {interval.high:{form}})"
+
+
+def families_of(names: Collection[str]) -> dict[str, list[str]]:
+    """Returns {family: names}, those of no family we know under their own or under "other"."""
     families = {
-        family: [name for name in names if name in curves] for family, names in FAMILIES.items()
+        family: [name for name in members if name in names] for family, members in FAMILIES.items()
     }
-    rest = curves.keys() - {REFERENCE} - {name for names in families.values() for name in names}
-    for name in sorted(rest):  # one strategy with several embeddings is a family of its own
+    known = {name for members in families.values() for name in members}
+    for name in sorted(set(names) - known):  # one strategy with several embeddings is a family
         strategy, _, embedding = name.partition("@")
         families.setdefault(strategy if embedding else "other", []).append(name)
-    families = {family: names for family, names in families.items() if names}
-    columns = 2
-    lines = -(-len(families) // columns)
-    figure = Figure(figsize=(11, 3.1 * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    return {family: members for family, members in families.items() if members}
+
+
+def draw(curves: dict[str, Curve], title: str) -> Figure:
+    """Returns the curves as differences to random, if it is there; a panel for each family."""
+    is_apart = has_differences(curves)
+    if is_apart:
+        found = statistics.paired_differences(curves, REFERENCE)
+        lines = {name: {n: d.interval for n, d in line.items()} for name, line in found.items()}
+    else:
+        chart = accuracy_chart(curves)
+        lines = {line.name: {p.x: p.value for p in line.points} for line in chart.lines}
+    families = families_of(lines)
+    columns = min(2, len(families))
+    rows = -(-len(families) // columns)
+    figure = Figure(figsize=(5.5 * columns, 3.1 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes in panels[len(families) :]:
         axes.set_axis_off()
     for axes, (family, names) in zip(panels, families.items(), strict=False):
-        axes.axhline(0, color="0.5", lw=1)
+        if is_apart:
+            axes.axhline(0, color="0.5", lw=1)
         for name, marker in zip(names, itertools.cycle("os^Dv*P"), strict=False):
-            means, low, high = [], [], []
-            seeds = sorted(curves[name].keys() & curves[REFERENCE].keys())
-            counts = sorted(curves[name][seeds[0]])
-            for count in counts:
-                apart = [curves[name][s][count] - curves[REFERENCE][s][count] for s in seeds]
-                interval, _ = statistics.t_interval(apart)
-                means.append(interval.estimate)
-                low.append(interval.low)
-                high.append(interval.high)
+            counts, values = list(lines[name]), list(lines[name].values())
+            means = [value.estimate for value in values]
             (line,) = axes.plot(counts, means, marker=marker, markersize=4, label=name)
+            low, high = [value.low for value in values], [value.high for value in values]
             axes.fill_between(counts, low, high, color=line.get_color(), alpha=0.1, lw=0)
         axes.set_title(family, fontsize=10)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, ncols=2)
     figure.supxlabel("labels")
-    figure.supylabel("test accuracy minus random's, paired by seed (mean, 95% interval)")
+    what = "accuracy minus random's, paired by seed" if is_apart else "test accuracy"
+    values = [value for line in lines.values() for value in line.values()]
+    spread = "" if all(np.isnan(value.low) for value in values) else "\n(mean, 95% interval)"
+    figure.supylabel(what + spread, fontsize=10)
     figure.suptitle(title)
     return figure
 
@@ -140,10 +164,11 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="without an ending")
     args = parser.parse_args()
     curves, data = read_curves(args.directory)
-    if REFERENCE not in curves:
-        parser.error(f"{args.directory} holds no finished run of {REFERENCE}")
-    num_seeds = {len(curve) for curve in curves.values()}
-    title = f"{data}: {len(curves)} strategies, {'/'.join(map(str, sorted(num_seeds)))} seeds"
+    if not curves:
+        parser.error(f"{args.directory} holds no finished run with test accuracies")
+    num_seeds = "/".join(map(str, sorted({len(curve) for curve in curves.values()})))
+    who = next(iter(curves)) if len(curves) == 1 else f"{len(curves)} strategies"
+    title = f"{data}: {who}, {num_seeds} seed{'' if num_seeds == '1' else 's'}"
     draw(curves, title).savefig(args.out.with_suffix(".png"), dpi=120)
     text = table(curves) + "\n"
     args.out.with_suffix(".md").write_text(text)

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
+from tests.made_up_runs import make_root
 from tests.runs import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "benchmarks").glob("[!_]*.py"))
@@ -41,7 +43,7 @@ def started(tmp_path_factory):
     paths = [str(ROOT / "benchmarks" / name) for name in STARTED]
     done = subprocess.run(
         [sys.executable, "-u", "-W", "ignore", "-c", FORKS, str(folder), *paths],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=500,
     )  # fmt: skip
     found = dict(map(json.loads, done.stdout.splitlines()))
     return {
@@ -58,3 +60,30 @@ def test_a_benchmark_starts_or_says_what_it_lacks(script, started):
         assert "Traceback" not in errors
     else:
         assert "usage:" in out
+
+
+@pytest.mark.parametrize(
+    ("gains", "seeds"),
+    [
+        ({"margin": 0}, 1),
+        ({"random": 0}, 3),
+        ({"random": 0, "margin": 0.1}, 1),
+        ({"random": 0, "margin": 0.1}, 3),
+        ({"coreset": 0, "bait": 0}, 3),
+    ],
+)
+def test_a_comparison_of_one_strategy_or_two_is_a_whole_table_and_a_picture(tmp_path, gains, seeds):
+    make_root(tmp_path / "runs", gains, seeds=range(seeds))
+    script = ROOT / "benchmarks" / "compare.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "runs"), "--out", str(tmp_path / "out")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = (tmp_path / "out.md").read_text().splitlines()
+    assert {row.split(" | ")[0].strip("| ") for row in rows} == set(gains)
+    assert {row.count("|") for row in rows} == {head.count("|")}
+    assert ("minus random" in head) == (len(gains) == 2 and "random" in gains)
+    assert "nan" not in done.stdout
+    with Image.open(tmp_path / "out.png") as picture:
+        picture.load()

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from jax_al.report import write_report
+from jax_al.report.styles import DARK
 from tests.made_up_runs import make_root, make_run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -25,6 +26,7 @@ WIDTHS = {"wide": 1400, "phone": 390}
 # What Chromium says of the software renderer of a machine without a GPU is not the page's.
 ODD_CLASSES = ["<b>cat</b> & 5%{x}", "dog &amp; <extra>bird</extra>", "frog"]
 ODD = "<i>odd</i> &amp; 5%{text}"
+PALETTE = json.dumps(DARK)
 NOT_OURS = ("WebGL", "GL Driver Message", "swiftshader")
 
 
@@ -59,7 +61,7 @@ def browser():
 def open_page(browser, page):
     """Opens the page in a window of a width and a color scheme; afterwards nothing was wrong."""
 
-    def visit(width="wide", scheme="light", path=page):
+    def visit(width="wide", scheme="light", path=page, drawn=True):
         browser.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
             {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
@@ -73,8 +75,10 @@ def open_page(browser, page):
         )  # fmt: skip
         browser.get_log("performance")
         browser.get(path.as_uri())
+        until(browser, "return document.documentElement.dataset.ready === 'yes'")
         run(browser, "window.dispatchEvent(new Event('beforeprint'))")  # draws all pictures
-        until(browser, "return [...document.querySelectorAll('.plot')].every((p) => p.data)")
+        if drawn:
+            until(browser, "return [...document.querySelectorAll('.plot')].every((p) => p.data)")
         return browser
 
     yield visit
@@ -378,6 +382,157 @@ def test_it_fits_the_window_and_follows_the_scheme(open_page, width, scheme):
     assert (np.median(pixels) < 60) == (scheme == "dark")
     ink = run(browser, "return document.querySelector('#plot-accuracy').layout.font.color")
     assert ink == {"light": "#1b1f24", "dark": "#e8eaed"}[scheme]
+
+
+LONG = "typiclust@a_rather_long_name_of_an_embedding"
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory):
+    root = tmp_path_factory.mktemp("long")
+    make_root(root / "tree", {LONG: 0.1, "random": 0.0, "margin": 0.05}, looks=True)
+    write_report([root / "tree"], root / "long.html", files=False)
+    return root / "long.html"
+
+
+AREAS = "#verdict .scroll"
+
+
+def test_a_phone_shows_the_names_and_the_difference_and_says_that_there_is_more(
+    open_page, long_names
+):
+    browser = open_page("phone", path=long_names)
+    for place in ("first", "scrolled"):
+        seen = run(
+            browser,
+            """return [...document.querySelectorAll(arguments[0] + " thead th")].map((cell) => {
+            const {left, right} = cell.getBoundingClientRect();
+            return [cell.textContent, left >= 0 && right <= innerWidth]})
+            """,
+            AREAS,
+        )
+        whole = {name for name, is_seen in seen if is_seen}
+        assert "strategy" in whole
+        if place == "first":
+            assert {"mean accuracy (area)", "minus random"} <= whole
+            assert "seconds per seed" not in whole
+            assert marks(browser) == {"data-wide": True, "data-more": True}
+            cue = "return getComputedStyle(document.querySelector('#verdict .more'), '::before')"
+            assert "Scroll sideways" in run(browser, cue + ".content")
+            run(browser, f"document.querySelector('{AREAS}').scrollLeft = 9999")
+            until(browser, "return !document.querySelector('#verdict .more[data-more]')")
+        else:
+            assert "seconds per seed" in whole
+            assert marks(browser) == {"data-wide": True, "data-more": False}
+
+
+def marks(browser):
+    return {
+        name: run(browser, f"return !!document.querySelector('#verdict .more[{name}]')")
+        for name in ("data-wide", "data-more")
+    }
+
+
+def test_only_what_has_to_be_scrolled_is_a_stop_of_the_keyboard(open_page, long_names):
+    stops = "return document.querySelector(arguments[0]).tabIndex"
+    assert run(open_page("phone", path=long_names), stops, AREAS) == 0
+    browser = open_page("wide")
+    assert run(browser, stops, AREAS) == -1
+    assert marks(browser) == {"data-wide": False, "data-more": False}
+
+
+def colors(browser):
+    """Of the lines of a picture, of a switch and of the points of the map."""
+    return run(
+        browser,
+        """const of = (id) => document.getElementById(id).data;
+        const swatch = document.querySelector("[data-strategy=coreset] svg");
+        return [
+          of("plot-accuracy").filter((t) => !t.meta.band).map((t) => t.line.color),
+          of("plot-accuracy").filter((t) => !t.meta.band).map((t) => t.marker.color),
+          of("plot-phases").map((t) => t.marker.color),
+          [getComputedStyle(swatch).color],
+          of("plot-map").map((t) => t.marker.color),
+        ]""",
+    )
+
+
+def test_a_dark_page_has_brighter_lines_and_points_at_once(open_page, browser):
+    light = colors(open_page("wide", "light"))
+    dark = colors(open_page("wide", "dark"))
+    for one, other in zip(light, dark, strict=True):
+        assert len(one) == len(other) > 0
+        assert not set(one) & set(other)
+    assert set(dark[0]) <= set(DARK.values())
+    assert dark[0] == dark[1]
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": "light"}]},
+    )
+    until(browser, f"return document.querySelector('#plot-nll').data[3].line.color in {PALETTE}")
+    assert colors(browser) == light
+
+
+def test_each_strategy_says_what_its_scores_are(open_page):
+    browser = open_page()
+    choose = """const s = document.getElementById("map-strategy"); s.value = arguments[0];
+        s.dispatchEvent(new Event("change"));
+        return document.getElementById("gallery-score").textContent"""
+    assert "mutual information" in run(browser, choose, "bald")
+    assert run(browser, choose, "coreset") == (
+        "Score: distance to the nearest labeled or earlier picked point."
+    )
+    assert run(browser, choose, "random") == "No score: chance alone picks."
+    described = "return document.getElementById('gallery').getAttribute('aria-describedby')"
+    assert "gallery-score" in run(browser, described).split()
+
+
+def test_every_control_has_a_name_and_a_role_and_stands_in_a_region(open_page):
+    browser = open_page("phone")
+    for element in browser.find_elements(
+        "css selector", "button, select, input, a[href], summary, [tabindex], [role=img], pre"
+    ):
+        if not element.is_displayed() or element.get_attribute("class") == "skip":
+            continue
+        shown = element.get_attribute("outerHTML")[:200]
+        assert element.aria_role not in ("generic", "none", ""), shown
+        assert element.accessible_name.strip(), shown
+        inside = "return !!arguments[0].closest('header, main, footer, section[aria-label]')"
+        assert run(browser, inside, element), shown
+
+
+def test_the_keyboard_goes_through_all_controls_in_the_order_of_the_page(open_page):
+    browser = open_page()
+    wanted = run(
+        browser,
+        """const all = [...document.querySelectorAll(
+            "a[href], button, select, input, summary, pre, .scroll")];
+        const shown = all.filter((e) => e.tabIndex === 0 && e.checkVisibility());
+        shown.forEach((e, k) => { e.dataset.stop = k; });
+        return shown.length""",
+    )
+    assert wanted > 30
+    stops = []
+    for _ in range(wanted):
+        browser.switch_to.active_element.send_keys("\ue004")  # Tab
+        stops.append(browser.switch_to.active_element.get_attribute("data-stop"))
+    assert stops == [str(k) for k in range(wanted)]
+
+
+def test_a_browser_that_cannot_unpack_plotly_says_so_and_shows_the_rest(open_page, browser):
+    script = browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream"}
+    )
+    try:
+        browser.get(browser.current_url)
+        open_page(drawn=False)
+        assert browser.find_element("id", "no-pictures").is_displayed()
+        assert browser.find_element("css selector", "#verdict table").is_displayed()
+        browser.find_element("id", "map-on").click()
+        assert browser.find_element("id", "map-now").text == "episode 2 of 3"
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert not open_page().find_element("id", "no-pictures").is_displayed()
 
 
 def test_the_scheme_may_change_while_the_page_is_open(open_page, browser):

@@ -139,7 +139,7 @@ def write_page(root: pathlib.Path, terminal: Terminal) -> None:
 
     page = root / "report.html"
     try:
-        written = report.write_report([root], page, files=False)
+        written = report.write_report([root], page)
     except Exception as error:  # all is recorded; a page that fails takes nothing from it
         print(f"No report this time: {type(error).__name__}: {error}", file=sys.stderr)
     else:

@@ -23,6 +23,7 @@ CONTENTS = (
     "picks.csv",
     "picks.png",
     "report.html",
+    "report_files",
     "wandb",
     "wandb_id.txt",
 )

@@ -44,6 +44,8 @@ class Chart(NamedTuple):
     caption: str
     zero: bool = False  # whether zero is a line to compare with
     whole: bool = False  # whether the axis starts at zero
+    share: bool = False  # whether the axis is from 0 to 1, as of all shares
+    pairs: bool = False  # whether a line is of two strategies
 
     @property
     def has_intervals(self) -> bool:
@@ -88,11 +90,13 @@ def charts(
             lambda row: statistics.class_balance(row["labeled_class_counts"])
             if row.get("labeled_class_counts") else None,
             "1: every class has equally many labels; lower: some classes are hardly labeled.",
+            share=True,
         ),
         _over_episodes(
             entrants, "near_duplicates", "Near-duplicates among the picks", "share of the picks",
             lambda row: row.get("near_duplicate_share"),
             "Share of an episode's picks that lie almost on another labeled point.",
+            share=True,
         ),
         _over_episodes(
             entrants, "seconds", "Time per episode", "seconds",
@@ -136,6 +140,8 @@ def _over_episodes(
     ylabel: str,
     value: Callable[[Mapping[str, Any]], float | None],
     caption: str,
+    *,
+    share: bool = False,
 ) -> Chart:
     lines = []
     for entrant in entrants:
@@ -145,7 +151,7 @@ def _over_episodes(
             if number is not None and not math.isnan(number):
                 by_episode.setdefault(row["episode"], []).append(number)
         lines.append(Line(entrant.name, _points(by_episode)))
-    return Chart(key, title, "episode", ylabel, lines, caption)
+    return Chart(key, title, "episode", ylabel, lines, caption, share=share)
 
 
 def _difference(entrants: Sequence[Entrant], reference: str) -> Chart:
@@ -195,7 +201,7 @@ def _overlap(entrants: Sequence[Entrant], are_some: bool) -> Chart | None:
         "overlap", "Overlap of the picks", "episode", "Jaccard index", lines[:MOST_PAIRS],
         "Share of what two strategies have bought by an episode that both have bought, same seed, "
         f"without the initial labels.{rest and rest + '.'}",
-        whole=True,
+        share=True, pairs=True,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The interactive pictures: plotly figures as JSON. Colors of the page come from page.js.
 
+Those of the lines are for a light ground; `palette` says which they become on a dark one.
+
 Every trace says in `meta` which strategy it belongs to and whether it is an interval, so that the
 page can switch strategies and intervals on and off in all pictures at once.
 """
@@ -14,7 +16,7 @@ import plotly.graph_objects as go
 from plotly.utils import PlotlyJSONEncoder
 
 from jax_al.report.charts import Chart, Line
-from jax_al.report.styles import COLORS, Style
+from jax_al.report.styles import COLORS, DARK, Style, pair_styles
 from jax_al.report.tables import Standing
 from jax_al.report.wording import between, number, seeds
 
@@ -25,6 +27,8 @@ VERDICTS = {True: "differs after correction", False: "may be chance", None: "not
 def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:
     """Returns the figure of a chart: a band and a line per strategy."""
     figure = go.Figure()
+    if chart.pairs:
+        styles = pair_styles([line.name for line in chart.lines])
     for line in chart.lines:
         style = styles[line.name]
         with_interval = [p for p in line.points if not math.isnan(p.value.low)]
@@ -59,6 +63,7 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
             },
             text=_hover(chart, line),
             hovertemplate="%{text}<extra></extra>",
+            cliponaxis=not chart.share,  # else a marker at 0 or 1 is but half a marker
             meta={"strategy": line.name, "band": False},
         )
     figure.update_layout(
@@ -70,7 +75,9 @@ def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> d
             "automargin": True,
             "rangemode": "tozero" if chart.whole or chart.zero else "normal",
             "zeroline": chart.zero,
-        },
+        }
+        | ({"range": [0, 1]} if chart.share else {})
+        | ({"autorangeoptions": {"minallowed": 0}} if chart.whole else {}),
         hovermode="closest",
         legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
     )
@@ -104,11 +111,17 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
         barmode="stack",
         margin=MARGIN,
         height=130 + 30 * len(standings),
-        xaxis={"title": {"text": "seconds per seed, all episodes"}, "automargin": True},
+        xaxis={"title": {"text": "seconds per seed"}, "automargin": True},
         yaxis={"automargin": True, "autorange": "reversed"},
         legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom", "traceorder": "normal"},
     )
     return _as_json(figure)
+
+
+def palette() -> dict[str, str]:
+    """Returns {color in a figure: color on a dark ground}, of lines and of bands."""
+    bands = {_transparent(light): _transparent(dark) for light, dark in DARK.items()}
+    return DARK | bands
 
 
 def _hover(chart: Chart, line: Line) -> list[str]:

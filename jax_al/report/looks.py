@@ -13,16 +13,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from jax_al.errors import UsageError
 from jax_al.report.entrants import Entrant
 from jax_al.report.look_files import Look, Pool, look_files, read_look, read_map, read_pool
+from jax_al.report.scores import score_meaning
 
 Found = TypeVar("Found")
 
-MAP_BYTES = 2_000_000  # of base64 text, the maps of the first seeds
-LOOKS_BYTES = 3_500_000  # of JSON, everything; plotly.js has 4.8 MB of the page's 10
+MAP_BYTES = 1_200_000  # of base64 text, the maps of the first seeds
+LOOKS_BYTES = 2_800_000  # of JSON, everything; plotly.js has 2 MB of the page's 6
+POINT_BYTES = 5  # of a point in a map: x and y in 2 each, the class in 1
+PNG_BYTES = 20_000  # of thumbnails in exact pixels; larger sheets may lose what no eye would miss
 THUMBNAIL = 48  # pixels a side at most
 SMALL_THUMBNAIL = 32  # where many strategies share the room
 MANY = 4
@@ -55,30 +58,24 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         if rank < len(entrant.seeds) and _looks(entrant, entrant.seeds[rank]).is_dir()
     ]
     sharing = max(1, len({entrant.name for entrant, _ in ranked}))
-    room = max(1, MAP_BYTES * 3 // 4 // 4 // sharing)  # points: x and y in 2 bytes each
-    fitting, kept = _fitting(ranked, room, pool)
+    room = max(1, MAP_BYTES * 3 // 4 // POINT_BYTES // sharing)
     size = THUMBNAIL if sharing <= MANY else SMALL_THUMBNAIL
 
     strategies: dict[str, dict[str, Any]] = {}
-    used, has_map, left_out = 0, False, len(ranked) - len(fitting)
-    for entrant, seed in fitting:
-        if used > LOOKS_BYTES:
-            left_out += 1
-            continue
-        entry = _entry(entrant, seed, pool, kept, size, notes)
+    used, left_out = 0, 0
+    for entrant, seed in ranked:
+        entry = {} if left_out else _entry(entrant, seed, pool, room, size, notes)
         weight = len(json.dumps(entry))
-        if not entry:
-            continue
-        if entrant.name in strategies and used + weight > LOOKS_BYTES:
-            left_out, used = left_out + 1, LOOKS_BYTES + 1
-            continue
-        used += weight
-        has_map = has_map or "x" in entry
-        strategies.setdefault(entrant.name, {})[str(seed)] = entry
-    if has_map and len(kept) < N:
+        if left_out or (strategies and used + weight > LOOKS_BYTES):
+            left_out += 1
+        elif entry:
+            used += weight
+            strategies.setdefault(entrant.name, {})[str(seed)] = entry
+    entries = [entry for seeds in strategies.values() for entry in seeds.values()]
+    if room < N and any("x" in entry for entry in entries):
         notes.append(
-            f"The map shows {len(kept):,} of the {N:,} points: all that were bought, and a random "
-            "part of the others."
+            f"A map shows about {room:,} of the {N:,} points: all that its strategy bought, and a "
+            "random part of the others."
         )
     if left_out:
         notes.append(
@@ -86,26 +83,28 @@ def gather_looks(entrants: Sequence[Entrant]) -> Looks:
         )
     if not strategies:
         return Looks(None, notes)
-    entries = [entry for seeds in strategies.values() for entry in seeds.values()]
     galleries = [entry["gallery"] for entry in entries if "gallery" in entry]
     has_images = not galleries or any(gallery["sprite"] for gallery in galleries)
     if not has_images:
         notes.append("There are no images on record, so the picks are named.")
     if (pool.labels < 0).any():
         notes.append("The true class is not known of every point.")
-    width = np.uint8 if len(pool.class_names) < 255 else np.uint16  # -1 becomes the largest
     data = {
         "classes": pool.class_names,
         "images": has_images,
-        "labels": _text(pool.labels[kept].astype(width)),
-        "labelBytes": width().itemsize,
+        "labelBytes": _label_type(pool)().itemsize,
         "strategies": strategies,
+        "scores": {
+            entrant.name: score_meaning(entrant.config)
+            for entrant in entrants
+            if entrant.name in strategies
+        },
     }
     return Looks(data, notes)
 
 
 def _entry(
-    entrant: Entrant, seed: int, pool: Pool, kept: np.ndarray, size: int, notes: list[str]
+    entrant: Entrant, seed: int, pool: Pool, room: int, size: int, notes: list[str]
 ) -> dict[str, Any]:
     """Returns the map, the picks and the gallery of one seed; empty if it has neither."""
     entry: dict[str, Any] = {}
@@ -113,10 +112,14 @@ def _entry(
     found = _or_note(functools.partial(read_map, place, pool), notes)
     if found is not None:
         points, embedding = found
+        rows = {
+            episode: pool.rows(indices) for episode, indices in entrant.picks.get(seed, {}).items()
+        }
+        kept = _kept(len(pool.labels), list(rows.values()), room)
         entry |= _coordinates(points[kept]) | {"embedding": embedding}
+        entry["labels"] = _text(pool.labels[kept].astype(_label_type(pool)))
         entry["picks"] = {
-            episode: np.searchsorted(kept, pool.rows(picks)).tolist()
-            for episode, picks in entrant.picks.get(seed, {}).items()
+            episode: np.searchsorted(kept, some).tolist() for episode, some in rows.items()
         }
     looks = {
         episode: look
@@ -150,27 +153,15 @@ def _or_note(read: Callable[[], Found | None], notes: list[str]) -> Found | None
         return None
 
 
-def _fitting(
-    ranked: Sequence[tuple[Entrant, int]], room: int, pool: Pool
-) -> tuple[list[tuple[Entrant, int]], np.ndarray]:
-    """Returns the seeds that fit, and the rows of the pool in all maps.
+def _kept(N: int, bought: Sequence[np.ndarray], room: int) -> np.ndarray:
+    """Returns the rows in a map, rising: all that were bought, and some of the others."""
+    mine = np.unique(np.concatenate([np.array([], np.int64), *bought]))
+    others = np.setdiff1d(np.random.default_rng(0).permutation(N), mine, assume_unique=True)
+    return np.sort(np.concatenate([mine, others[: max(0, room - len(mine))]]))
 
-    The rows, rising, are all that those seeds have bought, and some of the others. A seed whose
-    picks have no room any more would lack some of them, so it does not fit; but every strategy has
-    one that does.
-    """
-    fitting, seen, bought = [], set(), np.array([], np.int64)
-    for entrant, seed in ranked:
-        picks = entrant.picks.get(seed, {}).values()
-        mine = pool.rows([index for some in picks for index in some])
-        together = np.union1d(bought, mine)
-        if entrant.name not in seen or len(together) <= room:
-            fitting.append((entrant, seed))
-            seen.add(entrant.name)
-            bought = together
-    others = np.setdiff1d(np.arange(len(pool.labels)), bought)
-    some = np.random.default_rng(0).permutation(others)[: max(0, room - len(bought))]
-    return fitting, np.sort(np.concatenate([bought, some]))
+
+def _label_type(pool: Pool) -> type[np.uint8] | type[np.uint16]:
+    return np.uint8 if len(pool.class_names) < 255 else np.uint16  # -1 becomes the largest
 
 
 def _looks(entrant: Entrant, seed: int) -> pathlib.Path:
@@ -220,7 +211,11 @@ def _sprite(images: Sequence[np.ndarray | None], size: int) -> dict[str, Any] | 
     file = io.BytesIO()
     # 256 colors for the whole sheet: a third of the weight, and nothing that an eye would miss.
     sheet.quantize(256, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    kind = "png"
+    if file.tell() > PNG_BYTES and features.check("webp"):
+        kind, file = "webp", io.BytesIO()
+        sheet.save(file, format="WEBP", quality=80)
+    uri = f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode()
     return {"uri": uri, "columns": columns, "lines": len(tiles), "ratio": height / width}
 
 

@@ -1,6 +1,6 @@
 "use strict";
 // Draws the figures, follows the light or dark scheme, and switches strategies in all of them.
-(() => {
+(async () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -19,10 +19,10 @@
   const kept = recall();
   const hidden = new Set(kept.hidden || data.hidden);
   let bands = kept.bands ?? data.bands;
-  let mapState = () => ({});
+  let picks = null; // the map and the gallery, where there are any
   function keep() {
     try {
-      sessionStorage.setItem(note, JSON.stringify({ hidden: [...hidden], bands, ...mapState() }));
+      sessionStorage.setItem(note, JSON.stringify({ hidden: [...hidden], bands, ...picks?.state() }));
     } catch {
       return; // then it comes back as new
     }
@@ -31,7 +31,10 @@
   function theme() {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(name).trim();
-    return { ink: of("--ink"), grid: of("--edge"), card: of("--card"), soft: of("--soft") };
+    return {
+      ink: of("--ink"), grid: of("--edge"), card: of("--card"), soft: of("--soft"),
+      rest: of("--rest"), before: of("--before"), now: of("--now"), ofClass: of("--class"),
+    };
   }
 
   function themed() {
@@ -61,7 +64,24 @@
     return into;
   }
 
-  const drawn = [];
+  // The lines have colors for a light ground; on a dark one they are brighter.
+  function painted(value, key) {
+    if (Array.isArray(value)) return value.map((part) => painted(part, key));
+    if (value && typeof value === "object")
+      return Object.fromEntries(Object.entries(value).map(([k, part]) => [k, painted(part, k)]));
+    return dark.matches && /color$/.test(key) ? data.dark[value] ?? value : value;
+  }
+
+  // Plotly is packed in the page. Where it cannot be unpacked, all but the pictures works.
+  try {
+    const packed = Uint8Array.from(atob(byId("plotly").textContent), (letter) => letter.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    (0, eval)(await new Response(unpacked).text());
+  } catch {
+    byId("no-pictures").hidden = false;
+  }
+
+  const drawn = []; // what has been: { plot, figure }
   const waiting = new Map(); // element -> what draws it
 
   // A picture is drawn when it comes near the window: the page opens in the time of the first ones.
@@ -73,7 +93,7 @@
     const draw = waiting.get(element);
     waiting.delete(element);
     near.unobserve(element);
-    if (draw) draw();
+    if (draw && window.Plotly) draw();
   }
 
   function drawLater(element, draw) {
@@ -83,7 +103,7 @@
 
   addEventListener("beforeprint", () => [...waiting.keys()].forEach(drawNow));
 
-  const names = Object.keys(data.colors);
+  const { names } = data;
   function isShown(name) {
     if (names.includes(name)) return !hidden.has(name);
     const isHalf = (one) => // a pair of strategies: shown while both are
@@ -105,10 +125,10 @@
   }
 
   function showStrategies() {
-    for (const plot of drawn)
-      if (plot.data.some((trace) => trace.meta)) {
-        const visible = plot.data.map(visibility);
-        Plotly.update(plot, { visible }, { showlegend: hasLegend(plot.data, visible) });
+    for (const { plot, figure } of drawn)
+      if (figure.data.some((trace) => trace.meta)) {
+        const visible = figure.data.map(visibility);
+        Plotly.update(plot, { visible }, { showlegend: hasLegend(figure.data, visible) });
       }
     for (const button of document.querySelectorAll(".switch[data-strategy]"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.strategy)));
@@ -120,13 +140,17 @@
     showStrategies();
   }
 
-  function drawFigure(plot, figure) {
+  function paint(plot, figure) {
     const visible = figure.data.map(visibility);
-    figure.data.forEach((trace, k) => trace.visible = visible[k]);
-    if (figure.data.some((trace) => trace.meta))
-      figure.layout.showlegend = hasLegend(figure.data, visible);
-    Plotly.newPlot(plot, figure.data, nest(themed(), figure.layout), config);
-    drawn.push(plot);
+    const traces = figure.data.map((trace, k) => ({ ...painted(trace), visible: visible[k] }));
+    const layout = nest(themed(), { ...structuredClone(figure.layout), uirevision: "the same" });
+    if (figure.data.some((trace) => trace.meta)) layout.showlegend = hasLegend(figure.data, visible);
+    return Plotly.react(plot, traces, layout, config); // of an empty element: a new plot
+  }
+
+  function drawFigure(plot, figure) {
+    paint(plot, figure);
+    drawn.push({ plot, figure });
     plot.on("plotly_legendclick", (event) => {
       const { meta } = event.data[event.curveNumber];
       if (!meta || !names.includes(meta.strategy)) return true;
@@ -155,219 +179,28 @@
     });
   showStrategies();
 
-  // --- The map and the gallery -------------------------------------------------------------------
+  // --- What is wider than its place --------------------------------------------------------------
 
-  function decode(text, Type) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    return new Type(bytes.buffer);
+  // It says so, and only then the keyboard stops there, to scroll it.
+  function tellWidth(box) {
+    const rest = box.scrollWidth - box.clientWidth, more = box.parentElement;
+    more.toggleAttribute("data-wide", rest > 1);
+    more.toggleAttribute("data-more", rest - box.scrollLeft > 1);
+    if (box.classList.contains("scroll")) box.tabIndex = rest > 1 ? 0 : -1;
   }
 
-  function hasWebGL() {
-    try {
-      return Boolean(document.createElement("canvas").getContext("webgl"));
-    } catch {
-      return false;
-    }
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => tellWidth(target)));
+  for (const box of document.querySelectorAll(".more > *")) {
+    sizes.observe(box);
+    box.addEventListener("scroll", () => tellWidth(box), { passive: true });
   }
 
-  // Plotly takes text for markup and for templates; this is shown as it is.
-  function plain(text) {
-    return text.replace(/[&<>%]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-  }
-
-  const looks = data.looks;
-  let redrawMap = () => {};
-  if (looks) {
-    const labels = decode(looks.labels, looks.labelBytes === 1 ? Uint8Array : Uint16Array);
-    const slider = byId("map-episode"), strategy = byId("map-strategy"), seed = byId("map-seed");
-    const plainClasses = looks.classes.map(plain);
-    const type = hasWebGL() ? "scattergl" : "scatter";
-    const most = type === "scatter" ? 5000 : Infinity; // SVG draws no more in good time
-    let mapDrawn = false, entry = null, episodes = [], x = null, y = null;
-
-    const option = (value) => {
-      const element = document.createElement("option");
-      element.value = element.textContent = value;
-      return element;
-    };
-
-    function chooseStrategy() {
-      const before = seed.value;
-      const found = Object.keys(looks.strategies[strategy.value]);
-      seed.replaceChildren(...found.map(option));
-      if (found.includes(before)) seed.value = before;
-      chooseSeed();
-    }
-
-    function chooseSeed() {
-      entry = looks.strategies[strategy.value][seed.value];
-      const all = { ...(entry.picks || {}), ...(entry.gallery ? entry.gallery.episodes : {}) };
-      episodes = Object.keys(all).map(Number).sort((a, b) => a - b);
-      slider.max = Math.max(0, episodes.length - 1);
-      if (entry.x) {
-        x = decode(entry.x, Uint16Array);
-        y = decode(entry.y, Uint16Array);
-      } else x = y = null;
-      redraw();
-    }
-
-    function points(rows, name, marker, gl) {
-      return {
-        type: gl, mode: "markers", name, marker,
-        x: rows.map((row) => x[row]), y: rows.map((row) => y[row]),
-        text: rows.map((row) => plainClasses[labels[row]] ?? "class unknown"),
-        hovertemplate: "%{text}<extra>" + name + "</extra>",
-      };
-    }
-
-    function drawMap(episode) {
-      byId("map-card").hidden = !x;
-      if (!x || !mapDrawn) return;
-      const { ink, card } = theme();
-      const earlier = [], now = (entry.picks && entry.picks[episode]) || [];
-      for (const [k, rows] of Object.entries(entry.picks || {}))
-        if (Number(k) < episode) earlier.push(...rows);
-      const bought = new Set([...earlier, ...now]);
-      let rest = [];
-      for (let row = 0; row < x.length; row++) if (!bought.has(row)) rest.push(row);
-      if (rest.length > most) {
-        const every = rest.length / most;
-        rest = Array.from({ length: most }, (_, k) => rest[Math.floor(k * every)]);
-      }
-      const size = x.length > 10000 ? 3 : x.length > 2000 ? 4 : 6;
-      const chosen = byId("map-class").value;
-      const traces = [points(rest, "unlabeled", { size, color: "#808080", opacity: 0.35 }, type)];
-      if (chosen !== "")
-        traces.push(points(rest.filter((row) => labels[row] === Number(chosen)),
-          plainClasses[Number(chosen)], { size: size + 1, color: "#009E73", symbol: "square" }, type));
-      traces.push(
-        points(earlier, "labeled before", { size: 7, color: "#0072B2", symbol: "circle",
-          line: { width: 1, color: card } }, type),
-        points(now, episode ? "picked now" : "initial labels", { size: 11, color: "#D55E00",
-          symbol: "diamond", line: { width: 1.5, color: ink } }, type));
-      const bare = { showticklabels: false, showgrid: false, showline: false, ticks: "", zeroline: false, range: [-1500, 67000] };
-      const layout = nest(themed(), {
-        margin: { l: 8, r: 8, t: 8, b: 8 }, xaxis: { ...bare }, yaxis: { ...bare },
-        legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant" }, hovermode: "closest",
-        uirevision: strategy.value + seed.value,
-      });
-      byId("plot-map").setAttribute("aria-label",
-        `2-D map of the pool: ${earlier.length} points labeled before, ${now.length} picked now.`);
-      byId("map-caption").textContent =
-        `Each point is an ${looks.images ? "image" : "example"} of the pool; near ones have similar embeddings ` +
-        `(${entry.embedding}). ${earlier.length.toLocaleString("en")} labeled ` +
-        `before, ${now.length.toLocaleString("en")} picked now.`;
-      Plotly.react("plot-map", traces, layout, config);
-    }
-
-    function drawGallery(episode) {
-      const gallery = entry.gallery, card = byId("gallery-card");
-      card.hidden = !gallery;
-      if (!gallery) return;
-      const found = gallery.episodes[episode], { sprite } = gallery;
-      const items = !found ? [] : found.label.map((label, k) => {
-        const item = document.createElement("li"), thumb = document.createElement("span");
-        const right = looks.classes[label]; // undefined where nobody knows
-        const said = found.predicted[k] < 0 ? null : looks.classes[found.predicted[k]];
-        if (sprite) {
-          thumb.className = "thumb";
-          thumb.setAttribute("role", "img");
-          thumb.setAttribute("aria-label", `Pick ${k + 1}: ${right ?? "class unknown"}`);
-          thumb.style.height = `${96 * sprite.ratio}px`;
-          thumb.style.backgroundSize = `${sprite.columns * 100}% ${sprite.lines * 100}%`;
-          thumb.style.backgroundPosition =
-            `${sprite.columns > 1 ? k * 100 / (sprite.columns - 1) : 0}% ` +
-            `${sprite.lines > 1 ? found.line * 100 / (sprite.lines - 1) : 0}%`;
-          item.append(thumb);
-        }
-        const title = document.createElement("strong");
-        title.textContent = right ?? "class unknown";
-        item.append(title);
-        const add = (text, className) => {
-          const line = document.createElement("span");
-          line.textContent = text;
-          line.className = className || "";
-          item.append(document.createElement("br"), line);
-        };
-        if (found.id) add(found.id[k]);
-        if (said !== null && right === undefined) add(`predicted ${said}`);
-        else if (said !== null) add(said === right ? "✓ predicted" : `✗ predicted ${said}`,
-          said === right ? "" : "wrong");
-        if (found.score[k] !== null) add(`score ${found.score[k]}`);
-        add(`#${k + 1}, index ${found.index[k]}`);
-        return item;
-      });
-      if (sprite) byId("gallery").style.setProperty("--sprite", `url(${sprite.uri})`);
-      byId("gallery").replaceChildren(...items);
-      const told = !found ? [] : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0);
-      const missed = !found ? 0
-        : found.predicted.filter((p, k) => p >= 0 && found.label[k] >= 0 && p !== found.label[k]).length;
-      const isTold = found && found.label.some((label) => label >= 0);
-      byId("gallery-caption").textContent = !found ? "No pictures of this episode."
-        : `The first ${found.label.length}, in pick order` + (isTold ? ", with their true class" : "") +
-          (told.length ? `; the network was wrong on ${missed} of ${told.length}.` : ".");
-    }
-
-    function redraw() {
-      const episode = episodes[Number(slider.value)] ?? 0;
-      const text = episode ? `episode ${episode} of ${episodes[episodes.length - 1]}` : "initial labels";
-      byId("map-now").textContent = text;
-      slider.setAttribute("aria-valuetext", text);
-      drawMap(episode);
-      drawGallery(episode);
-    }
-
-    function move(by) {
-      slider.value = Number(slider.value) + by;
-      redraw();
-    }
-
-    let playing = null;
-    byId("map-play").addEventListener("click", () => {
-      if (playing) {
-        clearInterval(playing);
-        playing = null;
-      } else {
-        if (Number(slider.value) >= Number(slider.max)) slider.value = 0;
-        redraw();
-        playing = setInterval(() => {
-          if (Number(slider.value) < Number(slider.max)) move(1);
-          else byId("map-play").click();
-        }, 900);
-      }
-      byId("map-play").setAttribute("aria-pressed", String(Boolean(playing)));
-      byId("map-play").textContent = playing ? "Stop" : "Play";
-    });
-    strategy.addEventListener("change", chooseStrategy);
-    seed.addEventListener("change", chooseSeed);
-    slider.addEventListener("input", redraw);
-    byId("map-class").addEventListener("change", redraw);
-    byId("map-back").addEventListener("click", () => move(-1));
-    byId("map-on").addEventListener("click", () => move(1));
-    redrawMap = redraw;
-    mapState = () => ({
-      strategy: strategy.value, seed: seed.value, chosen: byId("map-class").value,
-      episode: episodes[Number(slider.value)],
-    });
-    if (kept.strategy in looks.strategies) strategy.value = kept.strategy;
-    chooseStrategy();
-    if (kept.seed in looks.strategies[strategy.value]) {
-      seed.value = kept.seed;
-      chooseSeed();
-    }
-    byId("map-class").value = kept.chosen || "";
-    const before = episodes.indexOf(kept.episode);
-    slider.value = before < 0 ? Math.min(1, Number(slider.max)) : before;
-    redraw();
-    drawLater(byId("picks"), () => {
-      mapDrawn = true;
-      redraw();
-    });
-  }
+  if (data.looks)
+    picks = showPicks(data.looks, kept, { byId, theme, themed, nest, config, drawLater });
 
   dark.addEventListener("change", () => {
-    for (const plot of drawn) Plotly.relayout(plot, themed());
-    redrawMap();
+    for (const { plot, figure } of drawn) paint(plot, figure);
+    picks?.redraw();
   });
   if (data.refresh)
     setTimeout(() => {

@@ -4,25 +4,31 @@ curve.png is the chart of accuracies that the page shows too; picks.png a contac
 """
 
 import io
+import math
 import pathlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jax_al.report.charts import Chart, accuracy_chart
-from jax_al.report.entrants import curve_of
+from jax_al.report.compared import BASELINE, compare
+from jax_al.report.entrants import curve_of, gather
 from jax_al.report.fonts import families
 from jax_al.report.look_files import Pool, read_pool
-from jax_al.report.styles import FEW, GRAY, Style, make_styles
+from jax_al.report.paper import COLUMN
+from jax_al.report.styles import FEW, GRAY, Style, make_styles, pair_styles
 from jax_al.report.wording import seeds
 from jax_al.report.workdirs import Workdir, read
 from jax_al.session.records import Pick, Row, read_picks, write_atomically
+from jax_al.statistics import Curve
 
 PICTURED = 12  # images in a line of the contact sheet
+SCREEN: Any = {"legend.fontsize": 8, "legend.title_fontsize": 8, "lines.markersize": 5}
 
 
 class Sheet(NamedTuple):
@@ -54,7 +60,9 @@ def draw(
     drawn = {}
     if any(row["test_accuracy"] is not None for run in runs for row in run.metrics):
         drawn["curve"] = root / "curve.png"
-        plot_curves(drawn["curve"], {run.title: run.metrics for run in runs if run.metrics}, data)
+        compared = compare(gather(runs))
+        curves = {entrant.name: entrant.curve() for entrant in compared.entrants}
+        _plot(drawn["curve"], curves, compared.styles, compared.tables.others, data)
     picks = [pick for pick in read_picks(root / "picks.csv") if pick.seed == first_seed]
     sheets = [] if pool is None else _sheets(runs, picks, pool, show)
     if any(sheet.images for sheet in sheets):
@@ -120,39 +128,67 @@ def plot_curves(path: pathlib.Path, runs: Mapping[str, Sequence[Row]], title: st
       runs: the rows of metrics.jsonl by the name the legend shall show.
       title: above the picture.
     """
-    curves = {}
-    for name, metrics in runs.items():
-        curve = curve_of(metrics, "test_accuracy")
-        curves[f"{name} ({seeds(len(curve))})"] = curve
+    curves = {name: curve_of(metrics, "test_accuracy") for name, metrics in runs.items()}
+    reference = BASELINE if BASELINE in curves and len(curves) > 1 else None
+    _plot(path, curves, make_styles(list(curves), reference), (), title)
+
+
+def _plot(
+    path: pathlib.Path,
+    curves: Mapping[str, Curve],
+    styles: Mapping[str, Style],
+    others: Collection[str],
+    title: str,
+) -> None:
     chart = accuracy_chart(curves)
     spread = " (mean, 95% interval)" if chart.has_intervals else ""
     chart = chart._replace(title=title, ylabel=chart.ylabel + spread)
-    _save(line_picture(chart, make_styles(list(curves), None), ()), path)
+    called = {name: f"{name} ({seeds(len(curve))})" for name, curve in curves.items()}
+    with matplotlib.rc_context(SCREEN):
+        _save(line_picture(chart, styles, others, size=(7.5, 4.8), called=called), path)
 
 
-def line_picture(chart: Chart, styles: Mapping[str, Style], others: Collection[str]) -> Figure:
-    """Returns the picture of a chart, in which `others` are but thin gray lines."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+def line_picture(
+    chart: Chart,
+    styles: Mapping[str, Style],
+    others: Collection[str],
+    *,
+    size: tuple[float, float] = (COLUMN, 2.7),
+    called: Mapping[str, str] | None = None,
+) -> Figure:
+    """Returns the picture of a chart.
+
+    Args:
+      chart: what to draw.
+      styles: of each strategy.
+      others: strategies that are but thin gray lines.
+      size: inches; by default for a column of a paper, with the sizes of `paper`.
+      called: {name: what the legend says instead}.
+    """
+    if chart.pairs:
+        styles = pair_styles([line.name for line in chart.lines])
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     if chart.zero:
-        axes.axhline(0, color=GRAY, lw=1)
-    free = list(styles.values())
+        axes.axhline(0, color=GRAY, lw=0.8)
     named = [line for line in chart.lines if line.name not in others]
     for line in chart.lines:
         if line.name in others:
             faint(axes, [point.x for point in line.points], [p.value[0] for p in line.points])
-    for k, line in enumerate(named):
-        style = styles.get(line.name, free[k % len(free)])
+    for line in named:
+        style = styles[line.name]
         x = [point.x for point in line.points]
         y = [point.value.estimate for point in line.points]
         axes.plot(
-            x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1], markersize=5,
-            label=line.name, markerfacecolor="none" if chart.zero else None,
+            x, y, color=style.color, linestyle=style.dash[1], marker=style.marker[1],
+            label=(called or {}).get(line.name, line.name),
+            markerfacecolor="none" if chart.zero else None,
+            clip_on=not chart.share,  # else a marker at 0 or 1 is but half a marker
         )  # fmt: skip
         strong = [point for point in line.points if point.strong]
         axes.plot(
             [p.x for p in strong], [p.value.estimate for p in strong], style.marker[1],
-            color=style.color, markersize=5,
+            color=style.color,
         )  # fmt: skip
         if len(named) <= FEW:
             low = [point.value.low for point in line.points]
@@ -160,9 +196,11 @@ def line_picture(chart: Chart, styles: Mapping[str, Style], others: Collection[s
             axes.fill_between(x, low, high, color=style.color, alpha=0.15, lw=0)
     axes.set(xlabel=chart.xlabel, ylabel=chart.ylabel, title=chart.title)
     axes.xaxis.set_major_locator(whole_ticks())
-    if chart.whole:
+    if chart.share:
+        axes.set_ylim(0, 1)
+    elif chart.whole:
         axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, lw=0.5)
     legend(axes, len(chart.lines) - len(named))
     return figure
 
@@ -173,9 +211,17 @@ def faint(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
 
 
 def legend(axes: Axes, num_faint: int) -> None:
-    """Names the lines; those that are `faint` are but counted."""
+    """Names the lines, outside of them; those that are `faint` are but counted."""
+    handles, labels = axes.get_legend_handles_labels()
     title = f"thin: {num_faint} others" if num_faint else None
-    axes.legend(fontsize=8, title=title, title_fontsize=8)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inches = figure.get_size_inches()[0]
+    widest = max(map(len, labels), default=1)
+    # A letter takes a 20th of an inch or so, what stands before it half an inch.
+    lines = math.ceil(len(labels) / max(1, int(inches / (0.5 + widest / 18))))
+    columns = math.ceil(len(labels) / max(1, lines))  # as many in each line as can be
+    figure.legend(handles, labels, title=title, ncols=max(1, columns), loc="outside lower center")
 
 
 def plot_picks(path: pathlib.Path, sheets: Sequence[Sheet], title: str) -> None:

@@ -1,4 +1,4 @@
-"""The sections of the page, each from the numbers it shows."""
+"""What each section of the page says, from the numbers it shows; templates/ has the markup."""
 
 import ast
 import itertools
@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from jax_al.report.charts import Chart
+from jax_al.report.content import Card, Table
 from jax_al.report.entrants import Entrant, differing
-from jax_al.report.figures import seconds_figure
 from jax_al.report.looks import Looks
-from jax_al.report.markup import links, shade, table, text
 from jax_al.report.styles import LEGEND
 from jax_al.report.tables import Standing, Tables, verdict
 from jax_al.report.wording import DASH, between, number, p_value, seeds, signed
@@ -26,27 +25,22 @@ NOT_REPEATED = ("layout", "part", "scheduler", "seed_axis", "seeds_at_once")
 AGAIN = pathlib.PurePath("runs", "again")  # where the commands on the page repeat runs
 
 
-def verdict_section(tables: Tables, entrants: Sequence[Entrant]) -> str:
-    """Returns the sentences at the top, the first one large, and what was left out."""
-    first, *rest = verdict(tables)
-    notes = [note for entrant in entrants for note in entrant.notes]
-    return "".join(
-        [
-            f'<p class="lead">{text(first)}</p>\n',
-            *(f"<p>{text(sentence)}</p>\n" for sentence in rest),
-            *(f'<p class="warning">{text(note)}</p>\n' for note in notes),
-        ]
-    )
+def verdict_content(tables: Tables, entrants: Sequence[Entrant]) -> dict[str, Any]:
+    """Returns the sentences at the top, what was left out, and the ranking."""
+    return {
+        "sentences": verdict(tables),
+        "warnings": [note for entrant in entrants for note in entrant.notes],
+        "areas": area_table(tables),
+    }
 
 
-def figure_card(chart: Chart, files: str | None) -> str:
-    """Returns a picture of lines with its caption, its numbers as a table and its files."""
+def figure_card(chart: Chart) -> Card:
+    """Returns a picture of lines with its caption and its numbers."""
     ends = "; ".join(
         f"{line.name} ends at {number(line.points[-1].value.estimate)}"
         for line in chart.lines
         if line.points
     )
-    alt = f"{chart.title}: {chart.ylabel} by {chart.xlabel}. {ends}."
     rows = [
         [
             line.name,
@@ -59,52 +53,55 @@ def figure_card(chart: Chart, files: str | None) -> str:
         for line in chart.lines
         for p in line.points
     ]
-    columns = ["strategy", chart.xlabel, chart.ylabel]
+    columns = ["pair" if chart.pairs else "strategy", chart.xlabel, chart.ylabel]
     columns += ["95% interval"] if chart.has_intervals else []
     columns += ["seeds", *(["differs after correction"] if chart.zero else [])]
-    wide = " wide" if chart.key in ("accuracy", "difference") else ""
-    return (
-        f'<figure class="card{wide}"><h3>{text(chart.title)}</h3>\n'
-        f'<div class="plot" id="plot-{chart.key}" role="img" aria-label="{text(alt)}"></div>\n'
-        f"<figcaption>{text(chart.caption)}</figcaption>\n"
-        "<details><summary>Numbers</summary>"
-        f"{table(f'{chart.title}, all values', columns, rows)}</details>"
-        f"{links(files, chart.key)}</figure>\n"
+    return Card(
+        chart.key,
+        chart.title,
+        f"{chart.title}: {chart.ylabel} by {chart.xlabel}. {ends}.",
+        chart.caption,
+        Table(f"{chart.title}, all values", columns, rows),
+        kind="wide" if chart.key in ("accuracy", "difference") else "",
     )
 
 
-def area_table(tables: Tables) -> str:
-    """Returns the ranking over the whole budget."""
+def area_table(tables: Tables) -> Table | None:
+    """Returns the ranking over the whole budget.
+
+    What it is about comes first, to be seen on a phone too: the mean and the difference.
+    """
     if tables.label_range is None:
-        return ""
+        return None
     low, high = tables.label_range
     several = any(not math.isnan(s.area.low) for s in tables.standings)
     differences = [s.difference for s in tables.standings if s.difference is not None]
     tested = any(not math.isnan(difference.p) for difference in differences)
-    columns = ["strategy", "mean accuracy (area)", *(["95% interval"] if several else []), "seeds"]
+    columns = ["strategy", "mean accuracy (area)"]
     if differences:
         columns.append(f"minus {tables.reference}")
     if tested:
-        columns += ["95% interval", "p (Holm)", "better / worse / label counts"]
-    columns.append("seconds per seed")
+        columns += ["its 95% interval", "p (Holm)", "better / worse / label counts"]
+    columns += ["95% interval of the mean"] if several else []
+    columns += ["seeds", "seconds per seed"]
     rows = []
     for s in tables.standings:
         row = [s.name, number(s.area.estimate)]
-        if several:
-            row.append(between(s.area.low, s.area.high))
-        row.append(str(s.area.num_seeds))
         if differences:
             row.append("reference" if s.difference is None else signed(s.difference.interval[0]))
         if tested:
             row += _test(s)
-        rows.append([*row, f"{sum(s.seconds.values()):,.0f}" if s.seconds else DASH])
+        if several:
+            row.append(between(s.area.low, s.area.high))
+        row += [str(s.area.num_seeds), f"{sum(s.seconds.values()):,.0f}" if s.seconds else DASH]
+        rows.append(row)
     caption = (
         f"Area under the accuracy curve from {low:,} to {high:,} labels, over that range: the mean "
         "accuracy over the budget. Best first."
     )
     notes = []
     if several:
-        notes.append("Intervals of the area: Student's t over seeds.")
+        notes.append("Intervals of the mean: Student's t over seeds.")
     if tested:
         notes.append(
             "Differences: paired by seed, t interval, p-values Holm-corrected over the strategies. "
@@ -113,8 +110,7 @@ def area_table(tables: Tables) -> str:
         )
     elif differences:
         notes.append("Differences: paired by seed; too few common seeds for a test.")
-    note = f'<p class="note">{" ".join(notes)}</p>\n' if notes else ""
-    return table(caption, columns, rows) + note
+    return Table(caption, columns, rows, note=" ".join(notes))
 
 
 def _test(standing: Standing) -> list[str]:
@@ -128,11 +124,10 @@ def _test(standing: Standing) -> list[str]:
     ]
 
 
-def reach_table(tables: Tables) -> str:
+def reach_table(tables: Tables) -> Table | None:
     """Returns how many labels each accuracy takes."""
     if not tables.targets:
-        return ""
-    columns = ["strategy", *(name for name, _ in tables.targets)]
+        return None
     rows = [
         [
             reach.name,
@@ -144,133 +139,106 @@ def reach_table(tables: Tables) -> str:
         ]
         for reach in tables.reach
     ]
-    caption = (
-        "Labels until a test accuracy is first reached: median over seeds, interpolated. In "
-        "brackets how many seeds reached it, where not all did."
+    notes = []
+    if any(median is None for reach in tables.reach for median, _ in reach.labels):
+        notes.append(
+            "Not reached: with all the labels it bought, half of its seeds or more stayed below "
+            "that accuracy, so it has no median; with more labels it may still come there."
+        )
+    if any(0 < hits < reach.num_seeds for reach in tables.reach for _, hits in reach.labels):
+        notes.append("In brackets: how many seeds reached it, where not all did.")
+    return Table(
+        "Labels until a test accuracy is first reached: median over seeds, interpolated. The "
+        "accuracies go up to the highest that any strategy reached.",
+        ["strategy", *(name for name, _ in tables.targets)],
+        rows,
+        note=" ".join(notes),
     )
-    return table(caption, columns, rows)
 
 
-def penalty_table(tables: Tables) -> str:
+def penalty_table(tables: Tables) -> Table | None:
     """Returns the penalty matrix, shaded."""
     if tables.penalties is None:
-        return ""
+        return None
     names, matrix, means = tables.penalties
-    rows = [
-        [row_name, *("" if i == j else shade(matrix[i, j]) for j in range(len(names)))]
+    rows: list[list[str | float]] = [
+        [row_name, *("" if i == j else float(matrix[i, j]) for j in range(len(names)))]
         for i, row_name in enumerate(names)
     ]
-    rows.append(["mean of the column", *(shade(value) for value in means)])
+    rows.append(["mean of the column", *map(float, means)])
     missing = bool(np.isnan(matrix[~np.eye(len(names), dtype=bool)]).any())
-    caption = (
+    return Table(
         "Share of label counts at which the strategy of the row beats that of the column (paired "
-        "t-test over seeds, p < 0.05, not corrected). A low mean of a column: seldom beaten."
-    )
-    note = (
-        '<p class="note">The pairwise penalty matrix of the BADGE paper (Ash et al. 2020, arXiv '
-        "1906.03671, section 4), for this one data set; the shared start does not count."
-        + (f" {DASH}: no label count with two common seeds, so not compared." if missing else "")
-        + "</p>\n"
-    )
-    return (
-        table(
-            caption,
-            ["row beats column", *names],
-            rows,
-            kind="matrix many" if len(names) > LEGEND else "matrix",
-        )
-        + note
+        "t-test over seeds, p < 0.05, not corrected). A low mean of a column: seldom beaten.",
+        ["row beats column", *names],
+        rows,
+        kind="matrix many" if len(names) > LEGEND else "matrix",
+        note="The pairwise penalty matrix of the BADGE paper (Ash et al. 2020, arXiv 1906.03671, "
+        "section 4), for this one data set; the shared start does not count."
+        + (f" {DASH}: no label count with two common seeds, so not compared." if missing else ""),
     )
 
 
-def seconds_card(tables: Tables, figures: dict[str, Any], files: str | None) -> str:
-    """Returns the picture of seconds by phase, and puts the figure into `figures`."""
+def seconds_cards(tables: Tables) -> list[Card]:
+    """Returns the picture of seconds by phase, if any are on record."""
     standings = [s for s in tables.standings if s.seconds]
     if not standings:
-        return ""
-    figures["phases"] = seconds_figure(standings)
+        return []
     phases = list(dict.fromkeys(phase for s in standings for phase in s.seconds))
     rows = [[s.name, *(f"{s.seconds.get(phase, 0):,.1f}" for phase in phases)] for s in standings]
     alt = "Seconds by phase: " + "; ".join(
         f"{s.name} {sum(s.seconds.values()):,.0f} seconds a seed" for s in standings
     )
-    return (
-        '<figure class="card"><h3>Seconds by phase</h3>\n'
-        f'<div class="plot auto" id="plot-phases" role="img" aria-label="{text(alt)}"></div>\n'
-        "<figcaption>Sum over the episodes, mean over the seeds.</figcaption>\n"
-        "<details><summary>Numbers</summary>"
-        f"{table('Seconds by phase, per seed', ['strategy', *phases], rows)}</details>"
-        f"{links(files, 'phases')}</figure>\n"
-    )
+    return [
+        Card(
+            "phases",
+            "Seconds by phase",
+            alt,
+            "Sum over the episodes, mean over the seeds.",
+            Table("Seconds by phase, per seed", ["strategy", *phases], rows),
+            plot="auto",
+        )
+    ]
 
 
-def picks_section(looks: Looks) -> str:
-    """Returns the controls, the map and the gallery; page.js fills them."""
-    notes = "".join(f'<p class="note">{text(note)}</p>\n' for note in looks.notes)
+def picks_content(looks: Looks) -> dict[str, Any] | None:
+    """Returns what the controls of the map and the gallery offer; page.js fills the rest."""
     if looks.data is None:
-        return notes
+        return {"strategies": [], "notes": looks.notes} if looks.notes else None
     strategies = looks.data["strategies"]
     with_map = [name for name in strategies if any("x" in e for e in strategies[name].values())]
-    options = "".join(
-        f'<option value="{text(name)}"{" selected" if name in with_map[:1] else ""}>{text(name)}'
-        "</option>"
-        for name in strategies
-    )
-    classes = "".join(
-        f'<option value="{k}">{text(name)}</option>' for k, name in enumerate(looks.data["classes"])
-    )
-    return (
-        '<div class="controls">'
-        f'<label>Strategy <select id="map-strategy">{options}</select></label>'
-        '<label>Seed <select id="map-seed"></select></label>'
-        f'<label>Highlight class <select id="map-class"><option value="">none</option>{classes}'
-        "</select></label></div>\n"
-        '<div class="controls"><button type="button" id="map-back" aria-label="Previous episode">'
-        '◀</button><label class="slider">Episode <input type="range" id="map-episode" min="0" '
-        'max="0" value="0" step="1"></label><button type="button" id="map-on" '
-        'aria-label="Next episode">▶</button><button type="button" id="map-play" '
-        'aria-pressed="false">Play</button>'
-        '<output id="map-now" for="map-episode" aria-live="polite"></output></div>\n'
-        '<div class="split"><figure class="card" id="map-card"><h3>Map of the pool</h3>\n'
-        '<div class="plot map" id="plot-map" role="img" aria-label="2-D map of the pool"></div>\n'
-        '<figcaption id="map-caption"></figcaption></figure>\n'
-        '<div class="card" id="gallery-card"><h3>Picks of the episode</h3>'
-        '<p class="note" id="gallery-caption"></p>'
-        f'<ul class="gallery" id="gallery"></ul></div></div>\n{notes}'
-    )
+    return {
+        "strategies": list(strategies),
+        "chosen": with_map[0] if with_map else None,
+        "classes": looks.data["classes"],
+        "notes": looks.notes,
+    }
 
 
-def settings_section(entrants: Sequence[Entrant], files: str | None) -> str:
-    """Returns configs, commands and a warning where more than the strategy differs."""
-    parts = []
-    apart = differing(entrants)
+def settings_content(entrants: Sequence[Entrant]) -> dict[str, Any]:
+    """Returns configs, commands and a table where more than the strategy differs."""
+    apart, differing_table = differing(entrants), None
     if apart:
         rows = [[field, *map(str, values)] for field, values in apart.items()]
-        parts.append(
-            '<p class="warning">These runs differ in more than the strategy, so a difference may '
-            "come from a setting.</p>"
-            + table("Settings that differ", ["field", *(e.name for e in entrants)], rows)
-        )
+        columns = ["field", *(entrant.name for entrant in entrants)]
+        differing_table = Table("Settings that differ", columns, rows)
     runs = [run for entrant in entrants for run in entrant.runs]
     places = places_again([_place(run, runs) for run in runs])
-    for entrant in entrants:
-        where = ", ".join(str(run.path) for run in entrant.runs)
-        commands = "\n".join(
-            command(run.config, str(places[_place(run, runs)])) for run in entrant.runs
-        )
-        fields = json.dumps(entrant.config, indent=2)
-        parts.append(
-            f"<details><summary>{text(entrant.name)}: {seeds(len(entrant.seeds))}, "
-            f"{text(where)}</summary>\n<h3>Command</h3>"
-            f'<pre tabindex="0">{text(commands)}</pre>\n'
-            f'<h3>Config</h3><pre tabindex="0">{text(fields)}</pre></details>\n'
-        )
-    if files:
-        parts.append(
-            f'<p class="note">Every picture as PNG and SVG and every number as CSV: '
-            f'<a href="{text(files)}/">{text(files)}/</a>, beside this page.</p>\n'
-        )
-    return "".join(parts)
+    return {
+        "differing": differing_table,
+        "entrants": [
+            {
+                "name": entrant.name,
+                "seeds": seeds(len(entrant.seeds)),
+                "where": ", ".join(str(run.path) for run in entrant.runs),
+                "commands": "\n".join(
+                    command(run.config, str(places[_place(run, runs)])) for run in entrant.runs
+                ),
+                "config": json.dumps(entrant.config, indent=2),
+            }
+            for entrant in entrants
+        ],
+    }
 
 
 def _place(run: Workdir, runs: Sequence[Workdir]) -> pathlib.Path:

@@ -264,4 +264,10 @@ def _targets(curves: Mapping[str, Curve], reference: str | None) -> list[tuple[s
     if reference in means:
         end = means[reference][-1]
         targets.append((f"{end:.1%}, where {reference} ends", end))
-    return targets
+    return [(name, value) for name, value in targets if _is_reached(curves, value)]
+
+
+def _is_reached(curves: Mapping[str, Curve], target: float) -> bool:
+    """Whether the median over the seeds of any strategy reaches it, as the mean may do alone."""
+    medians = (statistics.median_labels_to_reach(curve, target)[0] for curve in curves.values())
+    return any(median is not None for median in medians)

@@ -1,4 +1,4 @@
-"""The files beside the page: each picture as PNG and SVG (matplotlib), each number as CSV."""
+"""The files beside the page: each picture as PDF, SVG and PNG, each number as CSV."""
 
 import contextlib
 import csv
@@ -8,17 +8,20 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from jax_al.errors import UsageError
 from jax_al.report.charts import Chart, seconds
+from jax_al.report.compared import Compared
 from jax_al.report.configs import flat
 from jax_al.report.entrants import Entrant
 from jax_al.report.look_files import Pool, read_map, read_pool
+from jax_al.report.paper import COLUMN, PAGE, paper, save
 from jax_al.report.pictures import faint, legend, line_picture, whole_ticks
-from jax_al.report.styles import COLORS, GRAY, Style
+from jax_al.report.styles import COLORS, GRAY, LEGEND, Style
 from jax_al.report.tables import Tables
 from jax_al.report.wording import DASH
 from jax_al.session.records import write_atomically
@@ -26,27 +29,42 @@ from jax_al.session.records import write_atomically
 HATCHES = ("", "//", "..", "xx", "\\\\", "++")
 
 
-def write_files(
-    directory: pathlib.Path,
-    entrants: Sequence[Entrant],
-    charts: Sequence[Chart],
-    tables: Tables,
-    styles: Mapping[str, Style],
-) -> None:
+def write_files(directory: pathlib.Path, compared: Compared, charts: Sequence[Chart]) -> None:
     """Writes all pictures and tables into `directory`, which is made if missing.
 
     Where there are too many strategies for one picture, those that the page does not show at first
     are thin gray lines without a name.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    with paper():
+        _write_pictures(directory, compared, charts)
+    _write_numbers(directory, compared, charts)
+
+
+def _write_pictures(directory: pathlib.Path, compared: Compared, charts: Sequence[Chart]) -> None:
+    entrants, tables, styles = compared
     for chart in charts:
-        _save(line_picture(chart, styles, tables.others), directory / chart.key)
+        save(line_picture(chart, styles, tables.others), directory / chart.key)
+    if tables.label_range is not None:
+        save(_areas(tables, styles), directory / "areas")
+    if tables.penalties is not None:
+        save(_penalties(tables), directory / "penalties")
+    if tables.targets:
+        save(_reach(tables, styles), directory / "reach")
+    if any(standing.seconds for standing in tables.standings):
+        save(_phases(tables), directory / "phases")
+    picture = _maps([entrant for entrant in entrants if entrant.name not in tables.others])
+    if picture is not None:
+        save(picture, directory / "map")
+
+
+def _write_numbers(directory: pathlib.Path, compared: Compared, charts: Sequence[Chart]) -> None:
+    entrants, tables, _ = compared
+    for chart in charts:
         _write_csv(directory / f"{chart.key}.csv", _chart_rows(chart))
     if tables.label_range is not None:
-        _save(_areas(tables, styles), directory / "areas")
         _write_csv(directory / "areas.csv", _area_rows(tables))
     if tables.penalties is not None:
-        _save(_penalties(tables), directory / "penalties")
         names, matrix, means = tables.penalties
         rows = [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)]
         _write_csv(
@@ -54,20 +72,15 @@ def write_files(
             [["row beats column", *names], *rows, ["column mean", *means.tolist()]],
         )
     if tables.targets:
-        _save(_reach(tables, styles), directory / "reach")
         _write_csv(directory / "reach.csv", _reach_rows(tables))
     if any(standing.seconds for standing in tables.standings):
-        _save(_phases(tables), directory / "phases")
         _write_csv(directory / "phases.csv", _phase_rows(tables))
     _write_csv(directory / "episodes.csv", _episode_rows(entrants))
-    picture = _maps([entrant for entrant in entrants if entrant.name not in tables.others])
-    if picture is not None:
-        _save(picture, directory / "map")
 
 
 def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
     standings = tables.standings[::-1]
-    figure = Figure(figsize=(7, 1.2 + 0.35 * len(standings)), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.6 + 0.19 * len(standings)), layout="constrained")
     axes = figure.subplots()
     for k, standing in enumerate(standings):
         style = styles[standing.name]
@@ -85,22 +98,23 @@ def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
 def _penalties(tables: Tables) -> Figure:
     assert tables.penalties is not None
     names, matrix, _ = tables.penalties
-    side = 2.5 + 0.5 * len(names)
+    side = COLUMN if len(names) <= LEGEND else PAGE
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
+    size = min(7.0, 28 * side / (len(names) + 4))  # points; a number takes two thirds of its cell
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1.5)
     for (i, j), share in np.ndenumerate(matrix):
         if i != j:
             written = DASH if math.isnan(share) else f"{share:.2f}"
-            axes.text(j, i, written, ha="center", va="center", fontsize=8)
+            axes.text(j, i, written, ha="center", va="center", fontsize=size)
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set_title("share of label counts at which row beats column", fontsize=9)
+    axes.set_title("share of label counts at which row beats column")
     return figure
 
 
 def _reach(tables: Tables, styles: Mapping[str, Style]) -> Figure:
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 2.7), layout="constrained")
     axes = figure.subplots()
     targets = sorted((value, k) for k, (_, value) in enumerate(tables.targets))
     for reach in tables.reach:
@@ -123,7 +137,7 @@ def _reach(tables: Tables, styles: Mapping[str, Style]) -> Figure:
 
 def _phases(tables: Tables) -> Figure:
     standings = [standing for standing in tables.standings[::-1] if standing.seconds]
-    figure = Figure(figsize=(7, 1.4 + 0.35 * len(standings)), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.9 + 0.19 * len(standings)), layout="constrained")
     axes = figure.subplots()
     left = np.zeros(len(standings))
     for k, phase in enumerate(dict.fromkeys(p for s in standings for p in s.seconds)):
@@ -134,7 +148,7 @@ def _phases(tables: Tables) -> Figure:
         )  # fmt: skip
         left += width
     axes.set(xlabel="seconds per seed, all episodes")
-    axes.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, 0)
     return figure
 
 
@@ -151,24 +165,29 @@ def _maps(entrants: Sequence[Entrant]) -> Figure | None:
                 shown.append((entrant, seed, found[0], pool))
     if not shown:
         return None
-    columns = min(3, len(shown))
+    columns = min(2, len(shown))
     lines = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(4.5 * columns, 4.7 * lines), layout="constrained")
+    figure = Figure(figsize=(COLUMN, COLUMN / columns * lines + 0.5), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    for axes, (entrant, seed, points, pool) in zip(grid, shown, strict=False):
+    bought = [picked_rows(pool, entrant.picks.get(seed, {})) for entrant, seed, _, pool in shown]
+    last = max((int(episodes.max()) for _, episodes in bought if len(episodes)), default=0)
+    colors = ScalarMappable(Normalize(0, max(1, last)), "viridis_r")
+    for axes, (entrant, seed, points, _), (rows, episodes) in zip(
+        grid, shown, bought, strict=False
+    ):
         # 50,000 points as vectors would make an SVG of 10 MB.
-        axes.scatter(*points.T, s=3, color=GRAY, alpha=0.25, lw=0, rasterized=True)
-        rows, episodes = picked_rows(pool, entrant.picks.get(seed, {}))
-        marks = axes.scatter(
-            *points[rows].T, s=14, c=episodes, cmap="viridis_r", edgecolors="black",
-            linewidths=0.3, rasterized=True,
+        axes.scatter(*points.T, s=2, color=GRAY, alpha=0.4, lw=0, rasterized=True)
+        axes.scatter(
+            *points[rows].T, s=5, c=episodes, norm=colors.norm, cmap=colors.cmap,
+            edgecolors="black", linewidths=0.2, rasterized=True,
         )  # fmt: skip
         axes.set_title(f"{entrant.name}, seed {seed}")
-        figure.colorbar(
-            marks, ax=axes, shrink=0.6, label="episode of the pick", ticks=whole_ticks()
-        )
+    figure.colorbar(
+        colors, ax=grid, location="bottom", shrink=0.6, aspect=30, label="episode of the pick",
+        ticks=whole_ticks(),
+    )  # fmt: skip
     return figure
 
 
@@ -241,12 +260,3 @@ def _write_csv(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in row])
     write_atomically(path, text.getvalue().encode())
-
-
-def _save(figure: Figure, path: pathlib.Path) -> None:
-    # Fixed ids and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "jax_al"}):
-        for kind, metadata in (("png", None), ("svg", {"Date": None})):
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=130, metadata=metadata)
-            write_atomically(path.with_suffix(f".{kind}"), content.getvalue())
