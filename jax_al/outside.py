@@ -3,18 +3,18 @@
 import hashlib
 import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
 
 
-def function_named(kind: str, name: str) -> Callable[..., Any]:
+def function_named(kind: str, name: str, made: type | None = None) -> Any:
     """Returns the function that `name` says.
 
     Args:
       kind: what it makes, for the sentence: "strategy".
       name: "module:function", of a module on Python's path.
+      made: the type of what it makes; one that is there already will do.
 
     Raises:
       UsageError: there is no such module or function, or the module cannot be imported.
@@ -37,6 +37,8 @@ def function_named(kind: str, name: str) -> Callable[..., Any]:
             f"The {kind} {name!r} cannot be loaded: {module_name!r} is no name of a module."
         ) from error
     function = getattr(module, function_name, None)
+    if made is not None and isinstance(function, made):
+        return function
     if not callable(function):
         mine = inspect.getmembers(module, inspect.isfunction)
         functions = [key for key, value in mine if value.__module__ == module_name]

@@ -60,6 +60,8 @@ def make_files(directory):
     files = {
         "x": table,
         "y": (table[:, 0] > 0).astype(np.int64),
+        "xt": table[:40],
+        "yt": (table[:40, 0] > 0).astype(np.int64),
         "p": logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)),
         "points": points,
         "rows": np.arange(10),

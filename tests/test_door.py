@@ -128,13 +128,20 @@ def test_select_writes_what_the_function_answers(jax_al, tmp_path):
         "margin", budget=6, log_probs=log_probs, labeled=[3, 5], exclude=np.arange(40) % 7 == 0
     )
     status, out, _ = jax_al("select", "margin", *given, "--out=picks.csv")
-    assert (status, out) == (0, "6 picks in picks.csv; random_fallback 0\n")
+    assert (status, out) == (0, "6 picks in picks.csv\n")
     lines = table("picks.csv")
     assert [int(line["order"]) for line in lines] == list(range(6))
     assert [int(line["row"]) for line in lines] == expected.rows.tolist()
     np.testing.assert_allclose([float(line["score"]) for line in lines], expected.scores, rtol=1e-6)
     assert jax_al("select", "margin", *given, "--out=picks.npy")[0] == 0
     np.testing.assert_array_equal(np.load("picks.npy"), expected.rows)
+    blind = ["--log-probs=lp.npy", "--budget=4", "--out=picks.npy"]
+    assert jax_al("select", "margin", *blind)[1] == "4 picks in picks.npy\n"
+    two = np.sort(np.exp(log_probs), axis=1)[:, -2:]
+    np.testing.assert_array_equal(np.load("picks.npy"), np.argsort(two[:, 1] - two[:, 0])[:4])
+    np.save("x.npy", rng.normal(size=(40, 2)))
+    blind = ["--embedding=x.npy", "--budget=4", "--out=picks.npy"]
+    assert "They are random: representative cannot" in jax_al("select", "representative", *blind)[1]
     np.save("x.npy", rng.normal(size=(40, 2)))
     ball = ["--embedding=x.npy", "--budget=2", "--option", "radius=0.25", "--out=p.csv"]
     status, out, _ = jax_al("select", "probcover", *ball)

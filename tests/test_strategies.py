@@ -504,6 +504,7 @@ def nothing():
     return 7
 
 wanted = 3
+made = least_sure()
 """
 
 
@@ -513,9 +514,11 @@ def test_a_strategy_from_outside_is_named_by_module_and_function(tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     mine = make_strategy("my_strategies:least_sure", power=1)
     assert mine.needs == {"log_probs"}
+    assert make_strategy("my_strategies:made").needs == {"log_probs"}
     for name, options, sentence in (
         ("my_strategies:least", {}, "has no function 'least': did you mean 'least_sure'"),
         ("my_strategies:wanted", {}, "has no function 'wanted'"),
+        ("my_strategies:made", {"power": 2}, "is a strategy already, so it takes no options"),
         ("my_strategies:nothing", {}, "returns int, but must return a strategy"),
         ("my_strategies:least_sure", {"powers": 2}, "no option 'powers': did you mean 'power'"),
         ("my_strategies:least_sure", {"power": "x"}, "power is 'x', but must be of type float"),

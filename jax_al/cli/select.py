@@ -60,8 +60,14 @@ def _run(arguments: argparse.Namespace) -> None:
         **given,
     )
     save_picks(out, picked.rows, picked.scores, "score")
+    is_blind = picked.info.pop("random_fallback", 0)
     told = "".join(f"; {name} {value:.6g}" for name, value in picked.info.items())
     print(f"{len(picked.rows)} picks in {out}{told}")
+    if is_blind:
+        print(
+            f"They are random: {arguments.strategy} cannot choose before a row is labeled; "
+            "--labeled names those that are."
+        )
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -291,7 +291,8 @@ class Session:
     def _answer(self, name: str, said: str | int, who: str, when: float) -> Answer:
         if name not in self._rows:
             raise UsageError(
-                f"There is no example {name!r} in the pool: answers go by id, as a request has it."
+                f"There is no example {name!r} in the pool: answers go by id, a text, as "
+                "request.ids has them."
             )
         if self._rows[name] not in self._progress.record.asked:
             raise UsageError(f"{name!r} was never asked: answer what a request asks.")

@@ -117,9 +117,8 @@ def outcome(tables: Tables) -> list[str]:
     if len(beside) > DETAILED:
         lines.append(f"... and {len(beside) - DETAILED} more")
     fewest = min(s.difference.interval.num_seeds for s in beside if s.difference)
-    lines.append(
-        f"(mean accuracy over {low:,} to {high:,} labels, {seeds(fewest)}, 95% t interval)"
-    )
+    sure = ", 95% t interval" if fewest > 1 else ": no interval"
+    lines.append(f"(mean accuracy over {low:,} to {high:,} labels, {seeds(fewest)}{sure})")
     if len(beside) > 1:
         lines.append(f"(each alone: of {len(beside)} together the report says what is sure)")
     return lines

@@ -24,6 +24,8 @@ from jax_al.strategies.plain_arrays import (
 from jax_al.strategies.table import make_strategy
 from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 
+PROBABILITIES = frozenset(Signals._fields) - {"embedding", "head_inputs", "true_labels"}
+
 
 class Picked(NamedTuple):
     """Which points to label next."""
@@ -50,6 +52,8 @@ def select(
         select("margin", budget=50, labeled=rows, log_probs=lp)
         select("typiclust", budget=50, embedding=x, exclude=broken, seed=0)
 
+    Where no row is labeled, a strategy that goes by probabilities alone takes them as they are;
+    another that must know a label draws at random, and says so (`random_fallback` in `info` is 1).
     It is asked as for the first time: of earlier queries, which `ceal` counts, nothing is known.
     Compiled once for a strategy, its options and the shapes, as labels grow for each power of two.
 
@@ -100,6 +104,8 @@ def select(
     else:
         known = np.full(len(rows), UNKNOWN, np.int32)
     pool = _pool(N, rows, known, excluded)
+    if made.needs <= PROBABILITIES:  # whoever has them has a network that has learned something
+        pool = pool._replace(num_labeled=jnp.int32(max(1, len(rows))))
     looked_at = made.needs if made.needs <= given.keys() else made.needs | {"sampled_probs"}
     wanted = Signals(**{signal: given[signal] for signal in looked_at & given.keys()})
     if absent.size:

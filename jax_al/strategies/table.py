@@ -91,19 +91,23 @@ def make_strategy(name: str, **options: Any) -> Strategy:
 
     Args:
       name: one of the table, or "module:function" for one from outside: a function of an
-        importable module that returns a `Strategy`, given the options.
+        importable module that returns a `Strategy`, given the options, or a `Strategy`.
       options: keyword options of that function.
 
     Raises:
       UsageError: there is no such strategy, module, function or option, a value is not of its
         type, or what the function returns is no strategy.
     """
-    make = function_named("strategy", name) if ":" in name else STRATEGIES.get(name)
+    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
     if make is None:
         raise UsageError(
             f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
             "One of your own is named module:function."
         )
+    if isinstance(make, Strategy):
+        if options:
+            raise UsageError(f"{name} is a strategy already, so it takes no options.")
+        return make
     _check_options(name, make, options)
     made = make(**options)
     if not isinstance(made, Strategy):

@@ -87,7 +87,7 @@ def kcenter_greedy(
     matrix = (ShardedPoints if is_split(points) else Points)(points, metric, exclude)
     initial = check_initial(initial, matrix.num_rows, matrix.excluded)
     left = matrix.N - len(initial)
-    if not 0 <= num_picks <= left:
+    if num_picks > left:
         raise UsageError(
             f"num_picks is {num_picks}, but {left} of {matrix.num_rows} points can be picked"
         )
@@ -129,9 +129,12 @@ def _drawn(key: jax.Array) -> Callable[[int], int]:
 def check_count(num_picks: Any) -> int:
     """A number of picks; a UsageError if it is not whole."""
     try:
-        return operator.index(num_picks)
+        count = operator.index(num_picks)
     except TypeError:
         raise UsageError(f"num_picks must be an integer, not {num_picks!r}") from None
+    if count < 0:
+        raise UsageError(f"num_picks is {count}; it must be 0 or more")
+    return count
 
 
 def _reporter(num_picks: int, progress: bool) -> Callable[[int], None]:
