@@ -4,10 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+import tensorstore
+import zarr
 
 from jax_al.geometry.kcenter import kcenter_greedy, reading
 
-tensorstore = pytest.importorskip("tensorstore")  # comes with orbax-checkpoint
 CHUNK = (100, 16)
 
 
@@ -21,7 +22,6 @@ def mapped(folder, points):
 
 
 def zarr_array(folder, points):
-    zarr = pytest.importorskip("zarr")
     array = zarr.create_array(str(folder / "z"), shape=points.shape, chunks=CHUNK, dtype="f4")
     array[:] = points
     return array
