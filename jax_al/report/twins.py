@@ -91,6 +91,7 @@ def _areas(tables: Tables, styles: Mapping[str, Style]) -> Figure:
     several = any(not math.isnan(standing.area.low) for standing in standings)
     interval = ", 95% interval" if several else ""
     axes.set(xlabel=f"mean accuracy over {low:,} to {high:,} labels{interval}")
+    axes.set_ylim(-0.5, len(standings) - 0.5)  # marks of the first and the last within the frame
     axes.grid(alpha=0.3, axis="x")
     return figure
 
