@@ -10,6 +10,7 @@ import signal
 import sys
 import textwrap
 
+from jax_al.cli.ending import failed
 from jax_al.errors import UsageError, did_you_mean
 
 HELP = """\
@@ -58,7 +59,7 @@ LACKING = frozenset(
 )
 # Where a command lies; each has main(words, name).
 COMMANDS = {
-    "report": "jax_al.report.__main__",
+    "report": "jax_al.cli.report",
     "kcenter": "jax_al.cli.kcenter",
     "select": "jax_al.cli.select",
     "strategies": "jax_al.cli.strategies",
@@ -74,18 +75,16 @@ def main() -> None:
     try:
         sys.exit(_main(words))
     except UsageError as error:
-        print(f"jax-al: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(failed("jax-al", str(error)))
     except ModuleNotFoundError as error:
         lacking = (error.name or "").split(".")[0]
         if lacking not in LACKING:
             raise
-        print(
-            f"jax-al: {' '.join(words[:1])} needs the package {lacking}, which is not installed: "
-            "install jax_al with what it needs, without --no-deps.",
-            file=sys.stderr,
+        sentence = (
+            f"{' '.join(words[:1])} needs the package {lacking}, which is not installed: install "
+            "jax_al with what it needs, without --no-deps."
         )
-        sys.exit(2)
+        sys.exit(failed("jax-al", sentence))
 
 
 def _main(words: list[str]) -> int:

@@ -1,32 +1,40 @@
 """How a command ends: 0 done, 1 the system failed, 2 a mistake of the user, 130 interrupted."""
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jax_al.errors import UsageError
 
 INTERRUPTED = 130
 
 
-def ending(work: Callable[[], None], name: str) -> int:
-    """Does the work; what fails is one sentence on standard error. Returns the exit status.
+def command(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], None],
+    words: Sequence[str] | None,
+) -> int:
+    """Does what a command line says; what fails is one sentence. Returns the exit status.
 
     Args:
-      work: what is to be done.
-      name: of the command, which begins the sentence.
+      parser: of the command, whose name begins the sentence.
+      run: does what the arguments say.
+      words: of the command line; None: those of this process.
     """
+    arguments = parser.parse_args(words)
     try:
-        work()
+        run(arguments)
     except UsageError as error:
-        return _failed(name, str(error), 2)
+        return failed(parser.prog, str(error))
     except OSError as error:
-        return _failed(name, str(error), 1)
+        return failed(parser.prog, str(error), 1)
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the line has ^C and the progress on it
-        return _failed(name, "interrupted", INTERRUPTED)
+        return failed(parser.prog, "interrupted", INTERRUPTED)
     return 0
 
 
-def _failed(name: str, sentence: str, status: int) -> int:
+def failed(name: str, sentence: str, status: int = 2) -> int:
+    """Says what went wrong in the command called `name`; returns the exit status."""
     print(f"{name.removeprefix('python -m ')}: {sentence}", file=sys.stderr)
     return status

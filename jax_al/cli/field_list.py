@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jax_al.cli.command_line import find
 from jax_al.cli.config import values_of
-from jax_al.cli.ending import ending
+from jax_al.cli.ending import command
 from jax_al.cli.fields import OPTIONS
 from jax_al.errors import UsageError, did_you_mean
 
@@ -19,8 +19,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al fields") -> int
         prog=name, description="The fields of a config, set by --config.FIELD=VALUE."
     )
     parser.add_argument("field", nargs="?", help="a field, or a group as in data")
-    field = parser.parse_args(words).field
-    return ending(lambda: print(described(field)), name)
+    return command(parser, lambda arguments: print(described(arguments.field)), words)
 
 
 def described(field: str | None) -> str:

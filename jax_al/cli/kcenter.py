@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jax_al.cli.ending import ending
+from jax_al.cli.ending import command
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
@@ -35,8 +35,7 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.kcent
     parser.add_argument("--distances", type=Path, help=".npy file for the distance of each pick")
     parser.add_argument("--metric", choices=METRICS, default="euclidean")
     parser.add_argument("--max-bytes", help="working memory beside the points, such as 2GiB")
-    arguments = parser.parse_args(words)
-    return ending(lambda: _run(arguments), name)
+    return command(parser, _run, words)
 
 
 def _run(arguments: argparse.Namespace) -> None:

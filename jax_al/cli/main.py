@@ -20,12 +20,12 @@ from ml_collections import ConfigDict
 from jax_al import interrupt
 from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_no_value
 from jax_al.cli.config import check, flat
+from jax_al.cli.ending import INTERRUPTED, failed
 from jax_al.cli.paths import expand, expand_all
 from jax_al.cli.recipes import find_recipe, load_recipe
 from jax_al.errors import PartsError, UsageError
 
 FLAGS = flags.FLAGS
-INTERRUPTED = 130
 flags.DEFINE_string(
     "config",
     "digits_coreset",
@@ -153,6 +153,4 @@ def _called() -> str:
 
 
 def _failed(sentence: str) -> int:
-    name = "launch.py" if _called() == "launch.py" else "jax-al"
-    print(f"{name}: {sentence}", file=sys.stderr)
-    return 2
+    return failed("launch.py" if _called() == "launch.py" else "jax-al", sentence)

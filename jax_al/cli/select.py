@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jax_al.cli.ending import ending
+from jax_al.cli.ending import command
 from jax_al.cli.picks_file import load, place_of, save_picks
 from jax_al.errors import UsageError
 from jax_al.strategies.plain_arrays import MEANINGS
@@ -43,8 +43,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al select") -> int
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the strategy"
     )
-    arguments = parser.parse_args(words)
-    return ending(lambda: _run(arguments), name)
+    return command(parser, _run, words)
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
-from jax_al.cli.ending import ending
+from jax_al.cli.ending import command
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.strategies.table import STRATEGIES
 
@@ -15,8 +15,11 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al strategies") ->
     """Prints the strategies, or the page of one; returns the exit status."""
     parser = argparse.ArgumentParser(prog=name, description="What strategies there are.")
     parser.add_argument("strategy", nargs="?", help="one of them, of which all is told")
-    strategy = parser.parse_args(words).strategy
-    return ending(lambda: print(overview() if strategy is None else page(strategy)), name)
+    return command(parser, _run, words)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    print(overview() if arguments.strategy is None else page(arguments.strategy))
 
 
 def overview() -> str:
