@@ -3,6 +3,8 @@
 import jax
 from jax import lax
 
+UNIT = 2.0**-24  # of rounding in float32, relative
+
 
 def coarse(scores: jax.Array) -> jax.Array:
     """Returns float32 numbers rounded to 14 bits, so that rounding seldom tells equals apart.

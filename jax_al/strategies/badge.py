@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jax_al.geometry.rounding import UNIT
 from jax_al.strategies.choosing import at_random, highest
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 CENTER_BLOCK = 32  # new centers joined to the whole pool by one matmul: [N, 32] is temporary
 MAX_REFUSALS = 64  # proposals refused before the weights are brought up to date
-UNIT = 2.0**-24  # of rounding in float32
 
 
 def badge() -> Strategy:

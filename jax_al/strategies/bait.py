@@ -148,7 +148,7 @@ def _select(
 
     def add(q, carry):
         inverse, points, free, picks = carry
-        best = _first_highest(jnp.where(free, change(points, 1.0), -jnp.inf))
+        best = _best_to_rounding(jnp.where(free, change(points, 1.0), -jnp.inf))
         free = free.at[best].set(False)
         inverse, points = changed(q, inverse, points, best, 1.0, exists & ~free)
         return inverse, points, free, picks.at[q].set(best)
@@ -161,7 +161,7 @@ def _select(
 
     def drop(q, carry):
         inverse, picked, kept = carry
-        worst = _first_highest(jnp.where(kept, -change(picked, -1.0), -jnp.inf))
+        worst = _best_to_rounding(jnp.where(kept, -change(picked, -1.0), -jnp.inf))
         kept = kept.at[worst].set(False)
         inverse, picked = changed(q, inverse, picked, worst, -1.0, kept)
         return inverse, picked, kept
@@ -244,7 +244,7 @@ def update(
     return inverse, points._replace(near=near, worth=worth)
 
 
-def _first_highest(values: jax.Array) -> jax.Array:
+def _best_to_rounding(values: jax.Array) -> jax.Array:
     """The position int32 [] of the highest of `values`, of equals the first.
 
     Equal to seven digits is equal: so much rests on the order in which numbers were summed.

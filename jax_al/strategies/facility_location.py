@@ -9,6 +9,7 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.geometry.clustering import in_blocks
 from jax_al.geometry.lazy_greedy import lazy_greedy
+from jax_al.geometry.rounding import UNIT
 from jax_al.strategies.choosing import check_whole, sample_present, tie_order
 from jax_al.strategies.present import mean_present
 from jax_al.strategies.strategy import strategy
@@ -19,7 +20,6 @@ SIMILARITIES = ("cosine", "euclidean")
 # again (50,000 embeddings of CIFAR-10, 1,000 picks).
 LAZY_BLOCK = 16
 LEAST = 10  # times the budget are references, at least: each pick may cover one for good
-UNIT = 2.0**-24  # of rounding in float32
 TIE = 1e-5  # of the best gain: by so much two sums of the same gains may differ
 
 

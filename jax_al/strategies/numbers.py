@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.types import NOTHING, Signals
 
-LARGEST = 1e15  # the square of a larger number, summed over columns, overflows float32
 UNBOUNDED = frozenset({"embedding", "head_inputs"})  # signals that may hold any other number
 
 

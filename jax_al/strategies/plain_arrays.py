@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.kcenter.rows import name_rows
-from jax_al.strategies.numbers import LARGEST, UNBOUNDED
+from jax_al.strategies.numbers import UNBOUNDED
 from jax_al.types import Signals
 
 LEEWAY = 0.05  # of a sum of probabilities: half-precision ones are taken too

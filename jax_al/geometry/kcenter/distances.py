@@ -37,6 +37,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jax_al.geometry.rounding import UNIT
+
 TINY = 2.0**-126  # the smallest normal float32
 GROUP = 16  # centers that share one lower bound, and are looked at together when it matters
 AVERAGED = 1024  # rows summed together
@@ -53,8 +55,7 @@ class Nearest(NamedTuple):
 
 def matmul_slack(D: int) -> float:
     """Error of the matmul form in D dimensions, relative to |a|^2 + |b|^2 (see above)."""
-    unit = 2.0**-24
-    return 2 * (D + 16) * unit / (1 - (D + 16) * unit)
+    return 2 * (D + 16) * UNIT / (1 - (D + 16) * UNIT)
 
 
 def underflow(D: int) -> float:

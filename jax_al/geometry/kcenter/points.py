@@ -11,6 +11,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import reading
 from jax_al.geometry.kcenter.rows import NAMED, check_rows, name_rows
+from jax_al.geometry.rounding import UNIT
 
 SLICE = 2048  # rows read at once by the passes over the whole matrix
 LARGEST = 1e15  # entries beyond it would overflow when squared and summed in float32
@@ -166,7 +167,7 @@ class RawPoints:
         Decided in float64; float32 only filters, off by the error of the differences and their sum.
         """
         best, best_sq = 0, -1.0
-        relative = (self.D + 16) * 2.0**-24
+        relative = (self.D + 16) * UNIT
         for start, rows in self.everything():
             rough = np.linalg.norm(rows - mean, axis=1)
             edge = max(
