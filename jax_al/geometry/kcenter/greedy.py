@@ -80,7 +80,7 @@ def kcenter_greedy(
             negative or larger than what is left; `key` is not one key; `max_bytes` less than what
             the bounds and the centers alone take; points sharded otherwise than by rows.
     """
-    num_picks = check_count(num_picks)
+    num_picks = check_count("num_picks", num_picks)
     first_of = None if key is None else _drawn(key)
     max_bytes = None if max_bytes is None else check_bytes("max_bytes", max_bytes)
     points = as_array(points)
@@ -126,14 +126,14 @@ def _drawn(key: jax.Array) -> Callable[[int], int]:
     return lambda N: int(jax.random.randint(key, (), 0, N))
 
 
-def check_count(num_picks: Any) -> int:
-    """A number of picks; a UsageError if it is not whole."""
+def check_count(name: str, value: Any) -> int:
+    """The argument `name`, a number of things; a UsageError if it is not whole or is negative."""
     try:
-        count = operator.index(num_picks)
+        count = operator.index(value)
     except TypeError:
-        raise UsageError(f"num_picks must be an integer, not {num_picks!r}") from None
+        raise UsageError(f"{name} must be an integer, not {value!r}") from None
     if count < 0:
-        raise UsageError(f"num_picks is {count}; it must be 0 or more")
+        raise UsageError(f"{name} is {count}; it cannot be negative")
     return count
 
 

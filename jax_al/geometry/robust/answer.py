@@ -45,8 +45,8 @@ def pose(
     existing = matrix.places(check_initial(initial, matrix.num_rows, matrix.excluded))
     if num_outliers is None:
         num_outliers = matrix.N // 10_000
-    num_outliers = check_limit("num_outliers", num_outliers)
-    num_picks = check_count(num_picks)
+    num_outliers = check_count("num_outliers", num_outliers)
+    num_picks = check_count("num_picks", num_picks)
     if num_picks < 1:
         raise UsageError(f"num_picks is {num_picks}; at least one center is to be picked")
     left = matrix.N - len(existing)
@@ -55,17 +55,6 @@ def pose(
             f"num_picks is {num_picks}, but {left} of {matrix.num_rows} points can be picked"
         )
     return Problem(matrix, existing, num_picks, num_outliers, metric)
-
-
-def check_limit(name: str, value: Any) -> int:
-    """The argument `name`, a number of things; a UsageError if it is not whole or is negative."""
-    try:
-        limit = check_count(value)
-    except ValueError:  # it would speak of num_picks
-        raise UsageError(f"{name} must be an integer, not {value!r}") from None
-    if limit < 0:
-        raise UsageError(f"{name} is {limit}; it cannot be negative")
-    return limit
 
 
 def answer(

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.geometry.kcenter.greedy import check_count
 from jax_al.geometry.kcenter.lazy import lazy_greedy
-from jax_al.geometry.robust.answer import Robust, answer, check_limit, pose, radius_without
+from jax_al.geometry.robust.answer import Robust, answer, pose, radius_without
 from jax_al.geometry.robust.covering import find_cover
 from jax_al.geometry.robust.pairs import distances_to, list_pairs, next_distance
 
@@ -68,8 +69,8 @@ def robust_kcenter(
     """
     if not tolerance >= 0:  # below 0 the search would never be content; NaN is not >= 0 either
         raise UsageError(f"tolerance is {tolerance}; it must be 0 or more")
-    max_nodes = check_limit("max_nodes", max_nodes)
-    max_pairs = check_limit("max_pairs", max_pairs)
+    max_nodes = check_count("max_nodes", max_nodes)
+    max_pairs = check_count("max_pairs", max_pairs)
     problem = pose(points, num_picks, initial, num_outliers, metric, exclude)
     matrix, existing, outliers = problem.points, problem.existing, problem.num_outliers
     # The search is Euclidean; the square of a distance has the square of the tolerance's factor.
