@@ -17,6 +17,7 @@ _WHERE = {
     ),
     "jax_al.geometry.kcenter": ("kcenter_greedy",),
     "jax_al.geometry.robust": ("robust_kcenter",),
+    "jax_al.features.pool": ("with_features",),
     "jax_al.pools.arrays": ("arrays",),
     "jax_al.pools.load": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),

@@ -67,7 +67,11 @@ class Benchmark(NamedTuple):
 
 
 class Features(NamedTuple):
-    """Fixed numbers per example, fitted on a pool once and applied alike to any other."""
+    """Fixed numbers per example, fitted on a pool once and applied alike to any other.
+
+    `apply` is called with blocks of one size, and what it says of an example must not depend on
+    the others of its block, which may be there only to fill it up.
+    """
 
     name: str
     fit: Callable[[Pool], Any]  # -> State
@@ -176,7 +180,7 @@ class Strategy(NamedTuple):
     needs: frozenset[str]  # names of the fields of Signals to compute
     select: Callable[[jax.Array, Signals, PoolState, int], Query]  # (key, signals, pool, budget)
     seeded: bool
-    embedding: str = "model"  # whose embedding: "model", "random_net", "pixels_pca" or a .npy file
+    embedding: str = "model"  # whose: "model", "random_net", "pixels_pca", "patches", a .npy file
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file

@@ -22,6 +22,7 @@ from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.near_duplicates import NearDuplicates
+from jax_al.pools.rows import base_of
 from jax_al.strategies.draws import SAMPLED
 from jax_al.types import (
     Benchmark,
@@ -44,6 +45,7 @@ class Looking(NamedTuple):
     chunk_size: int = 1000  # examples that a program looks at together
     num_samples: int = 20  # T, stochastic draws
     resident: str = "auto"  # whether a pool is kept on the device, see `Inputs`
+    cache_dir: str | None = None  # where features are kept, see `with_features`
 
 
 class Asked(NamedTuple):
@@ -88,7 +90,7 @@ class Engine:
     @functools.cached_property
     def near_duplicates(self) -> NearDuplicates:
         """How alike examples are, whatever the learner."""
-        return NearDuplicates(self.benchmark.pool)
+        return NearDuplicates(base_of(self.benchmark.pool))
 
     def compile_ahead(self, strategy: Strategy, capacity: int, budget: int) -> int:
         """Compiles all that a part needs, so that nothing is bought before it can be used.
@@ -246,7 +248,7 @@ class Engine:
                 "or raise its max_points."
             )
         source = strategy.embedding
-        check_embedding(source)
+        check_embedding(source, self.benchmark.pool)
         if "embedding" in strategy.needs and source.endswith(".npy"):
             self._once(source, self._fixed(source))
 
@@ -273,7 +275,7 @@ class Engine:
         return self._given[name]
 
     def _fixed(self, source: str) -> Callable[[], Any]:
-        return lambda: fixed_embedding(source, self.benchmark.pool)
+        return lambda: fixed_embedding(source, self.benchmark.pool, self.looking.cache_dir)
 
     def _random_net(self) -> Any:
         """Returns the embedding by an untrained learner, the same one for every seed."""

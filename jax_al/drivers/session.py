@@ -24,6 +24,7 @@ from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.features.pool import FeaturePool, with_features
 from jax_al.session.locks import computing
 from jax_al.session.work import (
     Answered,
@@ -98,7 +99,8 @@ class Session:
         name, made = _named(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
         self._tell, self._is_open = guarded(tell), True
-        benchmark = Benchmark(pool, None, tuple(classes), name=type(pool).__name__)
+        kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
+        benchmark = Benchmark(pool, None, tuple(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
         public = {"strategy": name, "learner": described(learner)}
         looking = Looking(chunk_size, num_samples)
@@ -184,6 +186,8 @@ class Session:
     def predict(self, pool: Pool) -> np.ndarray:
         """Returns the probabilities, float32 [n, C], by what was trained last.
 
+        Where the pool of the session is read as features, so are the examples given here.
+
         Raises:
           ValueError: nothing was trained yet, or the examples are of another shape.
         """
@@ -192,7 +196,10 @@ class Session:
         if not trained:
             raise UsageError("Nothing is trained yet: call train() or ask() first.")
         check_pool_like("pool", pool)
-        here, there = self._engine.benchmark.pool.spec, pool.spec
+        own = self._engine.benchmark.pool
+        if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
+            pool = with_features(pool, own, cache=False)
+        here, there = own.spec, pool.spec
         if here != there:
             raise UsageError(
                 f"The examples are {there.dtype} {there.shape}, and those of the session "

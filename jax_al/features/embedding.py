@@ -2,8 +2,9 @@
 
 A strategy names the embedding it wants: "model", the network of the episode; "random_net", one
 with initial weights (the learner makes it, one for all seeds, so intervals over seeds leave its
-chance out); "pixels_pca"; or a .npy file with the features of some
-other tool. All but the first are the same in every episode.
+chance out); "pixels_pca" and "patches", of the images themselves, also where the learner sees
+features of them; or a .npy file with the features of some other tool. All but the first are the
+same in every episode.
 """
 
 import pathlib
@@ -12,42 +13,57 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.features.file import features_of_file
+from jax_al.features.patches import check_patches
 from jax_al.features.pixels_pca import pixels_pca
+from jax_al.features.pool import with_features
+from jax_al.pools.rows import base_of
 from jax_al.types import Pool
 
+NAMES = ("model", "random_net", "pixels_pca", "patches")
 
-def check_embedding(source: str) -> None:
+
+def check_embedding(source: str, pool: Pool | None = None) -> None:
     """Makes sure that `source` can be an embedding.
 
+    Args:
+      source: what a strategy names.
+      pool: of which; None: of some.
+
     Raises:
-      UsageError: it is none of the names, and no file either.
+      UsageError: it is none of the names, and no file either; or not to be had of `pool`.
     """
-    if source in ("model", "random_net", "pixels_pca"):
+    if source == "patches" and pool is not None:
+        check_patches(base_of(pool).spec)
+    if source in NAMES:
         return
     if not source.endswith(".npy"):
         raise UsageError(
-            f"embedding is {source!r}, but must be model, random_net, "
-            "pixels_pca or the path of a .npy file."
+            f"embedding is {source!r}, but must be {', '.join(NAMES)} or the path of a .npy file."
         )
     if not pathlib.Path(source).is_file():
         raise UsageError(f"embedding names {source}, and there is no such file.")
 
 
-def fixed_embedding(source: str, pool: Pool) -> np.ndarray | None:
+def fixed_embedding(source: str, pool: Pool, cache_dir: str | None = None) -> np.ndarray | None:
     """Returns the embedding of the pool that `source` names, or None if a network makes it.
 
     Args:
-      source: "model", "random_net", "pixels_pca" or the path of a .npy file.
+      source: "model", "random_net", "pixels_pca", "patches" or the path of a .npy file.
       pool: any pool.
+      cache_dir: where patches are kept, see `with_features`.
 
     Returns:
       float32 [N, D].
 
     Raises:
       UsageError: `source` is none of these, or the file does not hold one row of finite numbers
-        for each example (see `features_of_file`).
+        for each example (see `features_of_file`), or patches cannot be cut from the examples.
     """
     check_embedding(source)
     if source in ("model", "random_net"):
         return None
-    return pixels_pca(pool) if source == "pixels_pca" else features_of_file(source, pool)
+    if source == "pixels_pca":
+        return pixels_pca(base_of(pool))
+    if source == "patches":
+        return with_features(base_of(pool), source, cache_dir=cache_dir).read(slice(None))
+    return features_of_file(source, pool)

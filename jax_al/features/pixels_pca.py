@@ -1,9 +1,12 @@
 """The first principal components of pixels, or of the rows of a table."""
 
+import math
+
 import numpy as np
 
+from jax_al.features.columns import columns
 from jax_al.pools.arrays import blocks_of
-from jax_al.types import Pool
+from jax_al.types import Features, Pool
 
 PIXEL_COMPONENTS = 64  # dimensions at most: 85 to 90 % of the variance of CIFAR-10
 
@@ -28,3 +31,25 @@ def pixels_pca(pool: Pool) -> np.ndarray:
     num_components = min(PIXEL_COMPONENTS, *rows.shape)
     # The eigenvectors of the covariance: deterministic, unlike the randomised solver.
     return PCA(num_components, svd_solver="covariance_eigh").fit_transform(rows)
+
+
+def pixels_pca_features(
+    *, pca: int | None = None, standardise: bool = False, l2norm: bool = False
+) -> Features:
+    """Returns the principal components as features: streamed, and applied alike to other pools.
+
+    Args:
+      pca: how many; None: PIXEL_COMPONENTS, or fewer if the pool has no more.
+      standardise: see `columns`.
+      l2norm: see `columns`.
+
+    Raises:
+      UsageError: an option is out of its range.
+    """
+    made = columns(pca=pca, standardise=standardise, l2norm=l2norm)
+
+    def fit(pool: Pool) -> dict[str, np.ndarray]:
+        most = min(PIXEL_COMPONENTS, len(pool), math.prod(pool.spec.shape))
+        return columns(pca=pca or most, standardise=standardise, l2norm=l2norm).fit(pool)
+
+    return made._replace(name=f"pixels_pca of {made.name}", fit=fit)

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
+from jax_al.pools.durable import durable, sync
+
 # How rename says that there is a directory with something in it, or a file.
 _IN_THE_WAY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _SMALL = ("labels.npy", "ids.npy")
@@ -139,7 +141,7 @@ def _write(directory: pathlib.Path, size: int, blocks: Iterator[Split]) -> None:
     ids: list[np.ndarray] = []
     shape: list[int] = []
     # Written and not mapped while it grows: a full disk is then an error, not a bus error.
-    with _durable(directory / "images.npy") as file:
+    with durable(directory / "images.npy") as file:
         for block in blocks:
             if not shape:
                 shape = [size, *block.images.shape[1:]]
@@ -153,11 +155,11 @@ def _write(directory: pathlib.Path, size: int, blocks: Iterator[Split]) -> None:
         buffer = io.BytesIO()
         np.save(buffer, np.concatenate(parts), allow_pickle=False)
         digests[name] = hashlib.sha256(buffer.getvalue()).hexdigest()
-        with _durable(directory / name) as file:
+        with durable(directory / name) as file:
             file.write(buffer.getvalue())
-    with _durable(directory / "manifest.json") as file:
+    with durable(directory / "manifest.json") as file:
         file.write(json.dumps({"shape": shape, "sha256": digests}).encode())
-    _sync(directory)
+    sync(directory)
 
 
 def _in_memory(size: int, blocks: Iterator[Split]) -> Split:
@@ -185,22 +187,6 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 # --- files --------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _durable(path: pathlib.Path) -> Iterator[io.BufferedWriter]:
-    with open(path, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: pathlib.Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
 
@@ -211,7 +197,7 @@ def _publish(temporary: pathlib.Path, path: pathlib.Path) -> Split:
     while True:
         try:
             os.rename(temporary, path)
-            _sync(path.parent)
+            sync(path.parent)
             return split
         except OSError as error:
             if error.errno not in _IN_THE_WAY:

@@ -2,13 +2,14 @@
 
 import concurrent.futures
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.pools.cache import Split
+from jax_al.pools.progress import tracked
 from jax_al.pools.tfds_prepare import Keys, one_line
 
 ID_FEATURES = ("id", "file_name", "filename", "image_id")
@@ -45,7 +46,7 @@ def decoded_blocks(
     shape: tuple[int, ...] | None = None
     starts = range(0, len(source), _BATCH)
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        for start in _progress(starts, f"Decoding {builder.name} {split}"):
+        for start in tracked(starts, f"Decoding {builder.name} {split}"):
             rows = range(start, min(start + _BATCH, len(source)))
             try:
                 records = source.__getitems__(rows)
@@ -113,13 +114,3 @@ def _decode_image(encoded: bytes, channels: int | None) -> np.ndarray:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _progress(batches: Sequence[int], title: str) -> Iterable[int]:
-    """A progress bar that leaves no trace, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    disable = not console.is_terminal
-    return track(batches, title, console=console, transient=True, disable=disable)

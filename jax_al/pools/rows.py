@@ -156,6 +156,11 @@ def whole_size(pool: Pool) -> int:
     return getattr(pool, "whole_size", len(pool))
 
 
+def base_of(pool: Pool) -> Pool:
+    """Returns the pool of the examples themselves, where `pool` has features in their place."""
+    return getattr(pool, "base", pool)
+
+
 def _checked_ids(ids: Sequence[str], size: int) -> tuple[str, ...]:
     wrong = [name for name in ids if not isinstance(name, str)]
     if wrong:

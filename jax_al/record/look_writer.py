@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from jax_al.pools.rows import base_of
 from jax_al.record.listeners import Event
 from jax_al.record.looks import SHOWN, write_map, write_query
 
@@ -21,7 +22,8 @@ class LookWriter:
         if signals.embedding is not None:
             write_map(place, np.asarray(signals.embedding), event["embedding"])
         images = None
-        if event["pool"].spec.is_image:
-            images = event["pool"].read(rows[:SHOWN])
+        base = base_of(event["pool"])  # a person looks at an image, not at features of it
+        if base.spec.is_image:
+            images = base.read(rows[:SHOWN])
         known = None if probs is None else np.asarray(probs)
         write_query(place, event["episode"], rows, event["scores"], known, images)

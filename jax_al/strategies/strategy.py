@@ -32,7 +32,7 @@ def strategy(
       needs: names of the fields of `Signals` it looks at.
       seeded: whether the answer depends on the key; if not, the key decides nothing but ties.
       embedding: what `signals.embedding` is, where it is needed: "model", "random_net",
-        "pixels_pca" or a .npy file.
+        "pixels_pca", "patches" or a .npy file.
       pseudo_labels: whether its queries bring some.
       on_host: never traced: it is given NumPy arrays and answers with them.
       reads_files: whether, untraced, it also takes signals that are mapped from a file (np.memmap),

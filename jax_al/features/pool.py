@@ -1,0 +1,237 @@
+"""A pool whose examples are features of those of another pool."""
+
+import hashlib
+import math
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from jax_al.errors import UsageError
+from jax_al.features.file import rows_of_file
+from jax_al.features.named import FromFile, features_named, followed
+from jax_al.features.store import kept_state, kept_table
+from jax_al.pools.cache import cache_root
+from jax_al.pools.digest import digest
+from jax_al.pools.progress import tracked
+from jax_al.pools.rows import Numbers, RowPool, whole_index, whole_size
+from jax_al.types import Benchmark, Features, Pool, Spec
+
+_ROWS = 2048  # examples computed together, and on disk before the next ones are
+_BYTES = 1 << 25  # of them at most
+
+
+class Fitted(NamedTuple):
+    """Features with what their fit has found."""
+
+    features: Features | FromFile
+    state: Any = None
+
+
+class FeaturePool(RowPool):
+    """The rows of a pool, read as features; ids and what is shown are the pool's own.
+
+    Attributes:
+      base: the pool of the examples themselves.
+      fitted: what was applied, one after the other.
+    """
+
+    def __init__(self, base: Pool, rows: Pool, fitted: tuple[Fitted, ...]) -> None:
+        """Makes a pool of `rows`, which are features of the rows of `base`."""
+        super().__init__(
+            len(base),
+            rows.spec,
+            rows.read,
+            ids=None if isinstance(base.ids, Numbers) else base.ids,
+            whole=(whole_index(base), whole_size(base)),
+            show=base.show,
+        )
+        self.base = base
+        self.fitted = fitted
+
+    @property
+    def name(self) -> str:
+        """What was applied, with all options."""
+        return ", ".join(_name(one.features) for one in self.fitted)
+
+
+@overload
+def with_features(
+    data: Pool, features: Any, *, cache_dir: str | None = ..., cache: bool = ..., **options: Any
+) -> FeaturePool: ...
+@overload
+def with_features(
+    data: Benchmark,
+    features: Any,
+    *,
+    cache_dir: str | None = ...,
+    cache: bool = ...,
+    **options: Any,
+) -> Benchmark: ...
+def with_features(
+    data: Pool | Benchmark,
+    features: str | Features | FeaturePool,
+    *,
+    cache_dir: str | None = None,
+    cache: bool = True,
+    **options: Any,
+) -> FeaturePool | Benchmark:
+    """Returns the same examples, read as features float32 [F]; ids, rows and pictures stay.
+
+    They are computed here, in blocks, and kept on disk by the content of the pool and all options,
+    so that the next time they are there at once. What was interrupted goes on where it stopped.
+
+    Args:
+      data: a pool; or a benchmark: the features are fitted on its pool and applied to its test set.
+      features: a name ("patches", "pixels_pca", "module:function", a .npy file); Features of your
+        own, which are not kept on disk; or a pool with features: these are applied, as they were
+        fitted there.
+      cache_dir: where they are kept; None: with decoded images (see `benchmark`). If nothing can be
+        written there, a warning says so and they are made in memory.
+      cache: whether they are kept on disk at all.
+      **options: of the features; `pca`, `standardise`, `l2norm` of any (see `columns`); of a file:
+        `ids`, a .npy with the id of each row; of a benchmark, `test` and `test_ids`: those of its
+        test set.
+
+    Raises:
+      UsageError: there are no such features or options, they cannot be had of these examples, or
+        they are not finite.
+    """
+    root = cache_root(cache_dir) / "features" if cache else None
+    if isinstance(data, Benchmark):
+        return _of_benchmark(data, features, root, options)
+    return _of_pool(data, _chain(features, options), root)
+
+
+def _chain(features: Any, options: dict[str, Any]) -> tuple[Features | FromFile | Fitted, ...]:
+    if isinstance(features, str):
+        return features_named(features, **options)
+    if isinstance(features, Features):
+        return (features, *followed(options))
+    if not isinstance(features, FeaturePool):
+        raise UsageError(
+            "features must be a name, Features, or a pool with features, not a "
+            f"{type(features).__name__}."
+        )
+    if options:
+        raise UsageError(f"The features are fitted, and {next(iter(options))!r} comes too late.")
+    if isinstance(features.fitted[0].features, FromFile):
+        raise UsageError(
+            f"{features.fitted[0].features.path} holds features of one pool only: another needs a "
+            "file of its own."
+        )
+    return features.fitted
+
+
+def _of_benchmark(
+    data: Benchmark, features: Any, root: pathlib.Path | None, options: dict[str, Any]
+) -> Benchmark:
+    of_test: dict[str, Any] = {
+        key: options.pop(key) for key in ("test", "test_ids") if key in options
+    }
+    wanted, test = _chain(features, options), data.test
+    is_of_file = isinstance(wanted[0], FromFile)
+    if of_test and (test is None or not is_of_file):
+        raise UsageError(
+            f"{next(iter(of_test))!r} is for features of a file and a benchmark with a test set."
+        )
+    if test is not None and is_of_file and "test" not in of_test:
+        raise UsageError(
+            f"{features} holds features of the pool: name the file of the test set as the "
+            "option 'test'."
+        )
+    pool = _of_pool(data.pool, wanted, root)
+    chain = pool.fitted
+    if is_of_file and test is not None:
+        ids = {"ids": of_test["test_ids"]} if "test_ids" in of_test else {}
+        chain = (Fitted(features_named(of_test["test"], **ids)[0]), *chain[1:])
+    if test is not None:
+        test = _of_pool(test, chain, root)
+        if test.spec != pool.spec:
+            raise UsageError(
+                f"The features of the test set are {test.spec.shape[0]} numbers, and those of the "
+                f"pool {pool.spec.shape[0]}."
+            )
+    return data._replace(pool=pool, test=test, name=f"{data.name} as {pool.name}")
+
+
+def _of_pool(
+    pool: Pool, chain: tuple[Features | FromFile | Fitted, ...], root: pathlib.Path | None
+) -> FeaturePool:
+    here, fitted = pool, []
+    content: str | None = None  # of `here`, by its digest or by what it was made of
+    for link in chain:
+        features = link.features if isinstance(link, Fitted) else link
+        if isinstance(features, FromFile):
+            here, content = rows_of_file(features.path, here, features.ids), None
+            fitted.append(Fitted(features))
+            continue
+        # What functions from outside compute can change without a change of name.
+        is_kept = root is not None and features.fit.__module__.startswith("jax_al.features.")
+        content = content or digest(here) if is_kept else None
+        state = link.state if isinstance(link, Fitted) else _fit(features, here, content, root)
+        here, content = _applied(features, state, here, content, root)
+        fitted.append(Fitted(features, state))
+    return FeaturePool(pool, here, tuple(fitted))
+
+
+def _fit(features: Features, pool: Pool, content: str | None, root: pathlib.Path | None) -> Any:
+    if content is None or root is None:
+        return features.fit(pool)
+    path = root / f"{_word(features)}-{_hash(features.name, content)}.npz"
+    return kept_state(path, lambda: features.fit(pool))
+
+
+def _applied(
+    features: Features, state: Any, pool: Pool, content: str | None, root: pathlib.Path | None
+) -> tuple[Pool, str | None]:
+    """Returns the features of `pool`, and what their content is called."""
+    path = None
+    if content is not None and root is not None:
+        parts = [f"{name} {np.asarray(x).tobytes().hex()}" for name, x in sorted(state.items())]
+        content = _hash(features.name, content, *parts)
+        path = root / f"{_word(features)}-{content}.npy"
+    table = kept_table(path, len(pool), lambda start: _blocks(features, state, pool, start))
+
+    def fetch(rows: np.ndarray | slice) -> np.ndarray:
+        return np.array(table[rows]) if isinstance(rows, slice) else np.take(table, rows, axis=0)
+
+    spec = Spec((table.shape[1],), np.dtype(np.float32))
+    return RowPool(len(pool), spec, fetch), content
+
+
+def _blocks(features: Features, state: Any, pool: Pool, start: int) -> Iterator[np.ndarray]:
+    """Yields the features of the rows from `start` on; blocks are filled up to one size."""
+    row_bytes = math.prod(pool.spec.shape) * pool.spec.dtype.itemsize
+    most = max(1, min(_ROWS, _BYTES // row_bytes))
+    size = min(most, 1 << (len(pool) - 1).bit_length())  # so that small pools share programs
+    for first in tracked(range(start, len(pool), most), f"Features: {_word(features)}"):
+        block = pool.read(slice(first, min(first + most, len(pool))))
+        filled = np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
+        found = np.asarray(features.apply(state, filled), np.float32)
+        if found.ndim != 2 or len(found) != size:
+            raise UsageError(
+                f"{features.name} must return features [B, F] of {size} examples, and returned "
+                f"{found.shape}."
+            )
+        found = found[: len(block)]
+        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if bad.size:
+            raise UsageError(
+                f"{features.name} gives NaN or infinity for example {pool.ids[first + bad[0]]}."
+            )
+        yield found
+
+
+def _name(features: Features | FromFile) -> str:
+    return features.path if isinstance(features, FromFile) else features.name
+
+
+def _word(features: Features) -> str:
+    return re.split(r"\W", features.name)[0] or "features"
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

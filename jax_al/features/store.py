@@ -1,0 +1,182 @@
+"""What was computed once, on disk: States as .npz, which carries checksums, and tables as .npy.
+
+A table is written block by block as NAME.part, with a line for each block in NAME.sums: whoever
+comes after a kill goes on behind the last block whose checksum is right. When it is whole it gets
+its name. One process writes it, others wait for that one. Tables are mapped and never read whole.
+"""
+
+import contextlib
+import fcntl
+import io
+import os
+import pathlib
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from absl import logging
+
+from jax_al.pools.durable import durable, sync
+
+State = dict[str, np.ndarray]
+Blocks = Callable[[int], Iterable[np.ndarray]]  # from a row on, float32 [n, F] each
+_PATIENCE = 0.2  # seconds between two looks at whether another process has finished
+
+
+def kept_state(path: pathlib.Path | None, make: Callable[[], State]) -> State:
+    """Returns the State in the file `path`, and puts it there first if need be; None: no file."""
+    if path is None:
+        return make()
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file}
+        except Exception as error:  # whatever is wrong with it, the remedy is the same
+            _tell_of_damage(path, error)
+    made, content = make(), io.BytesIO()
+    np.savez(content, allow_pickle=False, **made)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with durable(temporary) as file:
+            file.write(content.getvalue())
+        os.replace(temporary, path)
+        sync(path.parent)
+    except OSError as error:
+        _tell_of_no_cache(error)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return made
+
+
+def kept_table(path: pathlib.Path | None, size: int, blocks: Blocks) -> np.ndarray:
+    """Returns the table float32 [N, F] in the file `path`, mapped, computed first if need be.
+
+    Args:
+      path: where it is kept; None: it is made in memory.
+      size: N, at least 1.
+      blocks: returns what the rows from a given one on come to, in order and in blocks.
+    """
+    if path is None:
+        return _in_memory(size, blocks)
+    found = _read(path, size)
+    if found is not None:
+        return found
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            found = _read(path, size)  # another process may have made it
+            return _written(path, size, blocks) if found is None else found
+    except OSError as error:
+        _tell_of_no_cache(error)
+        return _in_memory(size, blocks)
+
+
+def _read(path: pathlib.Path, size: int) -> np.ndarray | None:
+    if not path.exists():
+        return None
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        if table.ndim != 2 or table.dtype != np.float32 or len(table) != size:
+            raise ValueError("it holds something else")
+        if os.path.getsize(path) != table.offset + table.nbytes:
+            raise ValueError("it is not as long as what was written")
+        return table.view(np.ndarray)
+    except Exception as error:  # whatever is wrong with it, the remedy is the same
+        _tell_of_damage(path, error)
+        return None
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+    """Lets one process at a time make what `path` names; a dead one holds nothing up."""
+    name, told = path.with_suffix(".lock"), False
+    with open(name, "wb") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    logging.warning("Waiting for another process, which makes %s.", path.name)
+                told = True
+                time.sleep(_PATIENCE)
+        yield
+        name.unlink(missing_ok=True)  # whoever has opened it finds what was made
+
+
+def _written(path: pathlib.Path, size: int, blocks: Blocks) -> np.ndarray:
+    part, sums = path.with_suffix(".part"), path.with_suffix(".sums")
+    done, length, lines = _finished(part, sums)
+    try:
+        with open(part, "r+b" if done else "wb") as file, open(sums, "wb") as told:
+            file.truncate(length)
+            file.seek(length)
+            told.write(b"".join(lines))
+            for block in blocks(done) if done < size else ():
+                content = b"" if done else _header(size, block.shape[1])
+                content += np.ascontiguousarray(block, np.float32).tobytes()
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                told.write(b"%d %d %d\n" % (len(block), len(content), zlib.crc32(content)))
+                told.flush()
+                done += len(block)
+        os.replace(part, path)
+        sync(path.parent)
+        sums.unlink(missing_ok=True)
+    except OSError:  # a full disk is needed for other things
+        for left in (part, sums):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+        raise
+    found = _read(path, size)
+    if found is None:
+        raise OSError(f"{path} cannot be read back")
+    return found
+
+
+def _finished(part: pathlib.Path, sums: pathlib.Path) -> tuple[int, int, list[bytes]]:
+    """Rows and bytes at the beginning of `part` that are as `sums` says, and its lines on them."""
+    done, length, lines = 0, 0, []
+    try:
+        with open(part, "rb") as file:
+            for line in sums.read_bytes().splitlines(keepends=True):
+                rows, size, checksum = map(int, line.split())
+                if not line.endswith(b"\n") or zlib.crc32(file.read(size)) != checksum:
+                    break
+                done, length = done + rows, length + size
+                lines.append(line)
+    except (FileNotFoundError, ValueError):
+        pass
+    return done, length, lines
+
+
+def _header(size: int, width: int) -> bytes:
+    """The first bytes of a .npy file of float32 [size, width]."""
+    buffer = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": (size, width)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
+
+
+def _in_memory(size: int, blocks: Blocks) -> np.ndarray:
+    found, done = np.empty((0, 0), np.float32), 0
+    for block in blocks(0):
+        if not done:
+            found = np.empty((size, block.shape[1]), np.float32)
+        found[done : done + len(block)] = block
+        done += len(block)
+    found.flags.writeable = False
+    return found
+
+
+def _tell_of_damage(path: pathlib.Path, error: Exception) -> None:
+    logging.warning("Making the damaged cache %s again (%s).", path, " ".join(str(error).split()))
+
+
+def _tell_of_no_cache(error: OSError) -> None:
+    logging.warning("Going on without a cache of the features: %s.", error)
