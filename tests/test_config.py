@@ -23,6 +23,7 @@ def recorded(config):
 
 
 OLD = recorded(defaults())
+ARGS = {"strategy_args", "features_args"}  # options, none of which is there by default
 
 
 def other(name):
@@ -43,9 +44,8 @@ def without(*names):
 
 def test_the_defaults_are_those_of_the_fields():
     config = defaults()
-    assert flat(config.to_dict() | {"strategy_args": None}) == {
-        name: None if name == "strategy_args" else option.default
-        for name, option in OPTIONS.items()
+    assert flat(config.to_dict() | dict.fromkeys(ARGS)) == {
+        name: None if name in ARGS else option.default for name, option in OPTIONS.items()
     }
     assert defaults() is not defaults()
 
@@ -82,7 +82,7 @@ def test_a_field_that_may_change(name):
     check_same(pathlib.Path("out"), OLD, other(name))
 
 
-@pytest.mark.parametrize("name", sorted(set(OPTIONS) - set(MAY_CHANGE) - {"strategy_args"}))
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - set(MAY_CHANGE) - ARGS))
 def test_a_field_that_may_not_change_is_named_with_both_values(name):
     with pytest.raises(UsageError) as caught:
         check_same(pathlib.Path("out"), OLD, other(name))

@@ -10,6 +10,7 @@ from jax_al.drivers.part import Schedule
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding
+from jax_al.features.pool import with_features
 from jax_al.learners import LEARNERS, learner_named, learner_options
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.oracles import check_oracle, make_oracle
@@ -29,10 +30,10 @@ def study_of(public: Mapping[str, Any]) -> Study:
     Raises:
       UsageError: it names what is not there, or what cannot be meant.
     """
-    fields = flat({**public, "strategy_args": None, "model": None})
+    fields = flat({**public, "strategy_args": None, "features_args": None, "model": None})
     strategies = strategies_of(public)
     learner = _learner(public, fields)
-    data = _benchmark(fields)
+    data = _with_features(_benchmark(fields), public)
     check_oracle(fields["oracle"], data)
     if fields["initial_size"] > len(data.pool):
         raise UsageError(
@@ -61,6 +62,7 @@ def study_of(public: Mapping[str, Any]) -> Study:
             chunk_size=fields["test_batch_size"],
             num_samples=fields["num_samples"],
             resident=fields["data.resident"],
+            cache_dir=fields["data.cache_dir"],
         ),
         oracle=_oracle(fields["oracle"]),
         public=public,
@@ -94,6 +96,20 @@ def _benchmark(fields: Mapping[str, Any]) -> Benchmark:
     )  # fmt: skip
     options = {name: fields[f"data.{name}"] for name in names}
     return benchmark(fields["data.name"], **options)
+
+
+def _with_features(data: Benchmark, public: Mapping[str, Any]) -> Benchmark:
+    """Returns the benchmark as learners and strategies see it; its name stays."""
+    name, options = public.get("features"), dict(public.get("features_args", {}))
+    if name is None:
+        if options:
+            raise UsageError(
+                f"config.features_args names {next(iter(options))!r}, but config.features is None."
+            )
+        return data
+    options |= {"cache_dir": public["data"]["cache_dir"]}
+    with prefixed("config.features_args.", options.keys()), prefixed("config.", ("features",)):
+        return with_features(data, name, **options)._replace(name=data.name)
 
 
 def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearner:

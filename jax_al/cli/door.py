@@ -20,6 +20,7 @@ jax-al: deep active learning. Which examples to label next?
   jax-al compare A,B [RECIPE]    strategies side by side, with the same seeds
   jax-al strategies [NAME]       what there is to choose from, or one of them
   jax-al fields [FIELD]          what --config.FIELD=VALUE can say
+  jax-al features DATA           fixed numbers of each example, as a .npy file
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
   jax-al select STRATEGY         which rows of a matrix to label next
   jax-al kcenter POINTS          exact greedy k-center on a matrix
@@ -62,6 +63,7 @@ COMMANDS = {
     "report": "jax_al.cli.report",
     "kcenter": "jax_al.cli.kcenter",
     "select": "jax_al.cli.select",
+    "features": "jax_al.cli.features",
     "strategies": "jax_al.cli.strategies",
     "fields": "jax_al.cli.field_list",
 }

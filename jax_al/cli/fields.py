@@ -19,8 +19,8 @@ from jax_al.record.wandb_writer import MODES
 _SEEDS = "seeds run one after another; use --config.jobs=2 for two processes"
 GONE = {"seed_axis": _SEEDS, "seeds_at_once": _SEEDS}
 
-# The fields that hold options which only the strategy and the learner know and judge.
-FREE = ("strategy_args", "model")
+# The fields that hold options which only the strategy, the features and the learner judge.
+FREE = ("strategy_args", "features_args", "model")
 
 
 class Form(NamedTuple):
@@ -210,6 +210,21 @@ class Config:
         "config.strategy. NAME@EMBEDDING has it look at another embedding: typiclust@pixels_pca",
         changeable=True,
         also=("strategies",),
+    )
+    features: str | None = _field(
+        None,
+        "What stands in for the examples, pool and test set alike: patches, pixels_pca, "
+        "module:function, or the path of a .npy file; None: the examples themselves",
+        path=True,
+        since=2,
+    )
+    features_args: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict,
+        metadata={
+            "about": About(
+                "Keyword options of the features; pca, standardise and l2norm of any", since=2
+            )
+        },
     )
     oracle: str = _field(
         "simulated",

@@ -74,7 +74,10 @@ def check_fields(config: ConfigDict, path: pathlib.Path) -> None:
     Raises:
       UsageError: names those that are not there, or the first that does not exist.
     """
-    fields = {_outer(name) for name in flat(config.to_dict() | {"strategy_args": None})}
+    fields = {
+        _outer(name)
+        for name in flat(config.to_dict() | {"strategy_args": None, "features_args": None})
+    }
     wanted = {_outer(name) for name in OPTIONS}
     for name in sorted(fields - wanted):
         if name in GONE:

@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> None:
         budget=arguments.budget,
         seed=arguments.seed,
         num_points=arguments.num_points,
-        options=dict(map(_option, arguments.option)),
+        options=dict(map(option_of, arguments.option)),
         **given,
     )
     save_picks(out, picked.rows, picked.scores, "score")
@@ -69,7 +69,12 @@ def _run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _option(text: str) -> tuple[str, Any]:
+def option_of(text: str) -> tuple[str, Any]:
+    """Returns name and value of NAME=VALUE; a value that Python cannot read is a text.
+
+    Raises:
+      UsageError: it does not read so.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UsageError(f"--option is {text!r}, but must be NAME=VALUE.")

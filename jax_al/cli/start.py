@@ -107,6 +107,7 @@ def _facts(study: Study, root: pathlib.Path, devices: str) -> dict[str, object]:
     data, schedule = study.benchmark, study.schedule
     test = f"test {len(data.test):,}" if data.test else "no test set"
     shape = "x".join(map(str, data.pool.spec.shape))
+    shape += f" {study.public['features']}" if study.public.get("features") else ""
     names, count = ", ".join(study.strategies), len(study.seeds)
     seeds = f"{count} seed{'' if count == 1 else 's'}"
     return {

@@ -30,6 +30,9 @@ class Fitted(NamedTuple):
     state: Any = None
 
 
+_Chain = tuple[Features | FromFile | Fitted, ...]
+
+
 class FeaturePool(RowPool):
     """The rows of a pool, read as features; ids and what is shown are the pool's own.
 
@@ -72,7 +75,7 @@ def with_features(
 ) -> Benchmark: ...
 def with_features(
     data: Pool | Benchmark,
-    features: str | Features | FeaturePool,
+    features: str | Features | FeaturePool | tuple[Fitted, ...],
     *,
     cache_dir: str | None = None,
     cache: bool = True,
@@ -86,8 +89,8 @@ def with_features(
     Args:
       data: a pool; or a benchmark: the features are fitted on its pool and applied to its test set.
       features: a name ("patches", "pixels_pca", "module:function", a .npy file); Features of your
-        own, which are not kept on disk; or a pool with features: these are applied, as they were
-        fitted there.
+        own, which are not kept on disk; or a pool with features, or what `fitted_features` returns:
+        these are applied, as they were fitted there.
       cache_dir: where they are kept; None: with decoded images (see `benchmark`). If nothing can be
         written there, a warning says so and they are made in memory.
       cache: whether they are kept on disk at all.
@@ -105,24 +108,25 @@ def with_features(
     return _of_pool(data, _chain(features, options), root)
 
 
-def _chain(features: Any, options: dict[str, Any]) -> tuple[Features | FromFile | Fitted, ...]:
+def _chain(features: Any, options: dict[str, Any]) -> _Chain:
     if isinstance(features, str):
         return features_named(features, **options)
     if isinstance(features, Features):
         return (features, *followed(options))
-    if not isinstance(features, FeaturePool):
+    fitted = features.fitted if isinstance(features, FeaturePool) else features
+    if not (isinstance(fitted, tuple) and fitted and isinstance(fitted[0], Fitted)):
         raise UsageError(
             "features must be a name, Features, or a pool with features, not a "
             f"{type(features).__name__}."
         )
     if options:
         raise UsageError(f"The features are fitted, and {next(iter(options))!r} comes too late.")
-    if isinstance(features.fitted[0].features, FromFile):
+    if isinstance(fitted[0].features, FromFile):
         raise UsageError(
-            f"{features.fitted[0].features.path} holds features of one pool only: another needs a "
+            f"{fitted[0].features.path} holds features of one pool only: another needs a "
             "file of its own."
         )
-    return features.fitted
+    return fitted
 
 
 def _of_benchmark(
@@ -157,12 +161,33 @@ def _of_benchmark(
     return data._replace(pool=pool, test=test, name=f"{data.name} as {pool.name}")
 
 
-def _of_pool(
-    pool: Pool, chain: tuple[Features | FromFile | Fitted, ...], root: pathlib.Path | None
-) -> FeaturePool:
+def fitted_features(
+    pool: Pool,
+    features: str | Features,
+    *,
+    cache_dir: str | None = None,
+    cache: bool = True,
+    **options: Any,
+) -> tuple[Fitted, ...]:
+    """Returns features fitted on `pool`, for `with_features` of another; all is as there.
+
+    Less is computed than for the pool itself: what is applied last is not.
+    """
+    root = cache_root(cache_dir) / "features" if cache else None
+    return _through(pool, _chain(features, options), root, is_whole=False)[1]
+
+
+def _of_pool(pool: Pool, chain: _Chain, root: pathlib.Path | None) -> FeaturePool:
+    return FeaturePool(pool, *_through(pool, chain, root))
+
+
+def _through(
+    pool: Pool, chain: _Chain, root: pathlib.Path | None, *, is_whole: bool = True
+) -> tuple[Pool, tuple[Fitted, ...]]:
+    """Returns what `chain` makes of `pool`, and its fits; not `is_whole`: but for the last one."""
     here, fitted = pool, []
     content: str | None = None  # of `here`, by its digest or by what it was made of
-    for link in chain:
+    for number, link in enumerate(chain, 1):
         features = link.features if isinstance(link, Fitted) else link
         if isinstance(features, FromFile):
             here, content = rows_of_file(features.path, here, features.ids), None
@@ -172,9 +197,10 @@ def _of_pool(
         is_kept = root is not None and features.fit.__module__.startswith("jax_al.features.")
         content = content or digest(here) if is_kept else None
         state = link.state if isinstance(link, Fitted) else _fit(features, here, content, root)
-        here, content = _applied(features, state, here, content, root)
         fitted.append(Fitted(features, state))
-    return FeaturePool(pool, here, tuple(fitted))
+        if is_whole or number < len(chain):
+            here, content = _applied(features, state, here, content, root)
+    return here, tuple(fitted)
 
 
 def _fit(features: Features, pool: Pool, content: str | None, root: pathlib.Path | None) -> Any:
