@@ -2,9 +2,10 @@
 PYTHON ?= python3
 CONFIG ?= configs/digits_first.py
 ARGS ?=
+MINUTES ?= 0
 BIN := .venv/bin
 
-.PHONY: run test lint format docs clean
+.PHONY: run test lint format docs results lock clean
 
 run: .venv/installed
 	$(BIN)/jax-al run $(CONFIG) $(ARGS)
@@ -33,6 +34,16 @@ format: .venv/installed-test
 # (not with --quiet, which hears no warning).
 docs: .venv/installed-docs
 	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Without MINUTES: what is claimed, the command that shows it, and how long that takes.
+results: .venv/installed-test
+	$(BIN)/python benchmarks/claims.py --minutes "$(MINUTES)"
+
+# The versions that CI installs; taken anew when somebody asks for it, not when a package comes out.
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra docs --python-version 3.11 --upgrade \
+	  --quiet --no-annotate --custom-compile-command "make lock" --output-file .ci/lock.txt
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -38,6 +38,26 @@ AS_FOR_USERS = {
 # And of some tests of these, which bear the mark themselves.
 IN_PART = {"test_clustering", "test_drivers_fit", "test_learners_contract", "test_ties"}
 
+# They begin first, so that at the end no process waits for one of them alone.
+DEAREST = (
+    "test_run_resume",
+    "test_strategies",
+    "test_cluster",
+    "test_launch",
+    "test_learners_contract",
+    "test_report_reading",
+    "test_report_browser",
+    "test_models",
+    "test_kcenter",
+    "test_run_compare",
+    "test_readme",
+    "test_clustering",
+    "test_report_page",
+    "test_drivers_programs",
+    "test_docs",
+    "test_drivers_fit",
+)
+
 
 def pytest_ignore_collect(collection_path, config):
     """Where only what is compiled as for users is wanted, no other module is imported."""
@@ -49,6 +69,8 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(DEAREST)}
+    items.sort(key=lambda item: place.get(item.module.__name__, len(place)))
     for item in items:
         name = item.module.__name__
         if name in AS_FOR_USERS:
@@ -66,3 +88,12 @@ def _programs_are_let_go():
     """
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def compiled_plainly():
+    """For modules where what is asked, not how fast, is tested; the others keep their way."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -12,7 +12,7 @@ from jax_al.types import Benchmark, Fit, Learner, Outputs, empty_pool, label_poi
 CLASSES = 3
 TINY = {"widths": (2, 3), "embedding_size": 4}
 QUICK = {"epochs": 2, "batch_size": 5, "lr": 1e-2, "lr_step_epochs": 1}
-CNN, LINEAR = cnn(**TINY, **QUICK), linear()
+CNN, LINEAR = cnn(**TINY, **QUICK), linear(penalty=1e-2)
 
 
 def images(count, seed=0):

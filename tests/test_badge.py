@@ -92,7 +92,7 @@ def test_sequences_come_up_as_often_as_the_law_of_k_means_says(block, max_refusa
     draw = functools.partial(d2_sample, block=block, max_refusals=max_refusals)
     draws = jax.vmap(lambda key, *given: draw(key, *given, 4), in_axes=(0, None, None, None))
     first = np.where(pool.selectable, factors.sq_norms, -1).argmax().astype(np.int32)
-    drawn, counts = asking.quickly(draws)(keys, first, factors, pool)
+    drawn, reached, counts = asking.quickly(draws)(keys, first, factors, pool)
     assert (counts == 4).all()
     seen = dict.fromkeys(law, 0)
     for row in drawn.tolist():
@@ -100,6 +100,9 @@ def test_sequences_come_up_as_often_as_the_law_of_k_means_says(block, max_refusa
     expected = np.array(list(law.values())) * len(keys)
     assert (expected > 5).all()
     assert chisquare(list(seen.values()), expected).pvalue > 0.001
+    for picks, found in zip(drawn[:50].tolist(), reached, strict=False):
+        wanted = [sq[picks[k], picks[:k]].min() for k in range(1, 4)]
+        np.testing.assert_allclose(found, [np.square(g[picks[0]]).sum(), *wanted], rtol=1e-4)
 
 
 def test_the_origin_is_no_center():

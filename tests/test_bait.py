@@ -35,14 +35,16 @@ def brute_force(signals, labeled, budget, regularizer):
     target = info[left].mean(axis=0)
     base = regularizer * np.eye(info.shape[1]) + info[list(labeled)].sum(axis=0)
     trace = lambda picks: np.trace(np.linalg.solve(base + info[picks].sum(axis=0), target))  # noqa: E731
-    picks = []
+    picks, gains = [], {}
     for _ in range(min(2 * budget, len(left))):
         rest = [i for i in left if i not in picks]
-        picks.append(min(rest, key=lambda i: trace([*picks, i])))
+        best = min(rest, key=lambda i: trace([*picks, i]))
+        gains[best] = trace(picks) - trace([*picks, best])
+        picks.append(best)
     while len(picks) > budget:
         worst = min(picks, key=lambda i: trace([j for j in picks if j != i]))
         picks.remove(worst)
-    return picks
+    return picks, [gains[i] for i in picks]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -50,7 +52,9 @@ def brute_force(signals, labeled, budget, regularizer):
 def test_it_is_the_dense_algorithm(seed, regularizer, scale):
     signals = made(25, seed=seed, scale=scale)
     query = asked(signals, (3, 17), 5, regularizer=regularizer)
-    assert query.indices.tolist() == brute_force(signals, (3, 17), 5, regularizer)
+    picks, gains = brute_force(signals, (3, 17), 5, regularizer)
+    assert query.indices.tolist() == picks
+    np.testing.assert_allclose(query.scores, gains, rtol=1e-4)
 
 
 def from_scratch(signals, labeled, budget):
@@ -112,7 +116,7 @@ def test_averaged_weighs_as_the_published_code():
 def test_near_the_end_of_the_pool():
     signals = made(9, C=2)
     for budget in (5, 7):
-        expected = brute_force(signals, (3, 8), budget, 1.0)
+        expected, _ = brute_force(signals, (3, 8), budget, 1.0)
         assert asked(signals, (3, 8), budget).indices.tolist() == expected
     query = asked(signals, (3, 8), 10)
     assert sorted(query.indices[:7].tolist()) == [0, 1, 2, 4, 5, 6, 7]

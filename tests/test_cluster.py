@@ -17,7 +17,6 @@ from jax_al.errors import UsageError
 from jax_al.session.locks import computing
 from tests.runs import ROOT, run, tiny_config, tiny_flags, without_times
 
-pytestmark = pytest.mark.xdist_group("cluster")  # its workers want the cores for themselves
 SECONDS = 180  # more than anything here takes, on a machine that is busy with other things
 FIELDS = {"num_seeds": 3, "max_episodes": 2}
 # Where it is not the bits of a network that count, a learner that compiles nothing.

@@ -7,12 +7,15 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from jax_al.cli.config import check_same, defaults, flat, page, table
 from jax_al.cli.fields import FREE, GONE, MAY_CHANGE, OPTIONS
 from jax_al.cli.strategy import prefixed, strategy_from
 from jax_al.errors import UsageError
+from jax_al.learners import learner_named, make_learner
+from jax_al.types import Spec
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -145,6 +148,19 @@ def test_the_option_of_a_strategy_is_named_as_a_field(strategy, options, sentenc
     with pytest.raises(UsageError) as caught:
         strategy_from(strategy, options)
     assert str(caught.value).startswith(sentence)
+
+
+def of_options(penalty=0.1):
+    return learner_named("linear", penalty=penalty)
+
+
+mine = of_options()
+
+
+def test_a_learner_that_takes_options_first_is_told_how_it_is_named():
+    with pytest.raises(UsageError, match=r"write mine = of_options\(\) in tests.test_config and"):
+        make_learner("tests.test_config:of_options", Spec((3,), np.float32), 2)
+    assert make_learner("tests.test_config:mine", Spec((3,), np.float32), 2)
 
 
 def test_the_strategy_of_a_config():

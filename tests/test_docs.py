@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import jax_al as al
+from benchmarks.claims import read_claims
 from jax_al.strategies import STRATEGIES, strategy_table
 
 DOCS = pages.ROOT / "docs"
@@ -120,18 +121,19 @@ def test_every_public_name_is_in_the_reference():
 
 def claims():
     """Returns the rows of the table of claims."""
-    table = PAGES["claims.md"].read_text().split("|---|---|---|---|---|\n")[1].split("\n\n")[0]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
+    return read_claims(PAGES["claims.md"].read_text())
 
 
 def test_a_claim_has_command_commit_machine_and_date():
-    for claim, command, commit, machine, date in claims():
+    for claim, command, minutes, commit, machine, date in claims():
         paths = re.findall(r"(?:benchmarks|tests)/\w+\.py", command)
         for path in paths + [
             f"configs/{name}.py" for name in re.findall(r"jax-al run (\w+)", command)
         ]:
             assert (pages.ROOT / path).is_file(), path
+        assert command, claim
         assert machine, claim
+        assert (minutes is None) == (date == "always"), claim
         assert re.fullmatch(r"2026-\d\d-\d\d|always", date), claim
         assert (date == "always") == (commit == "every commit"), claim
 
@@ -141,7 +143,7 @@ def test_the_commit_of_a_claim_is_one_of_ours():
     shallow = subprocess.run([*git, "rev-parse", "--is-shallow-repository"], capture_output=True)
     if shallow.stdout.strip() != b"false":
         pytest.skip("no history here")
-    for commit in re.findall(r"\b[0-9a-f]{7}\b", " ".join(row[2] for row in claims())):
+    for commit in re.findall(r"\b[0-9a-f]{7}\b", " ".join(one.commit for one in claims())):
         found = subprocess.run([*git, "cat-file", "-e", f"{commit}^{{commit}}"])
         assert found.returncode == 0, commit
 

@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import inspect
 import signal
 import subprocess
 import sys
@@ -78,6 +79,27 @@ def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
     assert (status, "did you mean 'coreset'" in errors) == (2, True)
 
 
+def pick(radius=0.5, neighbors: int = 20, another_option_of_a_long_name=1, one_more_of_them=2):
+    """Picks as random does."""
+    del radius, neighbors, another_option_of_a_long_name, one_more_of_them
+    return made
+
+
+made = STRATEGIES["margin"]()
+
+
+def test_a_strategy_of_ones_own_is_described_and_lines_are_wrapped(jax_al):
+    status, out, _ = jax_al("strategies", "tests.test_door:pick")
+    assert (status, out.splitlines()[1]) == (0, "looks at: log_probs")
+    assert "radius=0.5, neighbors=20" in out
+    assert "Picks as random does." in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "looks at: log_probs" in jax_al("strategies", "tests.test_door:made")[1]
+    for name in STRATEGIES:
+        facts = jax_al("strategies", name)[1].partition(inspect.getdoc(STRATEGIES[name]))[0]
+        assert max(map(len, facts.splitlines())) <= 80, name
+
+
 def test_what_it_shows_of_fields_is_what_there_is(jax_al):
     _, out, _ = jax_al("fields")
     assert [line.split(" = ")[0] for line in out.splitlines() if line[0] != " "] == list(OPTIONS)
@@ -103,6 +125,9 @@ def test_what_it_shows_of_fields_is_what_there_is(jax_al):
         (["select", "margin", "--budget=2", "--out=no/x.csv"], "no is not a directory"),
         (["select", "random", "--budget=2", "--out=x", "--option=a"], "must be NAME=VALUE"),
         (["kcenter", "no.npy", "--num-picks=2", "--out=x.csv"], "no.npy does not exist"),
+        (["kcenter", "no.npy", "--num-picks=2", "--out=x.txt"], "a .csv file or a .npy file"),
+        (["select", "random", "--budget=2", "--out=x.txt"], "a .csv file or a .npy file"),
+        (["strategies", "nowhere:pick"], "there is no module 'nowhere'"),
         (["report", "nowhere"], "nowhere"),
         (["fields", "budgt"], "did you mean 'budget'"),
     ],

@@ -28,19 +28,12 @@ from jax_al.geometry.kcenter import kcenter_greedy
 from jax_al.strategies import make_strategy
 
 N, CAPACITY, Q = 30, 16, 4
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
 @functools.cache
 def made(name):
     return make_strategy(name)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    """What is asked, not how fast, is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ N, CAPACITY, Q = 30, 16, 4
 # Where every step counts, few are as good as many.
 OPTIONS = {"discriminative": {"steps": 2}}
 PLATFORMS = ("cuda", "tpu")
-pytestmark = pytest.mark.xdist_group("programs")  # what strategies share is compiled once, then
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 # init, begin, advance, finish, score, a look at the test set; then select, a look and the cover
 PROGRAMS = {"random": 7, "coreset": 8, "kmeans": 9}
 
@@ -36,14 +36,6 @@ PROGRAMS = {"random": 7, "coreset": 8, "kmeans": 9}
 @functools.cache
 def made(name):
     return make_strategy(name, **OPTIONS.get(name, {}))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    """What is asked, not how fast, is tested here."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @functools.cache

@@ -7,6 +7,8 @@ import sys
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import jax_al
 
@@ -84,6 +86,18 @@ def test_a_wheel_has_every_package():
         ".".join(path.parent.relative_to(ROOT.parent).parts) for path in ROOT.rglob("__init__.py")
     }
     assert set(listed["packages"]) == found | {"jax_al.recipes"}
+
+
+def test_the_lock_of_ci_has_all_that_is_wanted():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = map(Requirement, [*project["dependencies"], *extras["test"], *extras["docs"]])
+    lines = (ROOT.parent / ".ci" / "lock.txt").read_text().splitlines()
+    locked = {one.name: one for one in map(Requirement, lines[2:])}  # after two of comment
+    for one in wanted:
+        (version,) = locked[canonicalize_name(one.name)].specifier
+        assert version.operator == "=="
+        assert one.specifier.contains(version.version), one
 
 
 def test_every_room_is_in_the_table():

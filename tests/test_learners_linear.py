@@ -1,5 +1,7 @@
 """Logistic regression, against scikit-learn's."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
 from jax_al.learners import linear
+from jax_al.learners.cross_validation import FOLDS, PENALTIES, cross_validated
+from jax_al.learners.logistic import in_blocks
 from jax_al.types import NOTHING, UNKNOWN, Examples, Spec
 
 X, Y = load_digits(return_X_y=True)
@@ -44,7 +48,7 @@ def examples_of(rows, weights, capacity):
     )
 
 
-LEARNER = linear()(SPEC, 10)
+LEARNER = linear(penalty=1e-2)(SPEC, 10)
 CONTEXT = LEARNER.prepare(Digits())
 ADVANCE = jax.jit(LEARNER.advance)
 
@@ -100,10 +104,67 @@ def test_untrained_it_knows_nothing():
     assert (LEARNER.draws, LEARNER.sample, LEARNER.steps) == (0, None, 1)
 
 
+CHOOSE = jax.jit(lambda examples: cross_validated(in_blocks(examples), CONTEXT, num_classes=10))
+
+
+def losses_by_scikit_learn(rows, labels, weights):
+    """Mean losses on what was left out, for each penalty, by folds dealt class by class."""
+    inputs = standardised()[rows]
+    folds = np.empty(len(rows), int)
+    folds[np.argsort(labels, kind="stable")] = np.arange(len(rows)) % FOLDS
+    losses = []
+    for penalty in PENALTIES:
+        total = 0.0
+        for fold in range(FOLDS):
+            taught, out = folds != fold, folds == fold
+            theirs = LogisticRegression(C=1 / (penalty * weights[taught].sum()), max_iter=1000)
+            theirs.fit(inputs[taught], labels[taught], sample_weight=weights[taught])
+            known = out & np.isin(labels, theirs.classes_)
+            places = np.searchsorted(theirs.classes_, labels[known])
+            found = theirs.predict_log_proba(inputs[known])[np.arange(known.sum()), places]
+            total -= (weights[known] * found).sum()
+        losses.append(total)
+    return np.array(losses)
+
+
+@pytest.mark.parametrize(("count", "shuffled"), [(30, False), (120, False), (120, True)])
+def test_the_penalty_is_the_one_that_scikit_learn_finds_best_on_the_same_parts(count, shuffled):
+    rng = np.random.default_rng(count)
+    rows, weights = rng.permutation(len(X))[:count], rng.uniform(0.5, 2, count)
+    labels = rng.permutation(Y[rows]) if shuffled else Y[rows]
+    examples = examples_of(rows, weights, 400)
+    examples = examples._replace(labels=examples.labels.at[:count].set(labels))
+    losses = losses_by_scikit_learn(rows, labels, weights)
+    assert np.diff(np.sort(losses))[0] > 1e-3 * losses.min()  # the best is so beyond rounding
+    chosen = float(CHOOSE(examples))
+    assert chosen == np.float32(PENALTIES[losses.argmin()])
+    assert (chosen == np.float32(PENALTIES[0])) == shuffled  # labels that say nothing want most
+
+
+def test_what_has_no_equal_left_is_not_counted():
+    """With one example a class nothing can be learned of those left out."""
+    rows = np.unique(Y, return_index=True)[1]
+    assert float(CHOOSE(examples_of(rows, np.ones(10), 400))) == np.float32(PENALTIES[0])
+
+
+def test_a_penalty_that_was_chosen_is_as_one_that_was_given():
+    rows, weights = np.arange(90), np.ones(90)
+    chosen = float(CHOOSE(examples_of(rows, weights, 400)))
+    found = []
+    for penalty, capacity in ((None, 400), (None, 130), (chosen, 400)):
+        learner = linear(penalty=penalty)(SPEC, 10)
+        examples = examples_of(rows, weights, capacity)
+        state = learner.init(jax.random.key(0), CONTEXT)
+        training = learner.begin(jax.random.key(0), state, examples, CONTEXT)
+        found.append(learner.finish(jax.jit(learner.advance)(training, examples, CONTEXT))[0])
+    jax.tree.map(np.testing.assert_array_equal, found[0], found[1])
+    jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-4), found[0], found[2])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"penalty": 0}, "penalty is 0, but must be a positive"),
+        ({"penalty": 0}, "penalty is 0, but must be a positive number, or None"),
         ({"penalty": "much"}, "penalty is 'much'"),
         ({"max_iterations": 0}, "max_iterations is 0"),
     ],

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy import stats
 
 from jax_al.report import Sheet, draw, plot_curves, plot_picks
 from jax_al.report.charts import accuracy_chart, charts
+from jax_al.report.compared import compare
 from jax_al.report.entrants import curve_of, gather
 from jax_al.report.fonts import families
 from jax_al.report.look_files import Pool
@@ -40,7 +42,29 @@ def test_a_curve_is_the_mean_over_seeds_at_each_count_in_order_and_within_its_in
     np.testing.assert_allclose([p.value.estimate for p in points], table.mean(axis=0))
     for point, column in zip(points, table.T, strict=True):
         low, high = stats.t.interval(0.95, 3, column.mean(), stats.sem(column))
-        np.testing.assert_allclose(point.value[1:3], [low, high])
+        np.testing.assert_allclose(point.value[1:3], np.clip([low, high], 0, 1))
+
+
+def test_the_interval_of_a_share_ends_at_0_and_1_and_that_of_a_difference_does_not(tmp_path):
+    metrics = [{"seed": s, "num_labeled": 10, "test_accuracy": (0.02, 0.98)[s]} for s in range(2)]
+    (point,) = curve(metrics)
+    assert point.value[:3] == (0.5, 0.0, 1.0)
+    assert [math.isnan(end) for end in curve(metrics[:1])[0].value[1:3]] == [True, True]
+    for name in ("random", "coreset"):
+        run = make_run(tmp_path / name, name, seeds=range(2))
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        for row in rows:
+            row["test_accuracy"] = 0.98 if (row["seed"] == 1) == (name == "random") else 0.02
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    compared = compare(
+        gather([run for name in ("random", "coreset") for run in read(tmp_path / name)])
+    )
+    drawn = {chart.key: chart for chart in charts(compared.entrants, "random")}
+    values = [point.value for line in drawn["accuracy"].lines for point in line.points]
+    assert {value[1:3] for value in values} == {(0.0, 1.0)}
+    assert all(p.value.low < -1 < 1 < p.value.high for p in drawn["difference"].lines[0].points)
+    assert {standing.area[1:3] for standing in compared.tables.standings} == {(0.0, 1.0)}
 
 
 def test_seeds_that_are_behind_count_only_where_they_have_been():

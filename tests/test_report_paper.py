@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -13,7 +14,7 @@ from jax_al.report import draw, pictures, write_report
 from jax_al.report.charts import charts
 from jax_al.report.compared import compare
 from jax_al.report.entrants import gather
-from jax_al.report.figures import line_figure, palette
+from jax_al.report.figures import line_figure, palette, seconds_figure
 from jax_al.report.page import HERE
 from jax_al.report.paper import COLUMN
 from jax_al.report.pictures import line_picture
@@ -125,6 +126,19 @@ def test_shares_are_shown_from_0_to_1(tmp_path):
         is_share = key in ("class_balance", "overlap", "near_duplicates")
         assert (axis.get("range") == [0, 1]) == is_share
         assert (limits == (0, 1)) == is_share
+
+
+def test_plotly_knows_all_that_is_said_in_a_figure(tmp_path):
+    root = make_root(tmp_path / "run", GAINS)
+    compared = compare(gather(read(root)))
+    drawn = charts(compared.entrants, "random")
+    figures = [line_figure(chart, compared.styles, legend=True) for chart in drawn]
+    figures.append(seconds_figure(compared.tables.standings))
+    for figure in figures:
+        known = go.Figure(figure)  # ValueError: a name or a value that plotly does not take
+        assert [trace.type for trace in known.data] == [trace["type"] for trace in figure["data"]]
+    with pytest.raises(ValueError, match="Invalid property"):
+        go.Figure(figure | {"layout": {"bar_mode": "stack"}})
 
 
 def test_a_pair_has_no_color_of_a_strategy(tmp_path):

@@ -15,7 +15,7 @@ from jax_al.report.look_files import Pool
 from jax_al.report.looks import gather_looks
 from jax_al.report.sections import reach_table
 from jax_al.report.tables import make_tables, verdict
-from jax_al.report.twins import picked_rows
+from jax_al.report.twins import _maps, picked_rows
 from jax_al.report.wording import listed
 from jax_al.report.workdirs import find, read
 from tests.made_up_runs import CLASSES, NEW, OLD, looks_of, make_root, make_run, only_merged
@@ -286,7 +286,7 @@ def test_a_value_that_is_no_number_is_left_out_and_told(tmp_path, layout):
     rows[0] |= {"test_nll": float("inf"), "seconds_train": "soon", "labeled_class_counts": [1, -1]}
     rows[1] |= {"cover_radius": float("nan"), "test_nll": [1]}
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    write_report([run], tmp_path / "report.html")
+    write_report([run], tmp_path / "report.html", files=layout == NEW)  # drawn, both are the same
     text = (tmp_path / "report.html").read_text()
     assert (
         f"Left out of {run / 'metrics.jsonl'}, not being numbers: test_nll in line 1, "
@@ -375,8 +375,9 @@ def test_what_cannot_be_looked_at_is_left_out_and_told(tmp_path, spoil, sentence
     assert sentence in note
     assert str(run) in note
     assert note.endswith("It is left out.")
-    write_report([run], tmp_path / "report.html", files=layout == OLD)  # of both the same
+    write_report([run], tmp_path / "report.html", files=False)
     assert note.replace("'", "&#x27;") in (tmp_path / "report.html").read_text()
+    _maps(entrants(run))  # of the figures, the only one that reads looks
 
 
 def test_other_data_the_same_seed_twice_and_no_directory_are_refused(tmp_path):
@@ -437,7 +438,28 @@ def test_targets_go_up_to_what_was_reached_and_what_was_not_is_explained(tmp_pat
     table = reach_table(tables)
     assert table is not None
     cells = [cell for row in table.rows for cell in row[1:]]
-    assert ("Not reached: " in table.note) == any("not reached" in str(cell) for cell in cells)
+    assert ("No number: " in table.note) == any("reached" in str(cell) for cell in cells)
+
+
+def test_how_many_seeds_reached_an_accuracy_is_said(tmp_path):
+    make_run(tmp_path / "random", seeds=range(5))
+    tables = make_tables(entrants(tmp_path), None)
+    labels = [(30.4, 5), (31.0, 4), (None, 2), (None, 0)]
+    reach = [tables.reach[0]._replace(labels=labels)]
+    table = reach_table(tables._replace(reach=reach, targets=[("", 0.5)] * 4))
+    assert table is not None
+    assert table.rows[0][1:] == [
+        "30", "31 (4 of 5 seeds)", "only 2 of 5 seeds reached it", "not reached",
+    ]  # fmt: skip
+    assert "No number: " in table.note
+    assert "In brackets: " in table.note
+
+
+def test_the_last_accuracy_is_where_the_mean_of_the_reference_ends(tmp_path):
+    for count, whose in ((1, "random"), (3, "the mean of random")):
+        run = make_run(tmp_path / str(count), seeds=range(count))
+        name, _ = make_tables(entrants(run), "random").targets[-1]
+        assert name.endswith(f"%, where {whose} ends")
 
 
 def test_where_all_is_reached_nothing_is_explained(tmp_path):
@@ -650,8 +672,8 @@ def test_picks_of_a_table_are_named(tmp_path, layout):
     assert gallery["sprite"] is None
     episode = gallery["episodes"][1]
     assert episode["id"] == [f"row <{index}>" for index in episode["index"]]
-    write_report([run], tmp_path / "report.html")
-    assert (tmp_path / "report_files/map.png").exists()
+    assert _maps(entrants(run)) is not None
+    write_report([run], tmp_path / "report.html", files=False)
 
 
 @LAYOUTS
@@ -663,7 +685,7 @@ def test_without_truth_the_classes_are_unknown_and_that_is_told(tmp_path, layout
     entry = data["strategies"]["random"]["0"]
     assert set(np.frombuffer(base64.b64decode(entry["labels"]), np.uint8)) == {255}
     assert set(entry["gallery"]["episodes"][1]["label"]) == {-1}
-    write_report([run], tmp_path / "report.html")
+    write_report([run], tmp_path / "report.html", files=layout == NEW)  # drawn, both are the same
 
 
 @pytest.mark.parametrize("gains", [{"random": 0}, {"random": 0, "coreset": 0}])

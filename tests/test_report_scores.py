@@ -67,8 +67,13 @@ def test_the_numbers_are_what_is_said_of_them():
     found = select("margin", budget=3, labeled=LABELED, log_probs=given["log_probs"])
     np.testing.assert_allclose(found.scores, (probs[:, -2] - probs[:, -1])[found.rows], rtol=1e-4)
     points = given["embedding"]
-    found = select("coreset", budget=3, labeled=LABELED, embedding=points)
-    for k, row in enumerate(found.rows):
-        centers = points[[*LABELED, *found.rows[:k]]]
-        nearest = np.linalg.norm(points[row] - centers, axis=1).min()
-        assert found.scores[k] == pytest.approx(nearest, rel=1e-4)
+    for name, more in (
+        ("coreset", {}),
+        ("coreset_robust", {}),
+        ("uncertainty_coreset", {"log_probs": given["log_probs"]}),
+    ):
+        found = select(name, budget=3, labeled=LABELED, embedding=points, **more)
+        for k, row in enumerate(found.rows):
+            centers = points[[*LABELED, *found.rows[:k]]]
+            nearest = np.linalg.norm(points[row] - centers, axis=1).min()
+            assert found.scores[k] == pytest.approx(nearest, rel=1e-4)

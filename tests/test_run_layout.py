@@ -47,8 +47,6 @@ QUICK = {
     "strategy": "random",
     "max_episodes": 2,
 }
-# One process makes what these share.
-of_started = pytest.mark.xdist_group("started")
 
 
 def study(**fields):
@@ -63,7 +61,6 @@ def started(tmp_path_factory):
     return workdir
 
 
-@of_started
 def test_metrics_have_the_documented_columns_strategy_by_strategy(started):
     rows = rows_of(started)
     assert all(list(row) == METRICS for row in rows)
@@ -82,7 +79,6 @@ def test_metrics_have_the_documented_columns_strategy_by_strategy(started):
         assert (row["near_duplicate_share"] is None) == is_last
 
 
-@of_started
 def test_picks_are_distinct_true_and_in_order(started):
     data = study().benchmark
     truth = dict(zip(data.pool.ids, data.truth.tolist(), strict=True))
@@ -100,7 +96,6 @@ def test_picks_are_distinct_true_and_in_order(started):
         assert all(truth[pick.id] == pick.label for pick in mine)
 
 
-@of_started
 def test_strategies_are_paired_by_seed(started):
     picks = read_picks(started / "picks.csv")
     rows = without_times(started)
@@ -118,7 +113,6 @@ def test_strategies_are_paired_by_seed(started):
         assert len({row["test_nll"] for row in first}) == 1
 
 
-@of_started
 def test_the_parts_hold_what_the_root_holds_and_networks_that_can_be_read(started):
     assert rows_of(started) == [
         row
@@ -134,7 +128,6 @@ def test_the_parts_hold_what_the_root_holds_and_networks_that_can_be_read(starte
             checkpoints.restore(episode, None, trained[episode].digest)
 
 
-@of_started
 def test_pictures_a_page_and_looks_are_there(started):
     for name in ("curve.png", "picks.png"):
         with Image.open(started / name) as picture:

@@ -106,10 +106,6 @@ def test_kill_9_loses_nothing(tmp_path, fields, first, step, most):
         assert_same(workdir, tmp_path / "whole")
 
 
-# One process makes what these share.
-of_networks = pytest.mark.xdist_group("networks that resume")
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """An uninterrupted run of two strategies, two seeds and three episodes."""
@@ -138,14 +134,12 @@ def shorter(tmp_path_factory):
     return workdir
 
 
-@of_networks
 def test_more_strategies_and_episodes_of_a_network_too(whole, shorter, tmp_path):
     shutil.copytree(shorter, tmp_path / "again")
     run(tmp_path / "again", num_seeds=2, compare=("coreset", "random"))
     assert_same(tmp_path / "again", whole)
 
 
-@of_networks
 def test_a_strategy_and_a_seed_are_the_same_alone_and_among_others(whole, tmp_path):
     run(tmp_path, seed=1)
     mine = [row for row in without_times(whole) if (row["seed"], row["strategy"]) == (1, "coreset")]
@@ -156,7 +150,6 @@ def test_a_strategy_and_a_seed_are_the_same_alone_and_among_others(whole, tmp_pa
     assert digests(tmp_path).items() <= digests(whole).items()
 
 
-@of_networks
 def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path):
     again, told = tmp_path / "again", []
     shutil.copytree(whole, again)
@@ -168,7 +161,6 @@ def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path):
     assert all((again / name).read_bytes() == (whole / name).read_bytes() for name in names)
 
 
-@of_networks
 def test_what_is_made_from_the_journals_is_made_again(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "again")
     for name in ("metrics.jsonl", "picks.csv"):
@@ -211,7 +203,6 @@ def damaged(checkpoint):
             path.write_bytes(path.read_bytes()[:10])
 
 
-@of_networks
 def test_a_checkpoint_that_cannot_be_read_is_made_again(whole, shorter, tmp_path):
     workdir, told = tmp_path / "again", []
     shutil.copytree(shorter, workdir)
@@ -250,7 +241,6 @@ def shorter_warm(tmp_path_factory):
     return workdir
 
 
-@of_networks
 def test_a_warm_start_goes_on_from_the_last_network_and_resumes(
     whole, warm, shorter_warm, tmp_path
 ):
@@ -263,7 +253,6 @@ def test_a_warm_start_goes_on_from_the_last_network_and_resumes(
     assert rows[1]["test_nll"] != cold[1]["test_nll"]
 
 
-@of_networks
 def test_a_warm_start_whose_network_is_lost_is_trained_again_from_the_one_before(
     warm, shorter_warm, tmp_path
 ):

@@ -11,7 +11,7 @@ TRUTH = al.benchmark("digits").truth[:12]
 CLASSES = tuple("0123456789")
 LEARNERS = {
     "cnn": al.cnn(widths=(2, 2), embedding_size=4, epochs=2),
-    "linear": al.linear(),
+    "linear": al.linear(penalty=0.01),
     "host": al.host_learner(LogisticRegression()),
 }
 

@@ -37,10 +37,7 @@ from jax_al.testing.strategy import check_strategy
 from jax_al.types import NOTHING, UNKNOWN, Query, Signals, empty_pool, label_points
 
 N, C = 24, 4
-# The tests of one strategy go to one process, which then traces its programs once.
-every_strategy = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STRATEGIES]
-)
+every_strategy = pytest.mark.parametrize("name", STRATEGIES)
 # With N points the defaults of these leave nothing to chance.
 LITTLE_ROOM = {
     "bait": {"max_candidates": 8},

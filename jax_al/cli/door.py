@@ -10,7 +10,7 @@ import signal
 import sys
 import textwrap
 
-from jax_al.cli.ending import failed
+from jax_al.cli.ending import failed, spare_collections
 from jax_al.errors import UsageError, did_you_mean
 
 HELP = """\
@@ -71,6 +71,7 @@ COMMANDS = {
 
 def main() -> None:
     """Does what the command line says, and exits."""
+    spare_collections()
     words = sys.argv[1:]
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # module:function may lie beside the user, as with python -m

@@ -8,7 +8,6 @@ import numpy as np
 
 from jax_al.cli.ending import command
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
-from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
 from jax_al.geometry.kcenter.points import METRICS
 
@@ -43,9 +42,7 @@ def _run(arguments: argparse.Namespace) -> None:
     out = place_of("--out", arguments.out, inputs)
     distances = None
     if arguments.distances is not None:
-        distances = place_of("--distances", arguments.distances, [*inputs, out])
-        if distances.suffix != ".npy":
-            raise UsageError(f"--distances is {distances}, but must be a .npy file")
+        distances = place_of("--distances", arguments.distances, [*inputs, out], [".npy"])
     points = load(arguments.points)
     initial, exclude = (
         None if path is None else load(path) for path in (arguments.initial, arguments.exclude)

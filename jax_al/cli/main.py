@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from jax_al import interrupt
 from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_no_value
 from jax_al.cli.config import check, flat
-from jax_al.cli.ending import INTERRUPTED, failed
+from jax_al.cli.ending import INTERRUPTED, failed, spare_collections
 from jax_al.cli.paths import expand, expand_all
 from jax_al.cli.recipes import find_recipe, load_recipe
 from jax_al.errors import PartsError, UsageError
@@ -53,6 +53,7 @@ class Command(NamedTuple):
 
 def launch(words: Sequence[str]) -> None:
     """Does what the `words` of a command line say, and exits."""
+    spare_collections()
     # --help tells those of this program.
     for name in ("config", "workdir", "overwrite", "jobs", "part"):
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])

@@ -5,7 +5,7 @@ import io
 import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +34,19 @@ def load(path: Path) -> np.ndarray:
     return array
 
 
-def place_of(flag: str, out: Path, others: Iterable[Path | None]) -> Path:
+def place_of(
+    flag: str,
+    out: Path,
+    others: Iterable[Path | None],
+    kinds: Sequence[str] = (".csv", ".npy", ""),
+) -> Path:
     """Returns where `out` leads, found out before work that may take hours.
 
     Args:
       flag: by which it is named.
       out: a file that is to be written; a link is written through, so that it stays one.
       others: files that are read or written too, and must not be written over.
+      kinds: suffixes that it may have.
 
     Raises:
       UsageError: it cannot be written.
@@ -50,6 +56,9 @@ def place_of(flag: str, out: Path, others: Iterable[Path | None]) -> Path:
             out = out.resolve()
         except (OSError, RuntimeError) as error:  # the latter before Python 3.13
             raise UsageError(f"{out} is a link that leads nowhere") from error
+    if out.suffix.lower() not in kinds:
+        wanted = " or ".join(f"a {kind} file" for kind in kinds if kind)
+        raise UsageError(f"{flag} is {out}, but must be {wanted}")
     for path in others:
         if path is not None and path.resolve() == out.resolve():
             raise UsageError(f"{path} is another file of this command; name one more for {flag}")
@@ -67,7 +76,7 @@ def place_of(flag: str, out: Path, others: Iterable[Path | None]) -> Path:
 
 
 def save_picks(out: Path, rows: np.ndarray, values: np.ndarray | None, name: str) -> None:
-    """Writes row numbers in pick order: NAME.csv as a table, any other as .npy.
+    """Writes row numbers in pick order: NAME.csv as a table, NAME.npy and NAME as an array.
 
     Args:
       out: from `place_of`.

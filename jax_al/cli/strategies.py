@@ -8,13 +8,17 @@ from collections.abc import Sequence
 
 from jax_al.cli.ending import command
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.strategies.table import STRATEGIES
+from jax_al.outside import function_named
+from jax_al.strategies.table import STRATEGIES, make_strategy
+from jax_al.types import Strategy
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al strategies") -> int:
     """Prints the strategies, or the page of one; returns the exit status."""
     parser = argparse.ArgumentParser(prog=name, description="What strategies there are.")
-    parser.add_argument("strategy", nargs="?", help="one of them, of which all is told")
+    parser.add_argument(
+        "strategy", nargs="?", help="one of them, or module:function, of which all is told"
+    )
     return command(parser, _run, words)
 
 
@@ -39,16 +43,28 @@ def overview() -> str:
 def page(name: str) -> str:
     """Returns what a strategy does, by whom, what it needs and what it can be told.
 
+    Args:
+      name: of the table, or "module:function".
+
     Raises:
       UsageError: there is no such strategy.
     """
-    if name not in STRATEGIES:
-        raise UsageError(f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)}")
-    make = STRATEGIES[name]
-    options = ", ".join(
-        f"{option.name}={option.default!r}"
-        for option in inspect.signature(make).parameters.values()
-    )
-    needs = ", ".join(sorted(make().needs)) or "nothing"
-    told = f"options: {options}\n\n" if options else ""
-    return f"{name}\nlooks at: {needs}\n{told}{inspect.getdoc(make)}"
+    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
+    if make is None:
+        raise UsageError(
+            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
+            "One of your own is named module:function."
+        )
+    is_made = isinstance(make, Strategy)
+    options = [] if is_made else list(inspect.signature(make).parameters.values())
+    if any(option.default is option.empty for option in options):
+        needs = "what its options say"
+    else:
+        needs = ", ".join(sorted(make_strategy(name).needs)) or "nothing"
+    given = [
+        one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in options
+    ]
+    facts = [f"looks at: {needs}", *([f"options: {', '.join(given)}"] if given else [])]
+    wrapped = [textwrap.fill(fact, 80, subsequent_indent="  ") for fact in facts]
+    told = inspect.getdoc(make.select if isinstance(make, Strategy) else make) or ""
+    return "\n".join([name, *wrapped]) + ("\n\n" if given else "\n") + told

@@ -89,17 +89,33 @@ def _from_outside(name: str, options: dict[str, Any]) -> MakeLearner:
 
     def make(spec: Spec, num_classes: int) -> Learner:
         try:
-            inspect.signature(function).bind(spec, num_classes, **options)
+            signature = inspect.signature(function)
+            signature.bind(spec, num_classes, **options)
         except TypeError as error:
+            if signature.parameters.keys() >= options.keys() and all(
+                one.default is not one.empty for one in signature.parameters.values()
+            ):
+                raise UsageError(_makes_makers(name)) from error
             raise UsageError(
                 f"The learner {name!r} is called with (spec, num_classes"
                 f"{''.join(f', {option}=' for option in options)}), which does not fit: {error}."
             ) from error
         learner = function(spec, num_classes, **options)
         if not isinstance(learner, Learner):
+            if inspect.isroutine(learner):
+                raise UsageError(_makes_makers(name))
             raise UsageError(
                 f"{name!r} must return a jax_al.types.Learner, not a {type(learner).__name__}."
             )
         return learner
 
     return make
+
+
+def _makes_makers(name: str) -> str:
+    module, _, function = name.partition(":")
+    return (
+        f"{name!r} must take (spec, num_classes) and return a jax_al.types.Learner; if it takes "
+        f"options and returns such a function, as al.linear() does, write mine = {function}() in "
+        f"{module} and name '{module}:mine'."
+    )

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jax_al import statistics
 from jax_al.report.entrants import Entrant
 from jax_al.report.workdirs import SECONDS
@@ -78,6 +80,7 @@ def charts(
         _curves(
             entrants, "ece", "test_ece", "Calibration", "expected calibration error",
             "Lower is better: how far confidence and accuracy are apart, in 15 equal bins.",
+            share=True,
         ),
         _over_episodes(
             entrants, "cover_radius", "Coverage", "cover radius",
@@ -119,7 +122,7 @@ def seconds(row: Mapping[str, Any]) -> dict[str, float]:
 
 def accuracy_chart(curves: Mapping[str, Curve]) -> Chart:
     """Returns the picture of {name: learning curve}, for the page, its files and curve.png."""
-    lines = [Line(name, _points(_by_count(curve))) for name, curve in curves.items()]
+    lines = [Line(name, _points(_by_count(curve), share=True)) for name, curve in curves.items()]
     caption = "Mean over seeds with a 95% t interval."
     if not has_intervals(lines):
         caption = "One seed each: no interval."
@@ -127,9 +130,17 @@ def accuracy_chart(curves: Mapping[str, Curve]) -> Chart:
 
 
 def _curves(
-    entrants: Sequence[Entrant], key: str, field: str, title: str, ylabel: str, caption: str
+    entrants: Sequence[Entrant],
+    key: str,
+    field: str,
+    title: str,
+    ylabel: str,
+    caption: str,
+    *,
+    share: bool = False,
 ) -> Chart:
-    lines = [Line(entrant.name, _points(_by_count(entrant.curve(field)))) for entrant in entrants]
+    curves = {entrant.name: _by_count(entrant.curve(field)) for entrant in entrants}
+    lines = [Line(name, _points(curve, share=share)) for name, curve in curves.items()]
     return Chart(key, title, "labels", ylabel, lines, caption)
 
 
@@ -150,7 +161,7 @@ def _over_episodes(
             number = value(row)
             if number is not None and not math.isnan(number):
                 by_episode.setdefault(row["episode"], []).append(number)
-        lines.append(Line(entrant.name, _points(by_episode)))
+        lines.append(Line(entrant.name, _points(by_episode, share=share)))
     return Chart(key, title, "episode", ylabel, lines, caption, share=share)
 
 
@@ -189,7 +200,7 @@ def _overlap(entrants: Sequence[Entrant], are_some: bool) -> Chart | None:
     lines = []
     for one, other in itertools.combinations(entrants, 2):
         found = statistics.overlaps(one.picks, other.picks)
-        lines.append(Line(f"{one.name} and {other.name}", _points(found)))
+        lines.append(Line(f"{one.name} and {other.name}", _points(found, share=True)))
     lines = [line for line in lines if line.points]
     if not lines:
         return None
@@ -213,5 +224,12 @@ def _by_count(curve: Curve) -> dict[int, list[float]]:
     return found
 
 
-def _points(values: Mapping[int, Sequence[float]]) -> list[Point]:
-    return [Point(x, statistics.mean_interval(values[x])) for x in sorted(values)]
+def _points(values: Mapping[int, Sequence[float]], *, share: bool = False) -> list[Point]:
+    found = {x: statistics.mean_interval(values[x]) for x in sorted(values)}
+    return [Point(x, of_a_share(value) if share else value) for x, value in found.items()]
+
+
+def of_a_share(value: Interval) -> Interval:
+    """Returns the interval of a share as it is shown: cut at 0 and 1, which no share is beyond."""
+    low, high = np.clip([value.low, value.high], 0, 1).tolist()  # nan stays nan
+    return value._replace(low=low, high=high)

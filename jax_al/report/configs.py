@@ -40,7 +40,7 @@ INCIDENTAL = (
     "wandb.project",
 )
 # Fields that came later, at what was the case before they did.
-ABSENT = {"oracle": "simulated"}
+ABSENT = {"oracle": "simulated", "features": None}
 TEXTS, COUNTS = ("strategy", "data.name"), ("seed", "num_seeds", "max_episodes")  # must be there
 EMBEDDING = "strategy_args.embedding"
 

@@ -73,7 +73,7 @@ def gather(runs: Sequence[Workdir]) -> list[Entrant]:
     check_same_data(runs)
     shown = [run for run in runs if run.metrics]
     if not shown:
-        where = ", ".join(str(run.path) for run in runs)
+        where = ", ".join(dict.fromkeys(str(run.path) for run in runs))
         raise UsageError(f"There is nothing to report yet: no episode has ended in {where}.")
     groups: dict[tuple[tuple[str, str], ...], list[Workdir]] = {}
     for run in shown:

@@ -6,96 +6,103 @@ Every trace says in `meta` which strategy it belongs to and whether it is an int
 page can switch strategies and intervals on and off in all pictures at once.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.utils import PlotlyJSONEncoder
-
-from jax_al.report.charts import Chart, Line
+from jax_al.report.charts import Chart, Line, Point
 from jax_al.report.styles import COLORS, DARK, Style, pair_styles
 from jax_al.report.tables import Standing
 from jax_al.report.wording import between, number, seeds
 
 MARGIN = {"l": 58, "r": 14, "t": 12, "b": 46}
+LEGEND = {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"}
 VERDICTS = {True: "differs after correction", False: "may be chance", None: "not tested"}
 
 
 def line_figure(chart: Chart, styles: Mapping[str, Style], *, legend: bool) -> dict[str, Any]:
     """Returns the figure of a chart: a band and a line per strategy."""
-    figure = go.Figure()
     if chart.pairs:
         styles = pair_styles([line.name for line in chart.lines])
-    for line in chart.lines:
-        style = styles[line.name]
-        with_interval = [p for p in line.points if not math.isnan(p.value.low)]
-        if len(with_interval) > 1:
-            figure.add_scatter(
-                x=[p.x for p in with_interval] + [p.x for p in reversed(with_interval)],
-                y=[p.value.low for p in with_interval]
-                + [p.value.high for p in reversed(with_interval)],
-                fill="toself",
-                fillcolor=_transparent(style.color),
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                showlegend=False,
-                meta={"strategy": line.name, "band": True},
-            )
-    for line in chart.lines:
-        style = styles[line.name]
-        filled = [p.strong or not chart.zero for p in line.points]
-        figure.add_scatter(
-            x=[p.x for p in line.points],
-            y=[p.value.estimate for p in line.points],
-            mode="lines+markers",
-            name=_plain(line.name),
-            showlegend=legend,
-            line={"color": style.color, "dash": style.dash[0], "width": 2},
-            marker={
-                "symbol": [style.marker[0] + ("" if full else "-open") for full in filled],
-                "size": 8,
-                "color": style.color,
-                "line": {"width": 1.5, "color": style.color},
-            },
-            text=_hover(chart, line),
-            hovertemplate="%{text}<extra></extra>",
-            cliponaxis=not chart.share,  # else a marker at 0 or 1 is but half a marker
-            meta={"strategy": line.name, "band": False},
-        )
-    figure.update_layout(
-        margin=MARGIN,
-        xaxis={"title": {"text": chart.xlabel}, "automargin": True, "tickformat": ","}
-        | _whole_ticks(chart),
-        yaxis={
-            "title": {"text": _plain(chart.ylabel)},
-            "automargin": True,
-            "rangemode": "tozero" if chart.whole or chart.zero else "normal",
-            "zeroline": chart.zero,
-        }
-        | ({"range": [0, 1]} if chart.share else {})
-        | ({"autorangeoptions": {"minallowed": 0}} if chart.whole else {}),
-        hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
-    )
-    return _as_json(figure)
+    bands = [_band(line, styles[line.name]) for line in chart.lines if len(_intervals(line)) > 1]
+    lines = [_line(chart, line, styles[line.name], legend=legend) for line in chart.lines]
+    x_axis = {"title": {"text": chart.xlabel}, "automargin": True, "tickformat": ","}
+    y_axis = {
+        "title": {"text": _plain(chart.ylabel)},
+        "automargin": True,
+        "rangemode": "tozero" if chart.whole or chart.zero else "normal",
+        "zeroline": chart.zero,
+    }
+    if chart.share:
+        y_axis["range"] = [0, 1]
+    if chart.whole:
+        y_axis["autorangeoptions"] = {"minallowed": 0}
+    layout = {
+        "margin": MARGIN,
+        "xaxis": x_axis | _whole_ticks(chart),
+        "yaxis": y_axis,
+        "hovermode": "closest",
+        "legend": LEGEND,
+    }
+    return {"data": [*bands, *lines], "layout": layout}
+
+
+def _intervals(line: Line) -> list[Point]:
+    return [point for point in line.points if not math.isnan(point.value.low)]
+
+
+def _band(line: Line, style: Style) -> dict[str, Any]:
+    points = _intervals(line)
+    return {
+        "type": "scatter",
+        "x": [p.x for p in points] + [p.x for p in reversed(points)],
+        "y": [p.value.low for p in points] + [p.value.high for p in reversed(points)],
+        "fill": "toself",
+        "fillcolor": _transparent(style.color),
+        "line": {"width": 0},
+        "mode": "lines",
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "meta": {"strategy": line.name, "band": True},
+    }
+
+
+def _line(chart: Chart, line: Line, style: Style, *, legend: bool) -> dict[str, Any]:
+    filled = [point.strong or not chart.zero for point in line.points]
+    return {
+        "type": "scatter",
+        "x": [point.x for point in line.points],
+        "y": [point.value.estimate for point in line.points],
+        "mode": "lines+markers",
+        "name": _plain(line.name),
+        "showlegend": legend,
+        "line": {"color": style.color, "dash": style.dash[0], "width": 2},
+        "marker": {
+            "symbol": [style.marker[0] + ("" if full else "-open") for full in filled],
+            "size": 8,
+            "color": style.color,
+            "line": {"width": 1.5, "color": style.color},
+        },
+        "text": _hover(chart, line),
+        "hovertemplate": "%{text}<extra></extra>",
+        "cliponaxis": not chart.share,  # else a marker at 0 or 1 is but half a marker
+        "meta": {"strategy": line.name, "band": False},
+    }
 
 
 def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
     """Returns where the time goes: a bar per strategy, a part per phase."""
-    figure = go.Figure()
     patterns = ("", "/", ".", "x", "\\", "+")
     phases = dict.fromkeys(phase for s in standings for phase in s.seconds)
-    for k, phase in enumerate(phases):
-        figure.add_bar(
-            y=[_plain(s.name) for s in standings],
-            x=[s.seconds.get(phase, 0.0) for s in standings],
-            orientation="h",
-            name=_plain(phase),
-            marker={
+    bars = [
+        {
+            "type": "bar",
+            "y": [_plain(s.name) for s in standings],
+            "x": [s.seconds.get(phase, 0.0) for s in standings],
+            "orientation": "h",
+            "name": _plain(phase),
+            "marker": {
                 "color": COLORS[k % len(COLORS)],
                 "pattern": {
                     "shape": patterns[k % len(patterns)],
@@ -105,17 +112,19 @@ def seconds_figure(standings: Sequence[Standing]) -> dict[str, Any]:
                     "fgcolor": "rgba(0,0,0,0.55)",
                 },
             },
-            hovertemplate=f"%{{y}}, {_plain(phase)}: %{{x:,.1f}} s<extra></extra>",
-        )
-    figure.update_layout(
-        barmode="stack",
-        margin=MARGIN,
-        height=130 + 30 * len(standings),
-        xaxis={"title": {"text": "seconds per seed"}, "automargin": True},
-        yaxis={"automargin": True, "autorange": "reversed"},
-        legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom", "traceorder": "normal"},
-    )
-    return _as_json(figure)
+            "hovertemplate": f"%{{y}}, {_plain(phase)}: %{{x:,.1f}} s<extra></extra>",
+        }
+        for k, phase in enumerate(phases)
+    ]
+    layout = {
+        "barmode": "stack",
+        "margin": MARGIN,
+        "height": 130 + 30 * len(standings),
+        "xaxis": {"title": {"text": "seconds per seed"}, "automargin": True},
+        "yaxis": {"automargin": True, "autorange": "reversed"},
+        "legend": LEGEND | {"traceorder": "normal"},
+    }
+    return {"data": bars, "layout": layout}
 
 
 def palette() -> dict[str, str]:
@@ -155,9 +164,3 @@ def _whole_ticks(chart: Chart) -> dict[str, Any]:
 def _transparent(color: str) -> str:
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.16)"
-
-
-def _as_json(figure: go.Figure) -> dict[str, Any]:
-    found = json.loads(json.dumps(figure.to_plotly_json(), cls=PlotlyJSONEncoder))
-    found["layout"].pop("template", None)  # 6 kB of defaults that the page sets itself
-    return found

@@ -7,6 +7,7 @@ A test holds this table against theirs.
 from collections.abc import Mapping
 from typing import Any
 
+_DISTANCE = "distance to the nearest labeled or earlier picked point"
 _PASSES = "of the probabilities averaged over the dropout passes"
 _BALD = (
     "the mutual information of the label and the network's weights, in nats: how much the dropout "
@@ -22,13 +23,18 @@ SCORES = {
     "adaptive_representative": "cosine to the mean of the unlabeled points minus cosine to the "
     "mean of the labeled ones, earlier picks being among these",
     "atlas": _SECOND_MODEL,
+    "badge": "distance of its gradient to the nearest of those of earlier picks, of the first its "
+    "length. Chance decides, the farther the likelier",
+    "bait": "how much it lowered, when it was added, the trace of the pool's Fisher information "
+    "over the batch's",
     "bald": _BALD,
     "batchbald": "the information on the network's weights, in nats, that its label adds to those "
     "of the picks before it",
     "class_balanced": "minus the number of labels that its class has before it",
     "cluster_margin": "minus the difference between the two highest probabilities; 0 is a tie. "
     "The clusters decide on the order",
-    "coreset": "distance to the nearest labeled or earlier picked point",
+    "coreset": _DISTANCE,
+    "coreset_robust": f"{_DISTANCE}. The batch is chosen as a whole",
     "discriminative": "how sure a classifier is that it is not among the labeled points (its "
     "logit; 0: it cannot tell)",
     "entropy": "entropy of the predicted probabilities, in nats; 0 is certainty",
@@ -55,18 +61,11 @@ SCORES = {
     "softrank_bald": f"{_BALD}. Chance decides, the higher the rank the likelier",
     "typiclust": "typicality, one over the mean distance to its nearest neighbors in its cluster; "
     "high in dense places",
+    "uncertainty_coreset": f"{_DISTANCE}. Only the most uncertain points can be picked",
     "variation_ratios": "share of the dropout passes that do not vote for the most voted class",
 }
 # What follows "No score: ", for strategies whose single picks have none.
-UNSCORED = {
-    "badge": "chance picks, a point being the likelier the farther its gradient is from those of "
-    "earlier picks",
-    "bait": "the batch is chosen as a whole",
-    "coreset_robust": "the batch is chosen as a whole, the farthest pick first",
-    "random": "chance alone picks",
-    "uncertainty_coreset": "picks are the farthest from labeled and earlier picked points among "
-    "the most uncertain ones",
-}
+UNSCORED = {"random": "chance alone picks"}
 CEAL = "entropy"  # by what it ranks if its options do not say
 
 

@@ -131,21 +131,23 @@ def reach_table(tables: Tables) -> Table | None:
     rows = [
         [
             reach.name,
-            *(
-                ("not reached" if median is None else f"{median:,.0f}")
-                + (f" ({hits} of {reach.num_seeds})" if hits < reach.num_seeds and hits else "")
-                for median, hits in reach.labels
-            ),
+            *(_needed(median, hits, reach.num_seeds) for median, hits in reach.labels),
         ]
         for reach in tables.reach
     ]
     notes = []
     if any(median is None for reach in tables.reach for median, _ in reach.labels):
         notes.append(
-            "Not reached: with all the labels it bought, half of its seeds or more stayed below "
+            "No number: with all the labels it bought, half of its seeds or more stayed below "
             "that accuracy, so it has no median; with more labels it may still come there."
         )
-    if any(0 < hits < reach.num_seeds for reach in tables.reach for _, hits in reach.labels):
+    found = [
+        hits < reach.num_seeds
+        for reach in tables.reach
+        for median, hits in reach.labels
+        if median is not None
+    ]
+    if any(found):
         notes.append("In brackets: how many seeds reached it, where not all did.")
     return Table(
         "Labels until a test accuracy is first reached: median over seeds, interpolated. The "
@@ -154,6 +156,12 @@ def reach_table(tables: Tables) -> Table | None:
         rows,
         note=" ".join(notes),
     )
+
+
+def _needed(median: float | None, hits: int, num_seeds: int) -> str:
+    if median is None:
+        return f"only {hits} of {seeds(num_seeds)} reached it" if hits else "not reached"
+    return f"{median:,.0f}" + (f" ({hits} of {seeds(num_seeds)})" if hits < num_seeds else "")
 
 
 def penalty_table(tables: Tables) -> Table | None:

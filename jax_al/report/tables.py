@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jax_al import statistics
-from jax_al.report.charts import SIGNIFICANT, seconds
+from jax_al.report.charts import SIGNIFICANT, of_a_share, seconds
 from jax_al.report.entrants import Entrant
 from jax_al.report.styles import FIRST, LEGEND
 from jax_al.report.wording import between, listed, number, p_value, seeds, signed
@@ -72,7 +72,7 @@ def make_tables(entrants: Sequence[Entrant], reference: str | None) -> Tables:
         standings.append(
             Standing(
                 name,
-                statistics.mean_interval(list(areas[name].values())),
+                of_a_share(statistics.mean_interval(list(areas[name].values()))),
                 differences.get(name),
                 sum(d.interval.estimate > 0 for d in sure),
                 sum(d.interval.estimate < 0 for d in sure),
@@ -260,9 +260,10 @@ def _targets(curves: Mapping[str, Curve], reference: str | None) -> list[tuple[s
         first = math.floor(start / step) + 1
         round_ones = [k * step for k in range(first, math.floor(best / step + 1e-9) + 1)]
         targets = [(f"{value:.1%}", value) for value in round_ones]
-    if reference in means:
+    if reference is not None and reference in means:
         end = means[reference][-1]
-        targets.append((f"{end:.1%}, where {reference} ends", end))
+        whose = reference if len(curves[reference]) == 1 else f"the mean of {reference}"
+        targets.append((f"{end:.1%}, where {whose} ends", end))
     return [(name, value) for name, value in targets if _is_reached(curves, value)]
 
 

@@ -25,7 +25,8 @@ def badge() -> Strategy:
     unlabeled point with the largest norm (of several, by chance); then a point is drawn with
     probability proportional to its squared distance to the nearest pick (k-means++: Arthur &
     Vassilvitskii 2007), never twice. Where all that is left coincides with picks, the rest is
-    drawn uniformly; `info` holds how many (`random_picks`).
+    drawn uniformly; `info` holds how many (`random_picks`). The score of a pick is its distance to
+    the nearest pick before it, of the first its norm.
 
     Ash, Zhang, Krishnamurthy, Langford & Agarwal 2020, arXiv 1906.03671, Algorithm 1. Needs
     `head_inputs` and `log_probs`; random while there is no label. Seeded. O(N Q (C + D)) time and
@@ -83,7 +84,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     factors = gradient_factors(signals.log_probs, signals.head_inputs)
     draw_key, rest_key, first_key = jax.random.split(query_key, 3)
     first = highest(first_key, factors.sq_norms, pool, 1)[0]
-    picks, num_drawn = d2_sample(draw_key, first, factors, pool, budget)
+    picks, reached, num_drawn = d2_sample(draw_key, first, factors, pool, budget)
     # What coincides with picks has no distance to be drawn by.
     taken = pool.labeled.at[jnp.where(picks == NOTHING, pool.labeled.size, picks)].set(
         True, mode="drop"
@@ -92,7 +93,8 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     slots = jnp.arange(budget, dtype=jnp.int32)
     indices = jnp.where(slots < num_drawn, picks, rest[jnp.maximum(slots - num_drawn, 0)])
     random_picks = (indices != NOTHING).sum() - num_drawn
-    return Query(indices, {"random_picks": random_picks.astype(jnp.float32)})
+    scores = jnp.where(indices == NOTHING, jnp.nan, jnp.sqrt(reached))
+    return Query(indices, {"random_picks": random_picks.astype(jnp.float32)}, scores=scores)
 
 
 def d2_sample(
@@ -104,15 +106,16 @@ def d2_sample(
     *,
     block: int = CENTER_BLOCK,
     max_refusals: int = MAX_REFUSALS,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Draws selectable points by k-means++, from the row `first` int32 [] on.
 
     The weights are brought up to date after `block` picks or `max_refusals` refused proposals,
     whichever comes first; the law is the same whatever they are.
 
     Returns:
-      int32 [Q], NOTHING from where on no selectable point is away from all picks; and how many
-      were drawn, int32 [].
+      int32 [Q], NOTHING from where on no selectable point is away from all picks; float32 [Q], the
+      squared distance of each to the picks before it, of the first its squared norm, else 0; and
+      how many were drawn, int32 [].
     """
     N = pool.labeled.size
     side = math.isqrt(N - 1) + 1  # proposals are drawn from groups of this many, then within one
@@ -135,40 +138,45 @@ def d2_sample(
         return jnp.minimum(row * side + column, N - 1), u[2]
 
     def fill_block(carry):
-        picks, count, _, weights, tries = carry
+        picks, reached, count, _, weights, tries = carry
         groups = jnp.pad(weights, (0, side * side - N)).reshape(side, side)
         sums = groups.sum(axis=1)
         done = count
 
         def is_open(carry):
-            _, count, refusals, _ = carry
+            *_, count, refusals, _ = carry
             room = (count < num_picks) & (count - done < block)
             return room & (refusals < max_refusals) & (sums.max() > 0)
 
         def draw(carry):
-            picks, count, refusals, tries = carry
+            picks, reached, count, refusals, tries = carry
             point, u = propose(jax.random.fold_in(sample_key, tries), groups, sums)
             near = jnp.minimum(weights[point], away(at(point[None]), picks, done, count)[0])
             near = jnp.where((picks == point).any(), 0.0, near)
             accepted = u * weights[point] < near
             slot = jnp.where(accepted, count, picks.size)
             picks = picks.at[slot].set(point, mode="drop")
+            reached = reached.at[slot].set(near, mode="drop")
             accepted = accepted.astype(jnp.int32)
-            return picks, count + accepted, refusals + 1 - accepted, tries + 1
+            return picks, reached, count + accepted, refusals + 1 - accepted, tries + 1
 
         zero = jnp.int32(0)
-        picks, count, _, tries = lax.while_loop(is_open, draw, (picks, count, zero, tries))
+        start = picks, reached, count, zero, tries
+        picks, reached, count, _, tries = lax.while_loop(is_open, draw, start)
         weights = jnp.minimum(weights, away(factors, picks, done, count))
         weights = weights.at[jnp.where(picks < 0, N, picks)].set(0.0, mode="drop")
-        return picks, count, weights.max() > 0, weights, tries
+        return picks, reached, count, weights.max() > 0, weights, tries
 
     some = (first != NOTHING).astype(jnp.int32)
     picks = jnp.full(num_picks + block, NOTHING, jnp.int32).at[0].set(first)
+    reached = jnp.zeros(num_picks + block).at[0].set(at(first).sq_norms)
     weights = sq_distances(factors, at(first[None]))[:, 0]
     weights = jnp.where(pool.selectable, weights, 0.0).at[jnp.maximum(first, 0)].set(0.0)
-    carry = (picks, some, weights.max() > 0, weights, jnp.int32(0))
-    picks, count, *_ = lax.while_loop(lambda c: (c[1] < num_picks) & c[2], fill_block, carry)
-    return picks[:num_picks], count
+    carry = (picks, reached, some, weights.max() > 0, weights, jnp.int32(0))
+    picks, reached, count, *_ = lax.while_loop(
+        lambda c: (c[2] < num_picks) & c[3], fill_block, carry
+    )
+    return picks[:num_picks], reached[:num_picks], count
 
 
 def _draw(u: jax.Array, weights: jax.Array) -> jax.Array:

@@ -30,7 +30,8 @@ def bait(
 
     Minimises tr(M^-1 F), where F is the mean Fisher information I(x) over the unlabeled
     candidates and M = `regularizer` 1 + the sum of I(x) over labeled and picked points: 2 Q points
-    are picked greedily, then Q of them dropped greedily, each time the one missed least.
+    are picked greedily, then Q of them dropped greedily, each time the one missed least. The
+    score of a pick is what the trace fell by when it was added.
     I(x) = (diag p - p p^T) kron h h^T = V_x V_x^T has rank C - 1, with V_x = h kron P and
     P = diag(s) (1 - s s^T), s = sqrt(p); h are the features, without a bias.
 
@@ -147,15 +148,16 @@ def _select(
     num_kept = jnp.minimum(budget, num_left)
 
     def add(q, carry):
-        inverse, points, free, picks = carry
-        best = _best_to_rounding(jnp.where(free, change(points, 1.0), -jnp.inf))
+        inverse, points, free, picks, gains = carry
+        gain = change(points, 1.0)
+        best = _best_to_rounding(jnp.where(free, gain, -jnp.inf))
         free = free.at[best].set(False)
         inverse, points = changed(q, inverse, points, best, 1.0, exists & ~free)
-        return inverse, points, free, picks.at[q].set(best)
+        return inverse, points, free, picks.at[q].set(best), gains.at[q].set(gain[best])
 
-    picks = jnp.zeros(num_picks, jnp.int32)
-    start = *worked_out(h, P, jnp.zeros(R, bool)), exists, picks
-    inverse, points, _, picks = lax.fori_loop(0, num_forward, add, start)
+    picks, gains = jnp.zeros(num_picks, jnp.int32), jnp.zeros(num_picks)
+    start = *worked_out(h, P, jnp.zeros(R, bool)), exists, picks, gains
+    inverse, points, _, picks, gains = lax.fori_loop(0, num_forward, add, start)
     picked = jax.tree.map(lambda leaf: leaf[picks], points)
     kept = jnp.arange(num_picks, dtype=jnp.int32) < num_forward
 
@@ -169,7 +171,9 @@ def _select(
     _, _, kept = lax.fori_loop(0, num_forward - num_kept, drop, (inverse, picked, kept))
     slot = jnp.where(kept, jnp.cumsum(kept) - 1, budget)
     indices = jnp.full(budget, NOTHING, jnp.int32).at[slot].set(candidates[picks], mode="drop")
-    return Query(indices, {"num_candidates": num_left.astype(jnp.float32)})
+    scores = jnp.full(budget, jnp.nan, jnp.float32)
+    scores = scores.at[slot].set(gains.astype(jnp.float32), mode="drop")
+    return Query(indices, {"num_candidates": num_left.astype(jnp.float32)}, scores=scores)
 
 
 def fisher(features: jax.Array, roots: jax.Array, mask: jax.Array) -> jax.Array:

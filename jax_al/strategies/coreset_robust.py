@@ -29,7 +29,8 @@ def coreset_robust(
     paper asks a mixed integer program (Gurobi) at each radius of a bisection; so does
     `geometry.robust`, with HiGHS and on what few variables are left, and never worse than
     `coreset`. Where fewer centers than the budget suffice, the farthest points follow. Picks come
-    farthest first, no chance involved.
+    farthest first, no chance involved; the score of one is its distance to the nearest center
+    before it.
 
     `info` holds the radius, a proven lower bound of it, and the number of outliers. Needs
     `embedding`, no label. Runs on the host: O(N^2 D) for the pairs of points that could cover each
@@ -68,6 +69,7 @@ def coreset_robust(
         rows, points = rows[order], points[order]
         existing = np.flatnonzero(np.asarray(pool.labeled)[rows])
         picks: Any = np.full(budget, NOTHING, np.int32)
+        scores: Any = np.full(budget, np.nan, np.float32)
         numbers: Any = np.zeros(3, np.float32)
         wanted = min(budget, len(points) - len(existing))
         if wanted:
@@ -81,14 +83,14 @@ def coreset_robust(
                 max_nodes=max_nodes,
             )
             centers = np.setdiff1d(best.indices, existing)
-            more = kcenter_greedy(
-                points, wanted - len(centers), np.concatenate([existing, centers])
-            ).indices
-            found = np.concatenate([_farthest_first(points, centers, existing), more])
-            picks[:wanted] = rows[found[:wanted]]
+            found, distances = _farthest_first(points, centers, existing)
+            more = kcenter_greedy(points, wanted - len(centers), np.append(existing, centers))
+            picks[:wanted] = rows[np.append(found, more.indices)]
+            distances = np.append(distances, more.distances)
+            scores[:wanted] = np.where(np.isfinite(distances), distances, np.nan)
             numbers[:] = best.radius, best.lower_bound, len(best.outliers)
         names = ("robust_radius", "robust_lower_bound", "num_outliers")
-        return Query(picks, dict(zip(names, numbers, strict=True)))
+        return Query(picks, dict(zip(names, numbers, strict=True)), scores=scores)
 
     return strategy(
         select,
@@ -114,10 +116,10 @@ def _canonical(points: np.ndarray) -> np.ndarray:
     return order
 
 
-def _farthest_first(points: np.ndarray, centers: np.ndarray, existing: np.ndarray) -> np.ndarray:
-    """`centers` as greedy k-center would order them."""
-    if not len(centers):
-        return centers
-    both = np.concatenate([existing, centers])
-    known = np.arange(len(existing))
-    return both[kcenter_greedy(points[both], len(centers), known).indices]
+def _farthest_first(
+    points: np.ndarray, centers: np.ndarray, existing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`centers` as greedy k-center would order them, and their distances to those before them."""
+    both = np.append(existing, centers)
+    ordered = kcenter_greedy(points[both], len(centers), np.arange(len(existing)))
+    return both[ordered.indices], ordered.distances

@@ -21,7 +21,8 @@ def uncertainty_coreset(
     max(`budget`, ceil(`fraction` N)) unlabeled points of the highest `score` ("entropy",
     "least_confidence" or "margin"), and whose fixed centers are all labeled points. Candidates
     that coincide with a center come last, the most uncertain first. `fraction` = 1 is `coreset`.
-    `info` holds `candidate_radius`, the largest distance that is left among the candidates.
+    The score of a pick is its distance to the nearest center before it; `info` holds
+    `candidate_radius`, the largest distance that is left among the candidates.
 
     The field's two-step practice: Settles 2009, *Active learning literature survey*;
     R. Monarch 2021, *Human-in-the-Loop Machine Learning*, chapter 5. The k-center engine is
@@ -61,8 +62,11 @@ def uncertainty_coreset(
         rest = highest(rest_key, uncertainty, pool._replace(labeled=taken), budget)
         slots = jnp.arange(budget, dtype=jnp.int32)
         num_away = away.sum()
-        indices = jnp.where(slots < num_away, indices, rest[jnp.maximum(slots - num_away, 0)])
-        return Query(indices, {"candidate_radius": jnp.sqrt(chosen.sq_radius)})
+        is_away = slots < num_away
+        indices = jnp.where(is_away, indices, rest[jnp.maximum(slots - num_away, 0)])
+        scores = jnp.where(is_away, jnp.sqrt(jnp.maximum(chosen.sq_distances, 0.0)), 0.0)
+        scores = jnp.where(indices == NOTHING, jnp.nan, scores)
+        return Query(indices, {"candidate_radius": jnp.sqrt(chosen.sq_radius)}, scores=scores)
 
     return strategy(
         select,
