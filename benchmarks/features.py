@@ -54,7 +54,7 @@ def compute(data: Benchmark, name: str, options: dict[str, Any], cache: str) -> 
     }
 
 
-def learn(data: Benchmark, labels: int, seeds: int, penalty: float) -> list[float]:
+def learn(data: Benchmark, labels: int, seeds: int, penalty: float | None) -> list[float]:
     """Returns the test accuracy of `linear` on so many random labels, for each seed."""
     engine = Engine(data, linear(penalty=penalty), setting.LOOKING)
     found = []
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--labels", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--penalty", type=float, default=0.1, help="of linear")
+    parser.add_argument("--penalty", type=float, help="of linear; else by cross-validation")
     parser.add_argument("--out", type=Path, default=setting.RESULTS / "features.md")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -102,6 +102,7 @@ def main() -> None:
     found, peak = watched(sys.argv[1:])
     print(found, f"{peak / 2**20:.0f} MiB", flush=True)
     data = with_features(data, arguments.features, **options)
+    penalty = arguments.penalty or "by cross-validation"
     given = " ".join([arguments.features, *(f"--option {option}" for option in arguments.option)])
     with setting.written(arguments.out) as lines:
         lines += [
@@ -116,7 +117,7 @@ def main() -> None:
             f"| {found['images'] / found['all']:,.0f} | {found['cpu']:.0f} "
             f"| {peak / 2**20:,.0f} MiB |",
             "",
-            f"`linear` (penalty {arguments.penalty:g}) on random labels, the whole test set, "
+            f"`linear` (penalty {penalty}) on random labels, the whole test set, "
             f"{arguments.seeds} seeds, 95% intervals:",
             "",
             "| labels | accuracy | interval |",

@@ -17,7 +17,7 @@ def get_config():
     config = cifar_coreset.get_config()
     config.compare = ("random", "margin", "coreset", "typiclust")
     config.features = "patches"
-    config.model = ConfigDict({"name": "linear", "penalty": 0.1})
+    config.model = ConfigDict({"name": "linear"})
     config.num_seeds = 5
     config.initial_size = 100
     config.budget = 100

@@ -16,7 +16,7 @@ def get_config():
     config.compare = ("random", "margin", "coreset", "typiclust")
     config.features = "patches"
     config.features_args = ConfigDict({"patch": 4, "centroids": 100})
-    config.model = ConfigDict({"name": "linear", "penalty": 0.1})
+    config.model = ConfigDict({"name": "linear"})
     config.num_seeds = 5
     config.max_episodes = 6
     return config

@@ -205,6 +205,11 @@ def test_a_recipe_with_an_argument_and_one_that_is_named_twice(tmp_path):
     assert config_of(f"{mine}:small").budget == 5
 
 
+def test_a_model_of_a_recipe_needs_no_option(tmp_path):
+    mine = recipe(tmp_path / "mine.py", ["del config.model", "config.model = {'name': 'linear'}"])
+    assert config_of(mine).model.to_dict() == {"name": "linear"}
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [

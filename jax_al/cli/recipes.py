@@ -88,7 +88,7 @@ def check_fields(config: ConfigDict, path: pathlib.Path) -> None:
             f"The config file {path} sets config.{name}, and there is no such field: "
             f"{did_you_mean(name, wanted, 'jax-al fields')}"
         )
-    if lacking := wanted - fields:
+    if lacking := wanted - fields - {"model"}:  # beside its name, a model may have no option
         raise UsageError(
             f"The config file {path} lacks {', '.join(sorted(lacking))}; "
             "let it begin with jax_al.recipes.default.get_config()."

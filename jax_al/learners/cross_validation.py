@@ -17,7 +17,7 @@ from jax_al.learners.logistic import (
 )
 from jax_al.types import Examples
 
-PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)  # the largest first: each fit begins where the last ended
+PENALTIES = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)  # downwards: a fit begins where the last ended
 FOLDS = 5
 MAX_ITERATIONS = 50  # of a fit that only has to tell penalties apart
 SLOPE = 1e-4  # likewise
