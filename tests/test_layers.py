@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 import jax_al
 
 # What each room may import beside its own files; a name is a file or a directory of the package.
-BASE = {"types", "errors", "outside"}
+BASE = {"types", "errors", "outside", "durable"}
 GEOMETRY, POOLS = BASE | {"geometry"}, BASE | {"pools"}
 BELOW_DRIVERS = BASE | {
     "geometry", "pools", "features", "learners", "strategies", "session", "oracles", "interrupt",
@@ -23,6 +23,7 @@ EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli", "recipes
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
+    "durable": set(),
     "interrupt": set(),
     "outside": {"errors"},
     "statistics": set(),

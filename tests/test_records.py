@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
-from jax_al.session import records
 from jax_al.session.records import (
     OLD_COLUMNS,
     Pick,
@@ -17,7 +17,6 @@ from jax_al.session.records import (
     read_metrics,
     read_picks,
     replace_if_other,
-    write_atomically,
     write_json,
 )
 
@@ -170,7 +169,7 @@ def test_a_replacement_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fai
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(records.os, failing, fail)
+        patch.setattr(os, failing, fail)
         with pytest.raises(OSError, match="No space"):
             write_atomically(path, "new\n")
     assert path.read_text() == "old\n"

@@ -3,17 +3,14 @@
 import csv
 import io
 import math
-import os
-import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from jax_al.durable import replacing, write_atomically
 from jax_al.errors import UsageError
 from jax_al.pools.arrays import blocks_of
-from jax_al.pools.durable import durable
-from jax_al.session.records import write_atomically
 from jax_al.types import Pool
 
 
@@ -117,18 +114,14 @@ def save_rows(out: Path, pool: Pool) -> None:
     Raises:
       OSError: it could not be written; then nothing is there.
     """
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(pool), *pool.spec.shape)}
     try:
-        with durable(partial) as file:
+        with replacing(out) as file:
             np.lib.format.write_array_header_1_0(file, header)
             for rows in blocks_of(len(pool), 4 * math.prod(pool.spec.shape)):
                 file.write(pool.read(rows).data)
-        os.replace(partial, out)
     except OSError as error:
         raise OSError(f"{out} could not be written ({error.strerror or error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write(out: Path, content: bytes) -> None:

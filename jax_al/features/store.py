@@ -10,7 +10,6 @@ import fcntl
 import io
 import os
 import pathlib
-import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from absl import logging
 
-from jax_al.pools.durable import durable, sync
+from jax_al.durable import sync_directory, write_atomically
 
 State = dict[str, np.ndarray]
 Blocks = Callable[[int], Iterable[np.ndarray]]  # from a row on, float32 [n, F] each
@@ -37,18 +36,11 @@ def kept_state(path: pathlib.Path | None, make: Callable[[], State]) -> State:
             _tell_of_damage(path, error)
     made, content = make(), io.BytesIO()
     np.savez(content, allow_pickle=False, **made)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with durable(temporary) as file:
-            file.write(content.getvalue())
-        os.replace(temporary, path)
-        sync(path.parent)
+        write_atomically(path, content.getvalue())
     except OSError as error:
         _tell_of_no_cache(error)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return made
 
 
@@ -126,7 +118,7 @@ def _written(path: pathlib.Path, size: int, blocks: Blocks) -> np.ndarray:
                 told.flush()
                 done += len(block)
         os.replace(part, path)
-        sync(path.parent)
+        sync_directory(path.parent)
         sums.unlink(missing_ok=True)
     except OSError:  # a full disk is needed for other things
         for left in (part, sums):

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
-from jax_al.pools.durable import durable, sync
+from jax_al.durable import durable, sync_directory
 
 # How rename says that there is a directory with something in it, or a file.
 _IN_THE_WAY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
@@ -159,7 +159,7 @@ def _write(directory: pathlib.Path, size: int, blocks: Iterator[Split]) -> None:
             file.write(buffer.getvalue())
     with durable(directory / "manifest.json") as file:
         file.write(json.dumps({"shape": shape, "sha256": digests}).encode())
-    sync(directory)
+    sync_directory(directory)
 
 
 def _in_memory(size: int, blocks: Iterator[Split]) -> Split:
@@ -197,7 +197,7 @@ def _publish(temporary: pathlib.Path, path: pathlib.Path) -> Split:
     while True:
         try:
             os.rename(temporary, path)
-            sync(path.parent)
+            sync_directory(path.parent)
             return split
         except OSError as error:
             if error.errno not in _IN_THE_WAY:

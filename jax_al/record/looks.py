@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jax_al.session.records import write_atomically
+from jax_al.durable import write_atomically
 from jax_al.types import UNKNOWN
 
 SHOWN = 12  # K, picks of an episode whose images are kept

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from jax_al.durable import write_atomically
 from jax_al.record.listeners import Event
-from jax_al.session.records import Row, write_atomically
+from jax_al.session.records import Row
 
 MODES = ("offline", "online", "disabled")
 _ALSO = {"dryrun": "offline", "run": "online"}  # what wandb called them once

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 from jax_al.report.charts import charts
 from jax_al.report.compared import compare
@@ -13,7 +14,6 @@ from jax_al.report.page import make_page
 from jax_al.report.tables import outcome
 from jax_al.report.twins import write_files
 from jax_al.report.workdirs import find, read
-from jax_al.session.records import write_atomically
 
 
 class Written(NamedTuple):

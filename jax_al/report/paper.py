@@ -12,7 +12,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from jax_al.session.records import write_atomically
+from jax_al.durable import write_atomically
 
 COLUMN = 3.4  # inches; of two columns on a page
 PAGE = 7.0  # of both, for what many strategies stand in

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jax_al.durable import write_atomically
 from jax_al.report.charts import Chart, accuracy_chart
 from jax_al.report.compared import BASELINE, compare
 from jax_al.report.entrants import curve_of, gather
@@ -24,7 +25,7 @@ from jax_al.report.paper import COLUMN
 from jax_al.report.styles import FEW, GRAY, Style, make_styles, pair_styles
 from jax_al.report.wording import seeds
 from jax_al.report.workdirs import Workdir, read
-from jax_al.session.records import Pick, Row, read_picks, write_atomically
+from jax_al.session.records import Pick, Row, read_picks
 from jax_al.statistics import Curve
 
 PICTURED = 12  # images in a line of the contact sheet

@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 from jax_al.report.charts import Chart, seconds
 from jax_al.report.compared import Compared
@@ -24,7 +25,6 @@ from jax_al.report.pictures import faint, legend, line_picture, whole_ticks
 from jax_al.report.styles import COLORS, GRAY, LEGEND, Style
 from jax_al.report.tables import Tables
 from jax_al.report.wording import DASH
-from jax_al.session.records import write_atomically
 
 HATCHES = ("", "//", "..", "xx", "\\\\", "++")
 

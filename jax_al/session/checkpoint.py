@@ -12,8 +12,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jax_al import interrupt
+from jax_al.durable import sync_directory
 from jax_al.errors import UsageError
-from jax_al.session.records import sync_directory
 
 PREFIX, DIGITS = "episode", 3  # of the names of checkpoints: episode_001
 _SLACK_BYTES = 2**20  # what a checkpoint holds beside the arrays, generously

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jax_al.durable import sync_directory
 from jax_al.errors import UsageError
 from jax_al.session import locks
 from jax_al.session.events import Event, decode, encode
 from jax_al.session.fold import Draft, Record, grown
-from jax_al.session.records import sync_directory
 
 
 class _Line(NamedTuple):

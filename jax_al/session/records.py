@@ -7,14 +7,13 @@ earlier layout were appended to: a partial last line is passed over.
 import csv
 import io
 import json
-import os
 import pathlib
-import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 
 Row = dict[str, Any]
@@ -33,21 +32,6 @@ class Pick(NamedTuple):
 
 
 OLD_COLUMNS = Pick._fields[:-1]  # of a run that has one strategy
-
-
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Replaces the file at `path`: a reader sees the old content or the new one, never a part."""
-    # Several may write the same at once, on other machines too, each by way of a file of its own.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_directory(path.parent)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -175,12 +159,3 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def sync_directory(directory: pathlib.Path) -> None:
-    """Makes the names in `directory` durable: those of new files, and those changed."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
