@@ -21,7 +21,10 @@ _WHERE = {
     "jax_al.pools.arrays": ("arrays",),
     "jax_al.pools.load": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),
-    "jax_al.learners": ("cnn", "host_learner", "linear", "network", "resnet18", "vgg16"),
+    "jax_al.learners": (
+        "cnn", "host_learner", "linear", "mlp", "network",
+        "resnet18", "vgg16",
+    ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
     "jax_al.drivers.session": ("Request", "Session"),
     "jax_al.drivers.from_python": ("run",),

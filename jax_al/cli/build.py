@@ -19,7 +19,7 @@ from jax_al.pools.load import benchmark
 from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
 
-NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of
+NETWORKS = ("cnn", "mlp", "vgg16", "resnet18")  # the fields of training are options of these
 
 
 def study_of(public: Mapping[str, Any]) -> Study:

@@ -65,7 +65,8 @@ class Model:
 
     name: str = _field(
         "cnn",
-        "What is trained: cnn, vgg16, resnet18, linear, or module:function. The other fields are "
+        "What is trained: cnn, vgg16, resnet18, mlp, linear, laplace, or module:function; or "
+        "ensemble or calibrated, made of the one that model.learner names. The other fields are "
         "its own options",
         also=("model", "network", "learner"),
     )
@@ -276,6 +277,20 @@ class Config:
         least=1,
     )
     batch_size: int = _field(32, "Examples per gradient step", least=1)
+    class_weights: str | None = _field(
+        None,
+        "Of the loss of a network: balanced, n / (k n_c), so that all classes weigh the same; "
+        "None: each example does. Of linear and laplace it is model.class_weights",
+        choices=("balanced",),
+        since=2,
+    )
+    validation_share: float = _field(
+        0.0,
+        "Share of the labeled set, below 1, that a network is not trained on; the epoch with the "
+        "least loss on it is kept. 0: the last one",
+        least=0,
+        since=2,
+    )
     test_batch_size: int = _field(
         1000, "Examples looked at together; memory grows with it", least=1
     )

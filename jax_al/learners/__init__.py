@@ -8,6 +8,7 @@ from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
 from jax_al.learners.linear import linear
+from jax_al.learners.mlp import mlp
 from jax_al.learners.network import MakeLearner, network
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.learners.wrapping import WRAPPED, apart, own_options, wrapped_by
@@ -25,6 +26,7 @@ __all__ = [
     "learner_options",
     "linear",
     "make_learner",
+    "mlp",
     "network",
     "resnet18",
     "vgg16",
@@ -34,12 +36,14 @@ __all__ = [
 LEARNERS: dict[str, Callable[..., MakeLearner]] = {
     "cnn": cnn,
     "linear": linear,
+    "mlp": mlp,
     "resnet18": resnet18,
     "vgg16": vgg16,
 }
 # Each takes another learner's (spec, number of classes) -> Learner, and options with defaults. An
 # option of one of these has no name that an option of LEARNERS has, since they come together.
-WRAPPERS: dict[str, Callable[..., MakeLearner]] = {}
+WRAPPERS: dict[str, Callable[..., MakeLearner]] = {
+}
 
 
 def make_learner(name: str, spec: Spec, num_classes: int, **options: Any) -> Learner:
