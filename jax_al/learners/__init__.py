@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.ensemble import ensemble
 from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
 from jax_al.learners.linear import linear
@@ -21,6 +22,7 @@ __all__ = [
     "MakeLearner",
     "TrainingOptions",
     "cnn",
+    "ensemble",
     "host_learner",
     "learner_named",
     "learner_options",
@@ -43,6 +45,7 @@ LEARNERS: dict[str, Callable[..., MakeLearner]] = {
 # Each takes another learner's (spec, number of classes) -> Learner, and options with defaults. An
 # option of one of these has no name that an option of LEARNERS has, since they come together.
 WRAPPERS: dict[str, Callable[..., MakeLearner]] = {
+    "ensemble": ensemble,
 }
 
 
