@@ -8,6 +8,7 @@ from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners.ensemble import ensemble
 from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
+from jax_al.learners.laplace import laplace
 from jax_al.learners.linear import linear
 from jax_al.learners.mlp import mlp
 from jax_al.learners.network import MakeLearner, network
@@ -24,6 +25,7 @@ __all__ = [
     "cnn",
     "ensemble",
     "host_learner",
+    "laplace",
     "learner_named",
     "learner_options",
     "linear",
@@ -37,6 +39,7 @@ __all__ = [
 # Each takes options, all of which have defaults, and returns (spec, number of classes) -> Learner.
 LEARNERS: dict[str, Callable[..., MakeLearner]] = {
     "cnn": cnn,
+    "laplace": laplace,
     "linear": linear,
     "mlp": mlp,
     "resnet18": resnet18,
