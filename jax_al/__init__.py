@@ -22,7 +22,7 @@ _WHERE = {
     "jax_al.pools.load": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": (
-        "cnn", "ensemble", "host_learner", "laplace", "linear", "mlp", "network",
+        "calibrated", "cnn", "ensemble", "host_learner", "laplace", "linear", "mlp", "network",
         "resnet18", "vgg16",
     ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.calibrated import calibrated
 from jax_al.learners.ensemble import ensemble
 from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
@@ -22,6 +23,7 @@ __all__ = [
     "WRAPPERS",
     "MakeLearner",
     "TrainingOptions",
+    "calibrated",
     "cnn",
     "ensemble",
     "host_learner",
@@ -48,6 +50,7 @@ LEARNERS: dict[str, Callable[..., MakeLearner]] = {
 # Each takes another learner's (spec, number of classes) -> Learner, and options with defaults. An
 # option of one of these has no name that an option of LEARNERS has, since they come together.
 WRAPPERS: dict[str, Callable[..., MakeLearner]] = {
+    "calibrated": calibrated,
     "ensemble": ensemble,
 }
 
