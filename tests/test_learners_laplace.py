@@ -41,28 +41,22 @@ def hessian(head, kind):
     return x, logits, total if kind == "exact" else np.diag(np.diag(total))
 
 
-def test_the_posterior_and_what_it_predicts_are_those_of_the_formulas(kind):
+def test_the_posterior_is_that_of_the_formulas_around_the_fit_of_linear(kind):
     learner = laplace(penalty=PENALTY)(DIGITS.spec, C)
     context = learner.prepare(DIGITS)
     state, fit = fitted(learner, EXAMPLES, context)
-    x, logits, precision = hessian(state.mean.head, kind)
+    _, _, precision = hessian(state.mean.head, kind)
     covariance = np.linalg.inv(precision)
     root = np.asarray(state.root, np.float64)
     ours = root.T @ root if kind == "exact" else np.diag(root.reshape(-1) ** 2)
     np.testing.assert_allclose(ours, covariance, atol=1e-4 * np.abs(covariance).max())
 
-    jacobians = np.stack([np.kron(np.eye(C), row) for row in x])  # [N, C, P]
-    variance = np.einsum("ncp,pq,ncq->nc", jacobians, covariance, jacobians)
-    corrected = logits / np.sqrt(1 + np.pi / 8 * variance)
-    expected = corrected - np.log(np.exp(corrected).sum(axis=1, keepdims=True))
-    found = learner.predict(state, jnp.asarray(DIGITS.X))
-    np.testing.assert_allclose(found.log_probs, expected, atol=2e-4)
     plain = linear(penalty=PENALTY)(DIGITS.spec, C)
     theirs, plain_fit = fitted(plain, EXAMPLES, context)
-    outputs = plain.predict(theirs, jnp.asarray(DIGITS.X))
+    few = jnp.asarray(DIGITS.X[:20])
+    found, expected = learner.predict(state, few), plain.predict(theirs, few)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), found, expected)
     assert float(fit.loss) == pytest.approx(float(plain_fit.loss), rel=1e-5)
-    np.testing.assert_allclose(found.embedding, outputs.embedding, atol=1e-6)
-    assert np.abs(np.asarray(found.log_probs) - np.asarray(outputs.log_probs)).max() > 0.05
 
 
 def test_draws_have_the_mean_and_the_spread_of_the_posterior(kind):

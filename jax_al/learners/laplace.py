@@ -15,19 +15,17 @@ from jax_al.learners.logistic import Head, flat, in_blocks, log_probs_of, sum_of
 from jax_al.learners.naming import called
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
-# Parameters up to which the whole Hessian is used: 27 MB in a State, and 0.1 s to factorise.
-EXACT = 2600
+# Parameters up to which the whole Hessian is used: 16 MB in a State, some seconds to factorise.
+EXACT = 2000
 
 
 class State(NamedTuple):
     """The posterior: P = C (F + 1) parameters, those of a class together, its bias the last."""
 
     mean: regression.State
-    # `root` R: R'R is the covariance of all parameters, float32 [P, P], lower triangular; where the
-    # Hessian is diagonal, their standard deviations [C, F + 1].
+    # R: R'R is the covariance of all parameters, float32 [P, P], lower triangular; where only the
+    # diagonal of the Hessian is used, their standard deviations, [C, F + 1].
     root: jax.Array
-    # Of the parameters of each class: covariance [C, F + 1, F + 1], or variances [C, F + 1].
-    covariance: jax.Array
 
 
 class Training(NamedTuple):
@@ -35,7 +33,6 @@ class Training(NamedTuple):
 
     inner: regression.Training
     root: jax.Array
-    covariance: jax.Array
 
 
 def laplace(
@@ -57,10 +54,10 @@ def laplace(
     here, as all biases may be shifted together without any loss. Up to EXACT parameters C (F + 1)
     the matrix is inverted whole, beyond only its diagonal is used.
 
-    log_probs are not those of `linear` but corrected for the doubt in the logits (MacKay's probit
-    approximation, for each class): softmax(z_c / sqrt(1 + pi / 8 v_c)), v_c the variance of z_c. A
-    draw is a head of the posterior, one for the whole pool; there are any number. Embedding and
-    head inputs are those of `linear`. Before any fit all draws are the same.
+    A draw is a head of this posterior, one for the whole pool; there are any number. What it
+    predicts, embedding and head inputs are those of `linear`, the mode: corrected for the doubt
+    (MacKay's probit approximation, or the mean of draws) the probabilities are worse where features
+    outnumber labels (docs/learners.md). Before any fit all draws are the same.
 
     Args:
       penalty: of `linear`; None: by cross-validation.
@@ -76,43 +73,31 @@ def laplace(
     def make(spec: Spec, num_classes: int) -> Learner:
         inner = maker(spec, num_classes)
         width = int(np.prod(spec.shape)) + 1
-        is_exact = num_classes * width <= EXACT
-
-        def unknown() -> tuple[jax.Array, jax.Array]:
-            if not is_exact:
-                return jnp.zeros((num_classes, width)), jnp.zeros((num_classes, width))
-            size = num_classes * width
-            return jnp.zeros((size, size)), jnp.zeros((num_classes, width, width))
+        size = num_classes * width
+        is_exact = size <= EXACT
+        shape = (size, size) if is_exact else (num_classes, width)
 
         def init(init_key: jax.Array, normalizer: Normalizer) -> State:
-            return State(inner.init(init_key, normalizer), *unknown())
+            return State(inner.init(init_key, normalizer), jnp.zeros(shape))
 
         def begin(
             train_key: jax.Array, state: State, examples: Examples, normalizer: Normalizer
         ) -> Training:
-            return Training(inner.begin(train_key, state.mean, examples, normalizer), *unknown())
+            begun = inner.begin(train_key, state.mean, examples, normalizer)
+            return Training(begun, jnp.zeros(shape))
 
         def advance(training: Training, examples: Examples, normalizer: Normalizer) -> Training:
             found = inner.advance(training.inner, examples, normalizer)
-            posterior = exact_posterior if is_exact else diagonal_posterior
+            root = exact_root if is_exact else diagonal_root
             head, blocks = found.state.head, in_blocks(examples)
-            return Training(found, *posterior(head, blocks, normalizer, found.penalty))
+            return Training(found, root(head, blocks, normalizer, found.penalty))
 
         def finish(training: Training) -> tuple[State, Fit]:
             mean, fit = inner.finish(training.inner)
-            return State(mean, training.root, training.covariance), fit
+            return State(mean, training.root), fit
 
         def predict(state: State, inputs: jax.Array) -> Outputs:
-            rows = flat(inputs, state.mean.normalizer)
-            x, head = with_one(rows), state.mean.head
-            logits = rows @ head.kernel + head.bias[None]
-            if is_exact:
-                turned = jnp.einsum("bf,cfg->bcg", x, state.covariance)
-                variance = jnp.einsum("bcg,bg->bc", turned, x)
-            else:
-                variance = x**2 @ state.covariance.T
-            log_probs = jax.nn.log_softmax(logits / jnp.sqrt(1 + np.pi / 8 * variance))
-            return Outputs(log_probs, rows, rows)
+            return inner.predict(state.mean, inputs)
 
         def sample(key: jax.Array, draw: jax.Array, state: State, inputs: jax.Array) -> jax.Array:
             noise = jax.random.normal(jax.random.fold_in(key, draw), (num_classes, width))
@@ -141,10 +126,10 @@ def laplace(
     return called(make, "laplace", penalty=penalty, max_iterations=max_iterations, **given)
 
 
-def exact_posterior(
+def exact_root(
     head: Head, blocks: Examples, normalizer: Normalizer, penalty: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Returns `root` and `covariance` of a State from the whole Hessian at `head`."""
+) -> jax.Array:
+    """Returns `root` of a State from the whole Hessian at `head`."""
     num_classes, width = head.bias.size, head.kernel.shape[0] + 1
     size = num_classes * width
 
@@ -158,15 +143,13 @@ def exact_posterior(
 
     hessian, weight = sum_of_blocks(block, blocks)
     factor = jnp.linalg.cholesky(hessian + penalty * weight * jnp.eye(size))
-    root = solve_triangular(factor, jnp.eye(size), lower=True)
-    of_class = root.reshape(size, num_classes, width)
-    return root, jnp.einsum("pcf,pcg->cfg", of_class, of_class)
+    return solve_triangular(factor, jnp.eye(size), lower=True)
 
 
-def diagonal_posterior(
+def diagonal_root(
     head: Head, blocks: Examples, normalizer: Normalizer, penalty: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Returns `root` and `covariance` of a State from the diagonal of the Hessian at `head`."""
+) -> jax.Array:
+    """Returns `root` of a State from the diagonal of the Hessian at `head`."""
 
     def block(inputs, labels, weights):
         del labels
@@ -176,8 +159,7 @@ def diagonal_posterior(
         return jnp.einsum("bc,bf->cf", curvature, with_one(rows) ** 2), weights.sum()
 
     hessian, weight = sum_of_blocks(block, blocks)
-    variance = 1 / (hessian + penalty * weight)
-    return jnp.sqrt(variance), variance
+    return 1 / jnp.sqrt(hessian + penalty * weight)
 
 
 def with_one(rows: jax.Array) -> jax.Array:
