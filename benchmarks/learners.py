@@ -150,7 +150,7 @@ def main() -> None:
             f"{setting.machine()}. `mlp` has one hidden layer of {MLP['widths'][0]} and "
             f"{MLP['epochs']} epochs.",
             "",
-            "| labels | learner | accuracy | minus linear's (95%) | NLL | ECE | accuracy of a draw "
+            f"| labels | learner | accuracy | minus {arguments.learners[0]}'s (95%) | NLL | ECE | accuracy of a draw "
             "| NLL of the mean draw | s a fit |",
             "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
         ]

@@ -76,10 +76,11 @@ def ensemble(
             weigh_keys = jax.random.split(weigh_key, members)
             fit_keys = jax.random.split(fit_key, members)
 
-            def one(weigh_key, fit_key, state):
+            def one(start):
+                weigh_key, fit_key, state = start
                 return member.begin(fit_key, state, seen(weigh_key, examples), context)
 
-            return Training(weigh_keys, jax.vmap(one)(weigh_keys, fit_keys, state))
+            return Training(weigh_keys, lax.map(one, (weigh_keys, fit_keys, state)))
 
         def advance(training: Training, examples: Examples, context: Any) -> Training:
             def one(fit):
