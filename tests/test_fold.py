@@ -287,6 +287,7 @@ def test_a_row_tells_what_was_trained_on_and_what_was_asked():
         "test_accuracy": 0.5,
         "test_nll": None,
         "test_ece": None,
+        "test_class_accuracy": None,
         "cover_radius": 1.5,
         "near_duplicate_share": 0.0,
         "query_info": {"cover_radius": 1.5, "x": None},

@@ -120,6 +120,13 @@ class Data:
     pool_size: int | None = _field(
         None, "Examples: a fixed random subset of the pool; None: all", least=1
     )
+    imbalance: float | None = _field(
+        None,
+        "A long tail of the pool, kept before data.pool_size: how many times as many examples the "
+        "first class has as the last one; None: the pool as it is. The test set stays",
+        least=1,
+        since=2,
+    )
     test_split: str | None = _field("test", "The split of the test set; None: no test set")
     test_size: int | None = _field(
         None, "Examples: a fixed random subset of the test set; None: all", least=1

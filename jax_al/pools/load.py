@@ -7,14 +7,13 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.cache import cache_root
 from jax_al.pools.digits import digits
+from jax_al.pools.long_tail import long_tail_rows
 from jax_al.pools.outside import is_outside, outside
 from jax_al.pools.splits import of_splits
-from jax_al.pools.subset import subset
+from jax_al.pools.subset import subset, subset_rows
 from jax_al.pools.table import SUFFIXES, table_benchmark
 from jax_al.pools.tfds import tfds_source
 from jax_al.types import Benchmark, Pool
-
-_SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets
 
 
 def benchmark(
@@ -24,6 +23,7 @@ def benchmark(
     cache_dir: str | None = None,
     pool_splits: Sequence[str] = ("train",),
     pool_size: int | None = None,
+    imbalance: float | None = None,
     test_split: str | None = "test",
     test_size: int | None = None,
     image_size: int | None = None,
@@ -45,6 +45,8 @@ def benchmark(
       pool_splits: the splits that make the pool, concatenated in this order; TFDS's slicing
         ("train[:10%]") works. No image may be in two of them.
       pool_size: keep a fixed random subset of that many, in pool order; None keeps all.
+      imbalance: keep a long tail of the pool, before `pool_size`: how many times as many examples
+        the first class has as the last one, 1 or more (see `long_tail_rows`). The test set stays.
       test_split: the split of the test set, apart from the pool: "train[90%:]" beside a pool of
         "train[:90%]" is, beside one of "train" it is not. None or "none": no test set.
       test_size: like `pool_size`, for the test set.
@@ -87,22 +89,18 @@ def benchmark(
             cache = cache_root(cache_dir)
             source = tfds_source(name, data_dir, cache, image_size, image_key, label_key)
         whole = of_splits(source, pool_splits, None if no_test else test_split)
-    return _smaller(whole, pool_size, test_size)
+    return _smaller(_imbalanced(whole, imbalance), pool_size, test_size)
 
 
-def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
-    """Returns `size` of the rows 0..total-1, int64 and sorted; always the same ones.
-
-    A smaller subset lies inside every larger one. `field` and `what` are for the error.
-
-    Raises:
-      UsageError: `size` is not between 1 and `total`.
-    """
-    if not 1 <= size <= total:
-        raise UsageError(f"{field} must lie between 1 and {total}, the size of {what}, not {size}.")
-    # RandomState, because NumPy promises never to change its stream.
-    order = np.random.RandomState(_SUBSET_SEED).permutation(total)
-    return np.sort(order[:size])
+def _imbalanced(whole: Benchmark, imbalance: float | None) -> Benchmark:
+    if imbalance is None:
+        return whole
+    if whole.truth is None:
+        raise UsageError(
+            "data.imbalance keeps a part of each class, and the labels of this pool are not known."
+        )
+    rows = long_tail_rows(whole.truth, len(whole.classes), imbalance)
+    return whole._replace(pool=subset(whole.pool, rows), truth=whole.truth[rows])
 
 
 def _smaller(whole: Benchmark, pool_size: int | None, test_size: int | None) -> Benchmark:
