@@ -185,7 +185,7 @@ def without_counting(record):
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops):
     events, draft = legal(ops), None
@@ -194,7 +194,7 @@ def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops):
         assert draft.record() == fold(events[:k])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_what_is_undone_is_as_if_it_had_never_been_told(ops):
     events = legal(ops)
@@ -207,7 +207,7 @@ def test_what_is_undone_is_as_if_it_had_never_been_told(ops):
     assert without_counting(fold(events)) == without_counting(fold(others))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_what_holds_of_every_record(ops):
     record = fold(legal(ops))

@@ -7,6 +7,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.cache import cache_root
 from jax_al.pools.digits import digits
+from jax_al.pools.labeled_folder import folder_benchmark, is_folder
 from jax_al.pools.long_tail import long_tail_rows
 from jax_al.pools.outside import is_outside, outside
 from jax_al.pools.splits import of_splits
@@ -38,7 +39,8 @@ def benchmark(
     Args:
       name: "digits" (scikit-learn's, embedded); a TFDS image-classification data set, by TFDS's
         own naming: "cifar10", "cifar10:3.0.2", "cmaterdb/bangla"; a path that ends in .npy or .npz
-        (see `table_benchmark`); or "module:function" from outside (see `outside`).
+        (see `table_benchmark`); the path of a folder of pictures (see `folder_benchmark`); or
+        "module:function" from outside (see `outside`).
       data_dir: where TFDS keeps prepared data; None means $TFDS_DATA_DIR, then TFDS's default.
       cache_dir: where decoded images are kept; None means $XDG_CACHE_HOME/jax_al, then
         ~/.cache/jax_al. A cache that cannot be written costs a warning, time and memory.
@@ -51,12 +53,12 @@ def benchmark(
         "train[:90%]" is, beside one of "train" it is not. None or "none": no test set.
       test_size: like `pool_size`, for the test set.
       image_size: side of the square every image becomes (see `resize_square`); None leaves
-        images as they are, which must then all have one shape.
+        images as they are, which must then all have one shape; those of a folder become 96.
       label_key: the TFDS feature with the class; None: "label", or else the only ClassLabel.
       image_key: the TFDS feature with the image; None: "image", or else the only Image.
-      labels: of a file: see `table_benchmark`.
-      test_path: of a file: see `table_benchmark`.
-      test_labels: of a file: see `table_benchmark`.
+      labels: of a file or a folder: see there.
+      test_path: of a file or a folder: see there.
+      test_labels: of a file or a folder: see there.
 
     Returns:
       The benchmark. Ids are the data set's own, if it has some and they are distinct; where it has
@@ -77,6 +79,9 @@ def benchmark(
     if is_outside(name):
         _refuse(name, {**size, **keys, **files})
         whole = outside(name)
+    elif is_folder(name):
+        _refuse(name, keys)
+        whole = folder_benchmark(name, labels, test_path, test_labels, image_size, cache_dir)
     elif name.endswith(SUFFIXES):
         _refuse(name, {**size, **keys})
         whole = table_benchmark(name, labels, test_path, test_labels)
