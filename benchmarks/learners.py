@@ -6,8 +6,8 @@ r"""Learners on features: how right, how sure, in how many seconds?
 All files are .npy: features float32 [N, F] and labels int [N], of pool and test set. For each seed
 and number of labels the same random rows are labeled for every learner, and the whole test set is
 asked; 20 draws (or as many as members), where there are any, of its first 1,000. `--pca K` puts K
-principal components, found on the pool, in place of the features. The CPU seconds, of all
-cores together, are of a fit whose program is compiled, medians over the seeds.
+principal components, found on the pool, in place of the features. The seconds are of a fit whose
+program is compiled, medians over the seeds; learners take turns.
 """
 
 import argparse
@@ -96,10 +96,10 @@ def measure(
             start_state = engine.init(key)
             if not found[name]:
                 engine.fit(key, start_state, *given)  # compiles
-            start = time.process_time()
+            start = time.perf_counter()
             state, _ = engine.fit(key, start_state, *given)
             jax.block_until_ready(state)
-            seconds = time.process_time() - start
+            seconds = time.perf_counter() - start
             tested = engine.test(state)
             drawn = draws_of(engine, data, state)
             numbers = tested.accuracy, tested.nll, tested.ece, *drawn, seconds
@@ -151,7 +151,7 @@ def main() -> None:
             f"{MLP['epochs']} epochs.",
             "",
             f"| labels | learner | accuracy | minus {arguments.learners[0]}'s (95%) | NLL | ECE "
-            "| accuracy of a draw | NLL of the mean draw | CPU s a fit |",
+            "| accuracy of a draw | NLL of the mean draw | s a fit |",
             "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for labels in arguments.labels:
