@@ -48,7 +48,7 @@ def folded(tensors: dict[str, np.ndarray], blocks: int) -> dict[str, np.ndarray]
       blocks: how many the network has.
 
     Raises:
-      UsageError: one is missing, or is not float32 of the shape that the others ask for.
+      UsageError: one is missing or too many, or not float32 of the shape that the others ask for.
     """
     named = {"stem": ("_conv_stem", "_bn0")}
     for i in range(blocks):
@@ -58,30 +58,33 @@ def folded(tensors: dict[str, np.ndarray], blocks: int) -> dict[str, np.ndarray]
         named[f"{i}.depthwise"] = (f"{block}_depthwise_conv", f"{block}_bn1")
         named[f"{i}.project"] = (f"{block}_project_conv", f"{block}_bn2")
     named["head"] = ("_conv_head", "_bn1")
-    found, channels = {}, 3
+    found, channels, left = {}, 3, dict(tensors)
     for name, (convolution, norm) in named.items():
-        seen = 1 if name.endswith("depthwise") else channels
-        kernel = _tensor(tensors, f"{convolution}.weight", (None, seen, None, None))
+        shape = (channels, 1) if name.endswith("depthwise") else (None, channels)
+        kernel = _taken(left, f"{convolution}.weight", (*shape, None, None))
         channels = len(kernel)
         parts = ("weight", "bias", "running_mean", "running_var")
-        gamma, beta, mean, var = (_tensor(tensors, f"{norm}.{part}", (channels,)) for part in parts)
+        gamma, beta, mean, var = (_taken(left, f"{norm}.{part}", (channels,)) for part in parts)
         scale = gamma / np.sqrt(var + _EPSILON)
         kernel = np.transpose(kernel * scale[:, None, None, None], (2, 3, 1, 0))
         found[f"{name}.kernel"] = np.ascontiguousarray(kernel, np.float32)
         found[f"{name}.bias"] = (beta - scale * mean).astype(np.float32)
+    for name in left:
+        if not (name.startswith("_fc.") or name.endswith(".num_batches_tracked")):
+            raise UsageError(f"The weights hold {name}: they are of another network.")
     return found
 
 
-def _tensor(tensors: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Returns a tensor as float64; None: any number of that axis will do."""
-    if name not in tensors:
+def _taken(left: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Takes a tensor from those left, as float64; None: any number of that axis will do."""
+    if name not in left:
         raise UsageError(f"The weights lack {name}: they are of another network.")
-    found = tensors[name]
-    fits = len(found.shape) == len(shape) and all(
+    found = left.pop(name)
+    fits = found.ndim == len(shape) and all(
         want in (None, have) for want, have in zip(shape, found.shape, strict=True)
     )
     if found.dtype != np.float32 or not fits:
         raise UsageError(
-            f"The weights hold {name} as {found.dtype} {found.shape}, which this network cannot be."
+            f"The weights hold {name} as {found.dtype} {found.shape}: they are of another network."
         )
     return found.astype(np.float64)

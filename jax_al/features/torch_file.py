@@ -19,7 +19,7 @@ from jax_al.errors import UsageError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _FORM = 1001
-_DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Storage(NamedTuple):
@@ -92,30 +92,23 @@ def _array(tensor: _Tensor, elements: np.ndarray) -> np.ndarray:
     return np.array(view, order="C")
 
 
-def _rebuild(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> _Tensor:
-    """What stands in for `torch._utils._rebuild_tensor_v2`; its numbers come later in the file."""
-    return _Tensor(storage, offset, shape, strides)
-
-
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-}
-
-
 class _Restricted(pickle.Unpickler):
     """Makes tensors and dictionaries; whatever else a pickle names is refused and not imported."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no tensor needs")
-        return _ALLOWED[module, name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            # A function of its own each time: a pickle may set attributes of what it names.
+            return lambda storage, offset, shape, strides, *_: _Tensor(
+                storage, offset, shape, strides
+            )
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if module == "torch" and name in _DTYPES:
+            return name
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is not needed here")
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _, size, view = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or view is not None:
+        kind, name, key, _, size, view = pid
+        if kind != "storage" or view is not None:
             raise pickle.UnpicklingError("it holds a storage of another kind")
-        return _Storage(key, dtype, size)
+        return _Storage(key, _DTYPES[name], size)
