@@ -74,9 +74,9 @@ def by_us(name: str, images: np.ndarray, size: int, together: int, **changes: An
     strides = lite_network.strides_of(ours.DEPTHS[name])
     weights = jax.device_put(folded(read_tensors(weights_file(name)), len(strides)))
     apply = functools.partial(ours.apply_network.__wrapped__, size=size, strides=strides)
-    with mock.patch.multiple(lite_network, **changes) if changes else mock.MagicMock():  # noqa: SIM117
-        with mock.patch.object(ours, "_PIXELS", together * size**2):
-            program = jax.jit(apply).lower(weights, images).compile()
+    pixels = together * size**2
+    with mock.patch.dict(vars(lite_network), changes), mock.patch.object(ours, "_PIXELS", pixels):
+        program = jax.jit(apply).lower(weights, images).compile()
     return lambda: np.asarray(program(weights, images))
 
 
