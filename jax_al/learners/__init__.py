@@ -9,6 +9,7 @@ from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
 from jax_al.learners.linear import linear
 from jax_al.learners.network import MakeLearner, network
+from jax_al.learners.propagate import propagate
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.learners.wrapping import WRAPPED, apart, own_options, wrapped_by
 from jax_al.outside import function_named
@@ -26,6 +27,7 @@ __all__ = [
     "linear",
     "make_learner",
     "network",
+    "propagate",
     "resnet18",
     "vgg16",
 ]
@@ -39,7 +41,7 @@ LEARNERS: dict[str, Callable[..., MakeLearner]] = {
 }
 # Each takes another learner's (spec, number of classes) -> Learner, and options with defaults. An
 # option of one of these has no name that an option of LEARNERS has, since they come together.
-WRAPPERS: dict[str, Callable[..., MakeLearner]] = {}
+WRAPPERS: dict[str, Callable[..., MakeLearner]] = {"propagate": propagate}
 
 
 def make_learner(name: str, spec: Spec, num_classes: int, **options: Any) -> Learner:

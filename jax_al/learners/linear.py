@@ -35,6 +35,7 @@ class Training(NamedTuple):
 
     state: State
     fit: Fit
+    penalty: jax.Array  # float32 []
 
 
 def linear(
@@ -77,19 +78,22 @@ def linear(
         def begin(
             train_key: jax.Array, state: State, examples: Examples, normalizer: Normalizer
         ) -> Training:
-            del train_key, examples
+            del train_key
             nothing = jnp.zeros((), jnp.float32)
-            return Training(State(state.head, normalizer), Fit(nothing, nothing))
+            # Here, so that a learner made of this one can show `advance` more than has a label.
+            chosen = penalty or cross_validated(in_blocks(examples), normalizer, num_classes)
+            state = State(state.head, normalizer)
+            return Training(state, Fit(nothing, nothing), jnp.float32(chosen))
 
         def advance(training: Training, examples: Examples, normalizer: Normalizer) -> Training:
             blocks = in_blocks(examples)
-            chosen = penalty or cross_validated(blocks, normalizer, num_classes)
             head = minimum(
-                lambda head: value_and_grad(head, blocks, normalizer, chosen),
+                lambda head: value_and_grad(head, blocks, normalizer, training.penalty),
                 training.state.head,
                 max_iterations,
             )
-            return Training(State(head, normalizer), mean_fit(head, blocks, normalizer))
+            fit = mean_fit(head, blocks, normalizer)
+            return training._replace(state=State(head, normalizer), fit=fit)
 
         def finish(training: Training) -> tuple[State, Fit]:
             return training.state, training.fit
