@@ -41,7 +41,7 @@ LEARNERS = {
     "linear": (linear(), TABLE),
     "linear_images": (linear(), None),
     "own": (network(Net, **FEW), TABLE),
-    "propagate": (propagate(linear(), neighbours=4, most=10), TABLE),
+    "propagate": (propagate(linear(penalty=0.1), neighbours=4, most=10), TABLE),
     "propagate_own": (propagate(network(Net, **FEW)), TABLE),
     "forest": (host_learner(RandomForestClassifier(4)), TABLE),
     "bagging": (host_learner(BaggingClassifier(LogisticRegression(), 3, max_features=3)), TABLE),
