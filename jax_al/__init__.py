@@ -20,10 +20,12 @@ _WHERE = {
     "jax_al.geometry.robust": ("robust_kcenter",),
     "jax_al.features.pool": ("with_features",),
     "jax_al.pools.arrays": ("arrays",),
+    "jax_al.pools.folder": ("folder",),
     "jax_al.pools.load": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": (
-        "cnn", "host_learner", "linear", "network", "propagate", "resnet18", "vgg16",
+        "calibrated", "cnn", "ensemble", "host_learner", "laplace", "linear", "mlp", "network",
+        "propagate", "resnet18", "vgg16",
     ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
     "jax_al.drivers.session": ("Request", "Session"),

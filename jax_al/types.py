@@ -101,6 +101,7 @@ class Fit(NamedTuple):
 
     loss: jax.Array | float  # float32 [], mean negative log-likelihood in nats
     accuracy: jax.Array | float  # float32 [], share of right answers
+    info: dict[str, jax.Array] = {}  # noqa: RUF012  # float32 [] each, what else there is to tell
 
 
 class Learner(NamedTuple):

@@ -6,50 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from labeled_digits import Digits
 from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
 from jax_al.learners import linear
 from jax_al.learners.cross_validation import FOLDS, PENALTIES, cross_validated
 from jax_al.learners.logistic import in_blocks
-from jax_al.types import NOTHING, UNKNOWN, Examples, Spec
 
-X, Y = load_digits(return_X_y=True)
-X, Y = X.astype(np.float32), Y.astype(np.int32)
-SPEC = Spec((64,), np.dtype(np.float32))
-
-
-class Digits:
-    spec, ids = SPEC, [str(row) for row in range(len(X))]
-
-    def __len__(self):
-        return len(X)
-
-    def read(self, rows):
-        return X[rows]
-
-    def show(self, row):
-        return None
-
-
-def examples_of(rows, weights, capacity):
-    padding = capacity - len(rows)
-
-    def padded(array, value):
-        return jnp.asarray(np.pad(array, (0, padding), constant_values=value))
-
-    return Examples(
-        jnp.asarray(np.pad(X[rows], ((0, padding), (0, 0)))),
-        padded(Y[rows], UNKNOWN),
-        padded(weights.astype(np.float32), 0),
-        padded(rows.astype(np.int32), NOTHING),
-        jnp.int32(len(rows)),
-    )
-
+DIGITS = Digits()
+X, Y, SPEC = DIGITS.X, DIGITS.Y, DIGITS.spec
+examples_of, standardised = DIGITS.examples, DIGITS.standardised
 
 LEARNER = linear(penalty=1e-2)(SPEC, 10)
-CONTEXT = LEARNER.prepare(Digits())
+CONTEXT = LEARNER.prepare(DIGITS)
 ADVANCE = jax.jit(LEARNER.advance)
 
 
@@ -58,12 +28,6 @@ def fitted(rows, weights, capacity=400):
     state = LEARNER.init(jax.random.key(0), CONTEXT)
     training = LEARNER.begin(jax.random.key(0), state, examples, CONTEXT)
     return LEARNER.finish(ADVANCE(training, examples, CONTEXT))
-
-
-def standardised():
-    wide = X.astype(np.float64)
-    std = wide.std(axis=0)
-    return (wide - wide.mean(axis=0)) / np.where(std > 0, std, 1)
 
 
 @pytest.mark.parametrize(("count", "weighted"), [(200, True), (400, False)])

@@ -19,7 +19,7 @@ from jax_al.pools.load import benchmark
 from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
 
-NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of
+NETWORKS = ("cnn", "mlp", "vgg16", "resnet18")  # the fields of training are options of these
 
 
 def study_of(public: Mapping[str, Any]) -> Study:
@@ -92,7 +92,7 @@ def strategies_of(public: Mapping[str, Any]) -> dict[str, Strategy]:
 
 def _benchmark(fields: Mapping[str, Any]) -> Benchmark:
     names = (
-        "data_dir", "cache_dir", "pool_splits", "pool_size", "test_split", "test_size",
+        "data_dir", "cache_dir", "pool_splits", "pool_size", "imbalance", "test_split", "test_size",
         "image_size", "label_key", "image_key", "labels", "test_path", "test_labels",
     )  # fmt: skip
     options = {name: fields[f"data.{name}"] for name in names}

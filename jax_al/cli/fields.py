@@ -65,8 +65,9 @@ class Model:
 
     name: str = _field(
         "cnn",
-        "What is trained: cnn, vgg16, resnet18, linear, or module:function. The other fields are "
-        "its own options",
+        "What is trained: cnn, vgg16, resnet18, mlp, linear, laplace, or module:function; or "
+        "ensemble, calibrated or propagate, made of the one that model.learner names. The other "
+        "fields are its own options",
         also=("model", "network", "learner"),
     )
     widths: tuple[int, ...] = _field((32, 64), "Channels of the two 3x3 convolutions")
@@ -84,8 +85,8 @@ class Data:
 
     name: str = _field(
         "digits",
-        "digits, or any image classification data set of TFDS, or the path of a table: .npy or "
-        ".npz",
+        "digits, or any image classification data set of TFDS, or the path of a table (.npy or "
+        ".npz), or of a folder of pictures (./photos)",
         path=True,
         also=("dataset", "dataset_name"),
     )
@@ -109,8 +110,9 @@ class Data:
     )
     labels: str | None = _field(
         None,
-        "Of a table: the .npy file with its labels, or their name or column within it; None: none "
-        "are known",
+        "Of a table: the .npy file with its labels, or their name or column within it; of a "
+        "folder: folders (the class is the name of the subfolder), or a .csv file with the columns "
+        "id and label; None: none are known",
         path=True,
         since=2,
     )
@@ -120,12 +122,19 @@ class Data:
     pool_size: int | None = _field(
         None, "Examples: a fixed random subset of the pool; None: all", least=1
     )
+    imbalance: float | None = _field(
+        None,
+        "A long tail of the pool, kept before data.pool_size: how many times as many examples the "
+        "first class has as the last one; None: the pool as it is. The test set stays",
+        least=1,
+        since=2,
+    )
     test_split: str | None = _field("test", "The split of the test set; None: no test set")
     test_size: int | None = _field(
         None, "Examples: a fixed random subset of the test set; None: all", least=1
     )
     test_path: str | None = _field(
-        None, "Of a table: the file with the test examples", path=True, since=2
+        None, "Of a table or a folder: that of the test examples", path=True, since=2
     )
     test_labels: str | None = _field(
         None,
@@ -276,6 +285,20 @@ class Config:
         least=1,
     )
     batch_size: int = _field(32, "Examples per gradient step", least=1)
+    class_weights: str | None = _field(
+        None,
+        "Of the loss of a network: balanced, n / (k n_c), so that all classes weigh the same; "
+        "None: each example does. Of linear and laplace it is model.class_weights",
+        choices=("balanced",),
+        since=2,
+    )
+    validation_share: float = _field(
+        0.0,
+        "Share of the labeled set, below 1, that a network is not trained on; the epoch with the "
+        "least loss on it is kept. 0: the last one",
+        least=0,
+        since=2,
+    )
     test_batch_size: int = _field(
         1000, "Examples looked at together; memory grows with it", least=1
     )

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.calibrated import calibrated
+from jax_al.learners.ensemble import ensemble
 from jax_al.learners.host import host_learner
 from jax_al.learners.image_networks import cnn, resnet18, vgg16
+from jax_al.learners.laplace import laplace
 from jax_al.learners.linear import linear
+from jax_al.learners.mlp import mlp
 from jax_al.learners.network import MakeLearner, network
 from jax_al.learners.propagate import propagate
 from jax_al.learners.training_options import TrainingOptions
@@ -20,12 +24,16 @@ __all__ = [
     "WRAPPERS",
     "MakeLearner",
     "TrainingOptions",
+    "calibrated",
     "cnn",
+    "ensemble",
     "host_learner",
+    "laplace",
     "learner_named",
     "learner_options",
     "linear",
     "make_learner",
+    "mlp",
     "network",
     "propagate",
     "resnet18",
@@ -35,13 +43,19 @@ __all__ = [
 # Each takes options, all of which have defaults, and returns (spec, number of classes) -> Learner.
 LEARNERS: dict[str, Callable[..., MakeLearner]] = {
     "cnn": cnn,
+    "laplace": laplace,
     "linear": linear,
+    "mlp": mlp,
     "resnet18": resnet18,
     "vgg16": vgg16,
 }
 # Each takes another learner's (spec, number of classes) -> Learner, and options with defaults. An
 # option of one of these has no name that an option of LEARNERS has, since they come together.
-WRAPPERS: dict[str, Callable[..., MakeLearner]] = {"propagate": propagate}
+WRAPPERS: dict[str, Callable[..., MakeLearner]] = {
+    "calibrated": calibrated,
+    "ensemble": ensemble,
+    "propagate": propagate,
+}
 
 
 def make_learner(name: str, spec: Spec, num_classes: int, **options: Any) -> Learner:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.learners.class_weights import check_class_weights, with_class_weights
 from jax_al.learners.cross_validation import cross_validated
 from jax_al.learners.inputs import Normalizer, by_column
 from jax_al.learners.logistic import (
@@ -39,7 +40,10 @@ class Training(NamedTuple):
 
 
 def linear(
-    *, penalty: float | None = None, max_iterations: int = 200
+    *,
+    penalty: float | None = None,
+    max_iterations: int = 200,
+    class_weights: str | None = None,
 ) -> Callable[[Spec, int], Learner]:
     """Returns logistic regression on flat inputs, whatever their shape, to be made for a pool.
 
@@ -56,6 +60,8 @@ def linear(
         at every fit that of PENALTIES whose loss on labels left out is least, by cross-validation
         in FOLDS parts of the examples (see `cross_validated`).
       max_iterations: where to stop if the slopes do not get there.
+      class_weights: None; or "balanced": the weights times n / (k n_c), so that all classes weigh
+        the same (see `balanced`), in the cross-validation, too.
 
     Raises:
       UsageError: an option is out of its range.
@@ -66,6 +72,8 @@ def linear(
         raise UsageError(
             f"max_iterations is {max_iterations!r}, but must be a whole number, at least 1."
         )
+
+    check_class_weights(class_weights)
 
     def make(spec: Spec, num_classes: int) -> Learner:
         width = int(np.prod(spec.shape))
@@ -102,6 +110,8 @@ def linear(
             rows = flat(inputs, state.normalizer)
             return Outputs(log_probs_of(state.head, rows), rows, rows)
 
-        return Learner(by_column, init, begin, advance, 1, finish, predict)
+        learner = Learner(by_column, init, begin, advance, 1, finish, predict)
+        return with_class_weights(learner, class_weights, num_classes)
 
-    return called(make, "linear", penalty=penalty, max_iterations=max_iterations)
+    given = {} if class_weights is None else {"class_weights": class_weights}
+    return called(make, "linear", penalty=penalty, max_iterations=max_iterations, **given)

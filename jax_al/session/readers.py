@@ -62,6 +62,7 @@ def _row(
         "test_accuracy": metrics.get("test_accuracy"),
         "test_nll": metrics.get("test_nll"),
         "test_ece": metrics.get("test_ece"),
+        "test_class_accuracy": metrics.get("test_class_accuracy"),
         "cover_radius": request and request.info.get("cover_radius"),
         "near_duplicate_share": request and request.near_duplicate_share,
         "query_info": request.info if request else {},
@@ -73,6 +74,7 @@ def _row(
         "seconds_record": request.seconds_record if request else 0.0,
         "compiles": metrics.get("compiles"),
         "strategy": record.strategy,
+        **({"fit_info": metrics["fit_info"]} if "fit_info" in metrics else {}),
     }
 
 
