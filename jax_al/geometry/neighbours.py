@@ -1,7 +1,6 @@
 """The nearest neighbours of every row of a matrix, exactly."""
 
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -27,9 +26,8 @@ class Neighbours(NamedTuple):
 def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean") -> Neighbours:
     """Returns the `k` nearest other rows of each row of a matrix.
 
-    Brute force: a block of rows times all rows, of which only the maxima of groups of columns are
-    sorted. The k largest of a row lie in the k groups with the largest maxima, so two short
-    `top_k` of about sqrt(N k) do for one of N. O(N^2 D); beside a copy of the matrix some 200 MB.
+    Brute force: blocks of rows times all rows, and `top_k`. O(N^2 D); beside a copy of the matrix it
+    takes some 200 MB.
 
     Products are float32, so that of two rows whose distances differ by no more than their rounding
     either may be taken for the k-th; the distances that are told, and the order, are those of sums
@@ -53,57 +51,41 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
     if type(k) is not int or not 1 <= k < N:
         raise UsageError(f"k is {k!r}, but must be a whole number from 1 to N - 1 = {N - 1}.")
     is_cosine = metric == "cosine"
-    group = max(1, math.isqrt(N // (k + 1)))
-    rows, bias = _prepared(jnp.asarray(points, jnp.float32), is_cosine, group)
-    if not bool(jnp.isfinite(bias[:N]).all()):
+    rows, bias = _prepared(jnp.asarray(points, jnp.float32), is_cosine)
+    if not bool(jnp.isfinite(bias).all()):
         raise UsageError("points holds NaN or infinity, or numbers whose squares are: replace it.")
     size = max(1, min(_PRODUCTS // N, _READ // ((k + 1) * D), N))
     found = Neighbours(np.empty((N, k), np.int32), np.empty((N, k), np.float32))
     for start in range(0, N, size):
         start = min(start, N - size)  # the last block overlaps the one before it
-        near, sq = _of_block(rows, bias, jnp.int32(start), size=size, k=k, group=group)
+        near, sq = _of_block(rows, bias, jnp.int32(start), size=size, k=k)
         found.rows[start : start + size] = near
         found.distances[start : start + size] = sq / 2 if is_cosine else np.sqrt(sq)
     return found
 
 
-@functools.partial(jax.jit, static_argnames=("is_cosine", "group"))
-def _prepared(points: jax.Array, is_cosine: bool, group: int) -> tuple[jax.Array, jax.Array]:
-    """Returns rows whose number `group` divides, and |b|^2 / 2 of each; infinite: no such row."""
+@functools.partial(jax.jit, static_argnames="is_cosine")
+def _prepared(points: jax.Array, is_cosine: bool) -> tuple[jax.Array, jax.Array]:
+    """Returns rows float32 [N, D] to take products of, and |b|^2 / 2 of each, not always finite."""
     if is_cosine:
         squares = jnp.square(points).sum(axis=1)
         lengths = jnp.where(squares > 0, jnp.sqrt(squares), 1.0)
-        points = points / lengths[:, None]
-        bias = squares / lengths / lengths / 2  # NaN where a square is infinite
-    else:
-        points = points - points.mean(axis=0)[None, :]  # shorter rows, smaller rounding
-        bias = jnp.square(points).sum(axis=1) / 2
-    room = -points.shape[0] % group
-    return jnp.pad(points, ((0, room), (0, 0))), jnp.pad(bias, (0, room), constant_values=jnp.inf)
+        # NaN where a square is infinite.
+        return points / lengths[:, None], squares / lengths / lengths / 2
+    points = points - points.mean(axis=0)[None, :]  # shorter rows, smaller rounding
+    return points, jnp.square(points).sum(axis=1) / 2
 
 
-@functools.partial(jax.jit, static_argnames=("size", "k", "group"))
+@functools.partial(jax.jit, static_argnames=("size", "k"))
 def _of_block(
-    rows: jax.Array, bias: jax.Array, start: jax.Array, *, size: int, k: int, group: int
+    rows: jax.Array, bias: jax.Array, start: jax.Array, *, size: int, k: int
 ) -> tuple[jax.Array, jax.Array]:
     """Returns neighbours int32 [size, k] of the rows from `start` on, and squared distances."""
     block = lax.dynamic_slice_in_dim(rows, start, size)
-    # One more: a row is, but for equals, the nearest of itself.
     products = jnp.dot(block, rows.T, precision=lax.Precision.HIGHEST)
-    near = _largest(products - bias[None, :], k + 1, group)
+    # One more: a row is, but for equals, the nearest of itself.
+    near = lax.top_k(products - bias[None, :], k + 1)[1]
     sq = sq_accurate(block[:, None, :] - rows[near])
     is_self = near == start + jnp.arange(size, dtype=jnp.int32)[:, None]
     sq, near = lax.sort((jnp.where(is_self, jnp.inf, sq), near), num_keys=2)
     return near[:, :k], sq[:, :k]
-
-
-def _largest(scores: jax.Array, k: int, group: int) -> jax.Array:
-    """Returns the columns int32 [R, k] of the largest of scores [R, M]; of equals the lowest."""
-    R = scores.shape[0]
-    groups = lax.optimization_barrier(scores).reshape(R, -1, group)
-    # Every group left out is below k maxima, which are k numbers, or equal to one and behind it.
-    # In the order of the columns, as `top_k` takes the first of equals.
-    best = jnp.sort(lax.top_k(groups.max(axis=2), k)[1], axis=1)
-    candidates = jnp.take_along_axis(groups, best[:, :, None], axis=1).reshape(R, k * group)
-    places = lax.top_k(candidates, k)[1]
-    return jnp.take_along_axis(best, places // group, axis=1) * group + places % group
