@@ -26,8 +26,8 @@ class Neighbours(NamedTuple):
 def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean") -> Neighbours:
     """Returns the `k` nearest other rows of each row of a matrix.
 
-    Brute force: blocks of rows times all rows, and `top_k`. O(N^2 D); beside a copy of the matrix it
-    takes some 200 MB.
+    Brute force: blocks of rows times all rows, and `top_k`. O(N^2 D); a copy of the matrix and some
+    200 MB of memory.
 
     Products are float32, so that of two rows whose distances differ by no more than their rounding
     either may be taken for the k-th; the distances that are told, and the order, are those of sums
