@@ -150,8 +150,8 @@ def main() -> None:
             f"{setting.machine()}. `mlp` has one hidden layer of {MLP['widths'][0]} and "
             f"{MLP['epochs']} epochs.",
             "",
-            f"| labels | learner | accuracy | minus {arguments.learners[0]}'s (95%) | NLL | ECE | accuracy of a draw "
-            "| NLL of the mean draw | s a fit |",
+            f"| labels | learner | accuracy | minus {arguments.learners[0]}'s (95%) | NLL | ECE "
+            "| accuracy of a draw | NLL of the mean draw | s a fit |",
             "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for labels in arguments.labels:

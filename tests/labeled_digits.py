@@ -1,5 +1,7 @@
 """Scikit-learn's digits as a pool, and rows of it as what a fit sees."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,8 +57,10 @@ def fitted(learner, examples, context, seed=0, state=None):
     """Returns the State and the Fit of a fit."""
     key = jax.random.key(seed)
     state = learner.init(key, context) if state is None else state
-    training = learner.begin(key, state, examples, context)
-    advance = jax.jit(learner.advance)
+    training = compiled(learner.begin)(key, state, examples, context)
     for _ in range(learner.steps):
-        training = advance(training, examples, context)
+        training = compiled(learner.advance)(training, examples, context)
     return learner.finish(training)
+
+
+compiled = functools.cache(jax.jit)

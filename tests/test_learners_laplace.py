@@ -78,7 +78,7 @@ def test_draws_have_the_mean_and_the_spread_of_the_posterior(kind):
         np.testing.assert_allclose(np.cov(gaps[:, i].T), spread, atol=0.1 * deviation.max() ** 2)
 
 
-def test_it_keeps_the_promises(kind):
+def test_it_keeps_the_promises():
     check_learner(laplace(penalty=0.1, class_weights="balanced"), spec=DIGITS.spec)
 
 
