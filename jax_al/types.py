@@ -76,6 +76,7 @@ class Features(NamedTuple):
     name: str
     fit: Callable[[Pool], Any]  # -> State
     apply: Callable[[Any, Any], Any]  # (State, inputs [B, ...]) -> float32 [B, F]
+    is_learned: bool = True  # whether the State comes from the pool, at a price; else it is at hand
 
 
 class Examples(NamedTuple):
