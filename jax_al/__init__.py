@@ -16,6 +16,7 @@ _WHERE = {
         "Spec", "Strategy",
     ),
     "jax_al.geometry.kcenter": ("kcenter_greedy",),
+    "jax_al.geometry.neighbours": ("nearest_neighbours",),
     "jax_al.geometry.robust": ("robust_kcenter",),
     "jax_al.features.pool": ("with_features",),
     "jax_al.pools.arrays": ("arrays",),
@@ -24,7 +25,7 @@ _WHERE = {
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": (
         "calibrated", "cnn", "ensemble", "host_learner", "laplace", "linear", "mlp", "network",
-        "resnet18", "vgg16",
+        "propagate", "resnet18", "vgg16",
     ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
     "jax_al.drivers.session": ("Request", "Session"),

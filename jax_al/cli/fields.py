@@ -66,8 +66,8 @@ class Model:
     name: str = _field(
         "cnn",
         "What is trained: cnn, vgg16, resnet18, mlp, linear, laplace, or module:function; or "
-        "ensemble or calibrated, made of the one that model.learner names. The other fields are "
-        "its own options",
+        "ensemble, calibrated or propagate, made of the one that model.learner names. The other "
+        "fields are its own options",
         also=("model", "network", "learner"),
     )
     widths: tuple[int, ...] = _field((32, 64), "Channels of the two 3x3 convolutions")

@@ -13,6 +13,7 @@ from jax_al.learners.laplace import laplace
 from jax_al.learners.linear import linear
 from jax_al.learners.mlp import mlp
 from jax_al.learners.network import MakeLearner, network
+from jax_al.learners.propagate import propagate
 from jax_al.learners.training_options import TrainingOptions
 from jax_al.learners.wrapping import WRAPPED, apart, own_options, wrapped_by
 from jax_al.outside import function_named
@@ -34,6 +35,7 @@ __all__ = [
     "make_learner",
     "mlp",
     "network",
+    "propagate",
     "resnet18",
     "vgg16",
 ]
@@ -52,6 +54,7 @@ LEARNERS: dict[str, Callable[..., MakeLearner]] = {
 WRAPPERS: dict[str, Callable[..., MakeLearner]] = {
     "calibrated": calibrated,
     "ensemble": ensemble,
+    "propagate": propagate,
 }
 
 
