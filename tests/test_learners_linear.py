@@ -50,6 +50,24 @@ def test_the_answer_is_that_of_scikit_learn(count, weighted):
     np.testing.assert_allclose(fit.accuracy, np.average(hits, weights=weights), rtol=1e-6)
 
 
+def test_by_one_scale_it_is_that_of_scikit_learn_on_inputs_of_one_scale():
+    learner, rows = linear(penalty=1e-2, scale="one")(SPEC, 10), np.arange(200)
+    context = learner.prepare(DIGITS)
+    examples = examples_of(rows, np.ones(200), 200)
+    state = learner.init(jax.random.key(0), context)
+    training = learner.begin(jax.random.key(0), state, examples, context)
+    state, _ = learner.finish(jax.jit(learner.advance)(training, examples, context))
+    centred = X.reshape(len(X), -1) - X.reshape(len(X), -1).mean(axis=0, dtype=np.float64)
+    inputs = centred / np.sqrt((centred**2).mean())
+    theirs = LogisticRegression(C=1 / (1e-2 * 200), tol=1e-8, max_iter=10_000)
+    theirs.fit(inputs[rows], Y[rows])
+    found = learner.predict(state, jnp.asarray(X))
+    np.testing.assert_allclose(found.head_inputs, inputs, atol=1e-4)
+    np.testing.assert_allclose(found.log_probs, theirs.predict_log_proba(inputs), atol=1e-3)
+    with pytest.raises(UsageError, match="scale is 'rows', but must be one of columns, one"):
+        linear(scale="rows")
+
+
 def test_where_a_fit_begins_does_not_matter():
     rows, more = np.arange(60), np.arange(120)
     first, _ = fitted(rows, np.ones(60))

@@ -40,6 +40,7 @@ def laplace(
     penalty: float | None = None,
     max_iterations: int = 200,
     class_weights: str | None = None,
+    scale: str = "columns",
 ) -> Callable[[Spec, int], Learner]:
     """Returns `linear` with a Gaussian posterior over its parameters, to be made for a pool.
 
@@ -63,11 +64,12 @@ def laplace(
       penalty: of `linear`; None: by cross-validation.
       max_iterations: of `linear`.
       class_weights: of `linear`.
+      scale: of `linear`.
 
     Raises:
       UsageError: an option is out of its range.
     """
-    maker = regression.linear(penalty=penalty, max_iterations=max_iterations)
+    maker = regression.linear(penalty=penalty, max_iterations=max_iterations, scale=scale)
     check_class_weights(class_weights)
 
     def make(spec: Spec, num_classes: int) -> Learner:
@@ -123,6 +125,7 @@ def laplace(
         return with_class_weights(learner, class_weights, num_classes)
 
     given = {} if class_weights is None else {"class_weights": class_weights}
+    given |= {} if scale == "columns" else {"scale": scale}
     return called(make, "laplace", penalty=penalty, max_iterations=max_iterations, **given)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.learners.class_weights import check_class_weights, with_class_weights
 from jax_al.learners.cross_validation import cross_validated
-from jax_al.learners.inputs import Normalizer, by_column
+from jax_al.learners.inputs import Normalizer, by_column, by_one_scale
 from jax_al.learners.logistic import (
     Head,
     flat,
@@ -22,6 +22,8 @@ from jax_al.learners.logistic import (
 )
 from jax_al.learners.naming import called
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
+
+SCALES = {"columns": by_column, "one": by_one_scale}
 
 
 class State(NamedTuple):
@@ -44,16 +46,17 @@ def linear(
     penalty: float | None = None,
     max_iterations: int = 200,
     class_weights: str | None = None,
+    scale: str = "columns",
 ) -> Callable[[Spec, int], Learner]:
     """Returns logistic regression on flat inputs, whatever their shape, to be made for a pool.
 
     It minimises sum(w l) / sum(w) + penalty / 2 * |W|^2: the weighted mean of the negative
     log-likelihood in nats, and the squares of the kernel W [F, C]; the bias goes free. That is
     scikit-learn's LogisticRegression with C = 1 / (penalty * sum(w)). The inputs are flattened and
-    standardised, each number over the whole pool. The minimum is the only one, so a fit begins
-    where the State it is given is (at zero where untrained) and one `advance` is all of it: L-BFGS
-    (Liu & Nocedal 1989) until no slope is above 3e-7. Embedding and head inputs are the
-    standardised inputs. It has no stochastic draws.
+    standardised over the whole pool, each number by itself or all by one scale. The minimum is the
+    only one, so a fit begins where the State it is given is (at zero where untrained) and one
+    `advance` is all of it: L-BFGS (Liu & Nocedal 1989) until no slope is above 3e-7. Embedding and
+    head inputs are the standardised inputs. It has no stochastic draws.
 
     Args:
       penalty: the weight of the squares, above 0, as without any the minimum may not exist. None:
@@ -62,6 +65,9 @@ def linear(
       max_iterations: where to stop if the slopes do not get there.
       class_weights: None; or "balanced": the weights times n / (k n_c), so that all classes weigh
         the same (see `balanced`), in the cross-validation, too.
+      scale: "columns": each number gets deviation 1, as a table of different units needs; "one":
+        all are divided by one number. After `pca` the first makes the smallest components as large
+        as the largest, which costs a linear head much of its accuracy.
 
     Raises:
       UsageError: an option is out of its range.
@@ -72,7 +78,8 @@ def linear(
         raise UsageError(
             f"max_iterations is {max_iterations!r}, but must be a whole number, at least 1."
         )
-
+    if scale not in SCALES:
+        raise UsageError(f"scale is {scale!r}, but must be one of {', '.join(SCALES)}.")
     check_class_weights(class_weights)
 
     def make(spec: Spec, num_classes: int) -> Learner:
@@ -110,8 +117,10 @@ def linear(
             rows = flat(inputs, state.normalizer)
             return Outputs(log_probs_of(state.head, rows), rows, rows)
 
-        learner = Learner(by_column, init, begin, advance, 1, finish, predict)
+        learner = Learner(SCALES[scale], init, begin, advance, 1, finish, predict)
         return with_class_weights(learner, class_weights, num_classes)
 
+    # As in records from before there were these, where they are not used.
     given = {} if class_weights is None else {"class_weights": class_weights}
+    given |= {} if scale == "columns" else {"scale": scale}
     return called(make, "linear", penalty=penalty, max_iterations=max_iterations, **given)

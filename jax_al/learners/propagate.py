@@ -54,15 +54,15 @@ def propagate(
     """Returns `learner` fitted to labels that are spread over the pool, to be made for a pool.
 
     Examples that are alike are joined: W = A + A' with A_ij = max(cos(x_i, x_j), 0)^power for the
-    neighbours j of i, of which x are the inputs, flat and standardised. The labels Y [N, C], each
-    with the weight of its example, are spread by F = (I - alpha S)^(-1) Y, S = D^(-1/2) W D^(-1/2)
-    (Zhou et al. 2004, *Learning with local and global consistency*), and the columns of F are
-    divided by their sums, as if all classes were equally frequent (the class mass normalisation of
-    Zhu et al. 2003, *Semi-supervised learning using Gaussian fields and harmonic functions*). A row
-    with shares z = F_i / sum(F_i) is taken to be of its largest class, with the weight
-    1 - H(z) / log C (Iscen et al. 2019, *Label propagation for deep semi-supervised learning*).
-    `learner` is fitted to the labeled examples, with their own labels and weights, and to `most` of
-    the others by chance. What no label reaches is left out.
+    neighbours j of i, of which x are the inputs, flat and standardised as `learner` does it. The
+    labels Y [N, C], each with the weight of its example, are spread by F = (I - alpha S)^(-1) Y,
+    S = D^(-1/2) W D^(-1/2) (Zhou et al. 2004, *Learning with local and global consistency*), and
+    the columns of F are divided by their sums, as if all classes were equally frequent (the class
+    mass normalisation of Zhu et al. 2003, *Semi-supervised learning using Gaussian fields and
+    harmonic functions*). A row with shares z = F_i / sum(F_i) is taken to be of its largest class,
+    with the weight 1 - H(z) / log C (Iscen et al. 2019, *Label propagation for deep semi-supervised
+    learning*). `learner` is fitted to the labeled examples, with their own labels and weights, and
+    to `most` of the others by chance. What no label reaches is left out.
 
     What `learner` finds out as a fit begins, such as a penalty by cross-validation, it finds on the
     labeled examples alone. The loss and accuracy of a fit are on all it was fitted to. Predictions,
@@ -95,10 +95,13 @@ def propagate(
             if len(pool) < 2:
                 raise UsageError("propagate needs a pool of two examples at least.")
             inputs = jnp.asarray(_whole(pool))
-            points = _points(inputs, by_column(pool))
+            context = inner.prepare(pool)
+            points = _points(
+                inputs, context if isinstance(context, Normalizer) else by_column(pool)
+            )
             near = nearest_neighbours(points, min(neighbours, len(pool) - 1), metric="cosine")
             graph = graph_of(near.rows, np.maximum(1 - near.distances, 0) ** power)
-            return Context(inner.prepare(pool), inputs, graph)
+            return Context(context, inputs, graph)
 
         def init(init_key: jax.Array, context: Context) -> Any:
             return inner.init(init_key, context.inner)
