@@ -27,6 +27,7 @@ from jax_al.strategies.coreset import coreset
 from jax_al.strategies.coreset_robust import coreset_robust
 from jax_al.strategies.discriminative import discriminative
 from jax_al.strategies.facility_location import facility_location
+from jax_al.strategies.herding import max_herding, uncertainty_herding
 from jax_al.strategies.kmeans import kmeans
 from jax_al.strategies.kmedoids import kmedoids
 from jax_al.strategies.model_outliers import model_outliers
@@ -67,6 +68,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "kmedoids": kmedoids,
     "least_confidence": least_confidence,
     "margin": margin,
+    "max_herding": max_herding,
     "mc_entropy": mc_entropy,
     "mc_least_confidence": mc_least_confidence,
     "mc_margin": mc_margin,
@@ -82,6 +84,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "softrank_bald": softrank_bald,
     "typiclust": typiclust,
     "uncertainty_coreset": uncertainty_coreset,
+    "uncertainty_herding": uncertainty_herding,
     "variation_ratios": variation_ratios,
 }
 
