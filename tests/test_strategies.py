@@ -117,6 +117,7 @@ def test_it_keeps_the_contract(name):
     [
         *LITTLE_ROOM.items(),
         ("facility_location", {"similarity": "euclidean"}),
+        ("coreset", {"metric": "cosine"}),
         ("uncertainty_coreset", {"fraction": 0.5}),
     ],
 )
