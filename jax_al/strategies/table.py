@@ -30,6 +30,7 @@ from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.herding import max_herding, uncertainty_herding
 from jax_al.strategies.kmeans import kmeans
 from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.lcmd import lcmd
 from jax_al.strategies.model_outliers import model_outliers
 from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
@@ -66,6 +67,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "facility_location": facility_location,
     "kmeans": kmeans,
     "kmedoids": kmedoids,
+    "lcmd": lcmd,
     "least_confidence": least_confidence,
     "margin": margin,
     "max_herding": max_herding,
