@@ -15,6 +15,7 @@ from jax_al.strategies.bait import bait
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.bayesian import (
     bald,
+    committee_vote_entropy,
     mean_std,
     power_bald,
     softmax_bald,
@@ -26,6 +27,7 @@ from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.coreset_robust import coreset_robust
 from jax_al.strategies.discriminative import discriminative
+from jax_al.strategies.epig import epig
 from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.herding import max_herding, uncertainty_herding
 from jax_al.strategies.kmeans import kmeans
@@ -60,10 +62,12 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "ceal": ceal,
     "class_balanced": class_balanced,
     "cluster_margin": cluster_margin,
+    "committee_vote_entropy": committee_vote_entropy,
     "coreset": coreset,
     "coreset_robust": coreset_robust,
     "discriminative": discriminative,
     "entropy": entropy,
+    "epig": epig,
     "facility_location": facility_location,
     "kmeans": kmeans,
     "kmedoids": kmedoids,
