@@ -186,6 +186,7 @@ class Strategy(NamedTuple):
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
     uses_labels: bool = False  # whether it looks at what the labels are
     max_points: int | None = None  # in a pool; a larger one is refused before anything is trained
+    parts: tuple[Strategy, ...] = ()  # of a schedule: those it asks, one after the other
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,7 @@ def epig(*, max_targets: int = 100) -> Strategy:
     Score (1 / M) sum over M targets x' of I(y; y' | x, x'), in nats: expected predictive
     information gain (Bickford Smith, Kirsch, Farquhar, Gal, Foster & Rainforth 2023, arXiv
     2304.08151, equation 5), where `bald` asks for the information on the network, be it of use or
-    not. With T draws the joint p(y, y') is the mean over draws of p_t(y | x) p_t(y' | x'), and I its
+    not. With T draws the joint p(y, y') is the mean over t of p_t(y | x) p_t(y' | x'), and I its
     divergence from the product of its margins. Targets are drawn from all of the pool, labeled
     points too, the same for every x. Below 2e-6 it counts as 0, as it may be rounding; scores are
     equal if they are to 14 bits.

@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
@@ -37,6 +37,7 @@ from jax_al.strategies.model_outliers import model_outliers
 from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
 from jax_al.strategies.representative import adaptive_representative, representative
+from jax_al.strategies.schedule import is_schedule, schedule, stages_of
 from jax_al.strategies.simulated import class_balanced, oracle_uncertainty
 from jax_al.strategies.typiclust import typiclust
 from jax_al.strategies.uncertainty import (
@@ -100,19 +101,17 @@ def make_strategy(name: str, **options: Any) -> Strategy:
 
     Args:
       name: one of the table, or "module:function" for one from outside: a function of an
-        importable module that returns a `Strategy`, given the options, or a `Strategy`.
-      options: keyword options of that function.
+        importable module that returns a `Strategy`, given the options, or a `Strategy`. Or several,
+        "typiclust:100,margin": the first until 100 labels are owned, then the second.
+      options: keyword options of that function; of several, each is given those it has.
 
     Raises:
       UsageError: there is no such strategy, module, function or option, a value is not of its
         type, or what the function returns is no strategy.
     """
-    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
-    if make is None:
-        raise UsageError(
-            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
-            "One of your own is named module:function."
-        )
+    if is_schedule(name):
+        return _scheduled(name, options)
+    make = maker_named(name)
     if isinstance(make, Strategy):
         if options:
             raise UsageError(f"{name} is a strategy already, so it takes no options.")
@@ -125,6 +124,38 @@ def make_strategy(name: str, **options: Any) -> Strategy:
             "jax_al.strategies.strategy makes it."
         )
     return made
+
+
+def maker_named(name: str) -> Callable[..., Strategy] | Strategy:
+    """Returns the function that makes the strategy of that name, which is no schedule's.
+
+    Raises:
+      UsageError: there is none.
+    """
+    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
+    if make is None:
+        raise UsageError(
+            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
+            "One of your own is named module:function."
+        )
+    return make
+
+
+def _scheduled(name: str, options: Mapping[str, Any]) -> Strategy:
+    stages = stages_of(name)
+    known = {}
+    for part, _ in stages:
+        make = maker_named(part)
+        known[part] = {} if isinstance(make, Strategy) else inspect.signature(make).parameters
+    for option in options:
+        if not any(option in names for names in known.values()):
+            hint = did_you_mean(option, set().union(*known.values()))
+            raise UsageError(f"No strategy of {name!r} has an option {option!r}: {hint}")
+    parts = [
+        make_strategy(part, **{o: value for o, value in options.items() if o in known[part]})
+        for part, _ in stages
+    ]
+    return schedule(parts, [until for _, until in stages[:-1]])
 
 
 def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:
