@@ -198,8 +198,8 @@ class Config:
 
     strategy: str = _field(
         "coreset",
-        "What picks: a name that `jax-al strategies` lists, or module:function; typiclust:100,margin "
-        "is typiclust until 100 labels are owned, then margin",
+        "What picks: a name that `jax-al strategies` lists, or module:function; "
+        "typiclust:100,margin is typiclust until 100 labels are owned, then margin",
         also=("sample_method", "query_strategy"),
     )
     strategy_args: Mapping[str, Any] = dataclasses.field(
