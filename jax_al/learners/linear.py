@@ -98,6 +98,9 @@ def linear(
             rows = flat(inputs, state.normalizer)
             return Outputs(log_probs_of(state.head, rows), rows, rows)
 
-        return Learner(by_column, init, begin, advance, 1, finish, predict)
+        def head(state: State) -> jax.Array:
+            return jnp.concatenate([state.head.kernel, state.head.bias[None]])
+
+        return Learner(by_column, init, begin, advance, 1, finish, predict, head=head)
 
     return called(make, "linear", penalty=penalty, max_iterations=max_iterations)

@@ -30,6 +30,7 @@ from jax_al.strategies.discriminative import discriminative
 from jax_al.strategies.epig import epig
 from jax_al.strategies.facility_location import facility_location
 from jax_al.strategies.herding import max_herding, uncertainty_herding
+from jax_al.strategies.inconsistent import alfa_mix, dropquery
 from jax_al.strategies.kmeans import kmeans
 from jax_al.strategies.kmedoids import kmedoids
 from jax_al.strategies.lcmd import lcmd
@@ -55,6 +56,7 @@ from jax_al.types import Strategy
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "active_transfer": active_transfer,
     "adaptive_representative": adaptive_representative,
+    "alfa_mix": alfa_mix,
     "atlas": atlas,
     "badge": badge,
     "bait": bait,
@@ -67,6 +69,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "coreset": coreset,
     "coreset_robust": coreset_robust,
     "discriminative": discriminative,
+    "dropquery": dropquery,
     "entropy": entropy,
     "epig": epig,
     "facility_location": facility_location,
