@@ -26,6 +26,7 @@ from jax_al.strategies.ceal import ceal
 from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.coreset_robust import coreset_robust
+from jax_al.strategies.direct import direct
 from jax_al.strategies.discriminative import discriminative
 from jax_al.strategies.epig import epig
 from jax_al.strategies.facility_location import facility_location
@@ -68,6 +69,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "committee_vote_entropy": committee_vote_entropy,
     "coreset": coreset,
     "coreset_robust": coreset_robust,
+    "direct": direct,
     "discriminative": discriminative,
     "dropquery": dropquery,
     "entropy": entropy,
