@@ -19,6 +19,7 @@ _WHERE = {
     "jax_al.geometry.robust": ("robust_kcenter",),
     "jax_al.features.pool": ("with_features",),
     "jax_al.pools.arrays": ("arrays",),
+    "jax_al.pools.folder": ("folder",),
     "jax_al.pools.load": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": ("cnn", "host_learner", "linear", "network", "resnet18", "vgg16"),

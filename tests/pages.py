@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+from PIL import Image
 
 import jax_al
 
@@ -69,6 +70,11 @@ def make_files(directory):
     }
     for name, array in files.items():
         np.save(directory / f"{name}.npy", array)
+    for number in range(30):
+        place = directory / "photos" / ("cat", "dog")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8))
+        picture.save(place / f"{number}.jpg")
     return {
         "__name__": "__main__",  # where a reader has them
         "points": points,

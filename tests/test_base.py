@@ -34,7 +34,7 @@ def told(pool, chunk, padding, label=compiled):
     return label(pool, indices, labels)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(purchases())
 def test_a_pool_remembers_exactly_what_was_bought_in_the_order_bought(case):
     N, capacity, chunks = case
@@ -48,7 +48,7 @@ def test_a_pool_remembers_exactly_what_was_bought_in_the_order_bought(case):
     assert pool.labels.tolist() == [truth(i) if i in bought else UNKNOWN for i in range(N)]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(purchases())
 def test_shapes_and_dtypes_never_change(case):
     N, capacity, chunks = case
@@ -62,7 +62,7 @@ def test_shapes_and_dtypes_never_change(case):
     assert (pool.order.dtype, pool.num_labeled.dtype) == (jnp.int32, jnp.int32)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(purchases())
 def test_several_purchases_equal_one_that_buys_it_all(case):
     N, capacity, chunks = case

@@ -51,7 +51,7 @@ def drawn(rng, *shape):
     return rng.standard_normal(shape, dtype=np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(shapes)
 def test_gradients_are_those_of_the_native_convolution(shape):
     rng = np.random.default_rng(shape["seed"])

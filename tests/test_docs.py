@@ -6,7 +6,6 @@ import sys
 
 import pages
 import pytest
-from PIL import Image
 
 import jax_al as al
 from benchmarks.claims import read_claims
@@ -49,8 +48,6 @@ def test_a_link_leads_to_a_file(page):
 def test_the_snippets_of_a_page_run_one_after_the_other(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = pages.make_files(tmp_path)
-    (tmp_path / "photos").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "photos/one.png")
     for snippet in pages.snippets(PAGES[name], "python"):
         exec(snippet, names)
 

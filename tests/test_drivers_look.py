@@ -40,7 +40,7 @@ def facts(inputs):
     return {"sum": wide.sum(axis=(1, 2, 3)), "mirror": inputs[:, ::-1]}
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 13), st.integers(1, 16))
 def test_chunked_equals_unchunked(count, chunk_size):
     inputs = images(count).read(slice(None))

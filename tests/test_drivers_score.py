@@ -17,6 +17,14 @@ def test_a_score_is_the_plain_mean_over_all_examples():
     found = score(jax.nn.log_softmax(jnp.float32(logits)), jnp.asarray(labels, jnp.int32))
     np.testing.assert_allclose(found.loss, -np.log(probs[np.arange(50), labels]).mean(), rtol=1e-5)
     np.testing.assert_allclose(found.accuracy, (probs.argmax(1) == labels).mean(), rtol=1e-6)
+    of_class = [(probs.argmax(1) == labels)[labels == label].mean() for label in range(4)]
+    np.testing.assert_allclose(found.class_accuracy, of_class, rtol=1e-6)
+
+
+def test_a_class_without_a_test_example_has_no_accuracy():
+    log_probs = jax.nn.log_softmax(jnp.eye(3))
+    found = score(log_probs, jnp.array([0, 2, 2]))
+    np.testing.assert_array_equal(found.class_accuracy, [1, np.nan, 0.5])
 
 
 def test_an_impossible_label_costs_infinity_and_not_nan():

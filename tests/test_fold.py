@@ -185,7 +185,7 @@ def without_counting(record):
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops):
     events, draft = legal(ops), None
@@ -194,7 +194,7 @@ def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops):
         assert draft.record() == fold(events[:k])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_what_is_undone_is_as_if_it_had_never_been_told(ops):
     events = legal(ops)
@@ -207,7 +207,7 @@ def test_what_is_undone_is_as_if_it_had_never_been_told(ops):
     assert without_counting(fold(events)) == without_counting(fold(others))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(OPS)
 def test_what_holds_of_every_record(ops):
     record = fold(legal(ops))
@@ -287,6 +287,7 @@ def test_a_row_tells_what_was_trained_on_and_what_was_asked():
         "test_accuracy": 0.5,
         "test_nll": None,
         "test_ece": None,
+        "test_class_accuracy": None,
         "cover_radius": 1.5,
         "near_duplicate_share": 0.0,
         "query_info": {"cover_radius": 1.5, "x": None},

@@ -226,7 +226,7 @@ def test_the_last_points_of_a_pool_larger_than_a_block(greedy, num_left):
 
 
 @every_form
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_pool(greedy, data):
     values = st.sampled_from([-2.0, 0.0, 1e-4, 1.0, 1.0001, 1e3]) | st.floats(-1, 1, width=16)

@@ -68,7 +68,7 @@ def assert_same(found, expected):
 
 
 @every_form
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     seed=st.integers(0, 2**32 - 1),

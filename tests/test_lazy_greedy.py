@@ -43,7 +43,7 @@ def plain_greedy(sets, available, order, num_picks, tie=0.0):
     return picks, gains, covered
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([(1, 9, 0.0), (3, 2, 0.3), (3, 30, 0.0), (50, 9, 0.3)]),

@@ -44,7 +44,7 @@ def assert_normalizer(found, wide, axes):
     assert found.mean.dtype == found.std.dtype == jnp.float32
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pixels)
 def test_of_images_the_channels_are_normalised(images):
     assert_normalizer(fit_normalizer(Numbers(images)), images.astype(np.float64), (0, 1, 2))

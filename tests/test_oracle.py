@@ -82,7 +82,7 @@ def test_the_truth_is_told_at_once_in_the_order_asked():
     assert oracle.collect() == []
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     cuts=st.sets(st.integers(1, 29), max_size=4),
     order=st.permutations(range(30)),

@@ -172,7 +172,7 @@ def written(tmp_path_factory):
     return path
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_flipped_bit_of_a_cache_reaches_the_arrays(written, draw):
     """All but the pixels, which are never read whole."""

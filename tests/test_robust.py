@@ -49,7 +49,7 @@ pools = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pools, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
 def test_equals_exhaustive_search(pool, num_picks, num_initial, num_outliers):
     points = np.array(pool, np.float32)
@@ -62,7 +62,7 @@ def test_equals_exhaustive_search(pool, num_picks, num_initial, num_outliers):
     assert_consistent(points, num_picks, initial, num_outliers, result)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pools, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
 def test_the_approximation_holds_its_factor(pool, num_picks, num_initial, num_outliers):
     points = np.array(pool, np.float32)
@@ -75,7 +75,7 @@ def test_the_approximation_holds_its_factor(pool, num_picks, num_initial, num_ou
 
 
 @pytest.mark.parametrize("function", [robust_kcenter, greedy_with_outliers])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(pools, st.data())
 def test_excluding_is_deleting(function, pool, data):
     points = np.array(pool, np.float32)
@@ -125,7 +125,7 @@ def test_never_worse_than_greedy_and_the_gap_is_true(limits, num_outliers):
     assert again[1:3] == result[1:3]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2))
 def test_cosine_equals_exhaustive_search(seed, num_picks, num_initial, num_outliers):
     rng = np.random.default_rng(seed)

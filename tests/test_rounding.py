@@ -10,7 +10,7 @@ import asking
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -91,7 +91,6 @@ def test_neither_blocks_nor_zeros_change_a_pick(name, monkeypatch):
     assert [wider_in_blocks(points) for points in pools] == expected
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.float32, 20, elements=st.floats(2**-100, 2**100, width=32)), st.booleans())
 def test_coarse_numbers_have_fifteen_binary_digits_and_are_the_nearest(numbers, is_negative):
     numbers = -numbers if is_negative else numbers

@@ -30,6 +30,7 @@ METRICS = [
     "test_accuracy",
     "test_nll",
     "test_ece",
+    "test_class_accuracy",
     "cover_radius",
     "near_duplicate_share",
     "query_info",

@@ -207,5 +207,5 @@ class Labeling(RuleBasedStateMachine):
         return order
 
 
-Labeling.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Labeling.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestLabeling = Labeling.TestCase

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -348,7 +348,6 @@ def test_a_whole_number_out_of_bounds_is_a_sentence(bad):
 ANY_SCORE = st.sampled_from([np.nan, -np.inf, np.inf, 0.0, -0.5, 1.0, 3e38])
 
 
-@settings(deadline=None)
 @given(
     st.lists(ANY_SCORE, min_size=N, max_size=N),
     st.lists(st.booleans(), min_size=N, max_size=N),

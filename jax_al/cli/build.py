@@ -91,7 +91,7 @@ def strategies_of(public: Mapping[str, Any]) -> dict[str, Strategy]:
 
 def _benchmark(fields: Mapping[str, Any]) -> Benchmark:
     names = (
-        "data_dir", "cache_dir", "pool_splits", "pool_size", "test_split", "test_size",
+        "data_dir", "cache_dir", "pool_splits", "pool_size", "imbalance", "test_split", "test_size",
         "image_size", "label_key", "image_key", "labels", "test_path", "test_labels",
     )  # fmt: skip
     options = {name: fields[f"data.{name}"] for name in names}

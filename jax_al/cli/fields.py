@@ -84,8 +84,8 @@ class Data:
 
     name: str = _field(
         "digits",
-        "digits, or any image classification data set of TFDS, or the path of a table: .npy or "
-        ".npz",
+        "digits, or any image classification data set of TFDS, or the path of a table (.npy or "
+        ".npz), or of a folder of pictures (./photos)",
         path=True,
         also=("dataset", "dataset_name"),
     )
@@ -109,8 +109,9 @@ class Data:
     )
     labels: str | None = _field(
         None,
-        "Of a table: the .npy file with its labels, or their name or column within it; None: none "
-        "are known",
+        "Of a table: the .npy file with its labels, or their name or column within it; of a "
+        "folder: folders (the class is the name of the subfolder), or a .csv file with the columns "
+        "id and label; None: none are known",
         path=True,
         since=2,
     )
@@ -120,12 +121,19 @@ class Data:
     pool_size: int | None = _field(
         None, "Examples: a fixed random subset of the pool; None: all", least=1
     )
+    imbalance: float | None = _field(
+        None,
+        "A long tail of the pool, kept before data.pool_size: how many times as many examples the "
+        "first class has as the last one; None: the pool as it is. The test set stays",
+        least=1,
+        since=2,
+    )
     test_split: str | None = _field("test", "The split of the test set; None: no test set")
     test_size: int | None = _field(
         None, "Examples: a fixed random subset of the test set; None: all", least=1
     )
     test_path: str | None = _field(
-        None, "Of a table: the file with the test examples", path=True, since=2
+        None, "Of a table or a folder: that of the test examples", path=True, since=2
     )
     test_labels: str | None = _field(
         None,

@@ -64,6 +64,7 @@ class Tested(NamedTuple):
     accuracy: float | None
     nll: float | None  # nats
     ece: float | None
+    class_accuracy: list[float | None] | None = None  # C shares; None of a class without a test
 
 
 class Engine:
@@ -171,7 +172,9 @@ class Engine:
         found = self._look(self._test, frozenset({"log_probs"}), jax.random.key(0), state)
         given = jnp.asarray(found["log_probs"]), jnp.asarray(self.benchmark.test_labels)
         result = self.programs.get("score", None, score, *given)(*given)
-        return Tested(float(result.accuracy), float(result.loss), float(result.ece))
+        shares = np.asarray(result.class_accuracy).tolist()
+        of_class = [None if np.isnan(share) else share for share in shares]
+        return Tested(float(result.accuracy), float(result.loss), float(result.ece), of_class)
 
     def predict(self, state: Any, pool: Pool) -> np.ndarray:
         """Returns the log-probabilities, float32 [n, C], of the examples of any pool."""

@@ -216,6 +216,7 @@ class Driver:
             "test_accuracy": tested.accuracy,
             "test_nll": tested.nll,
             "test_ece": tested.ece,
+            "test_class_accuracy": tested.class_accuracy,
             "seconds_train": trained_at - start,
             "seconds_evaluate": evaluated_at - trained_at,
             "compiles": self._compiles,

@@ -14,6 +14,7 @@ class Score(NamedTuple):
     loss: jax.Array  # float32 [], mean negative log-likelihood in nats
     accuracy: jax.Array  # float32 [], share of right answers
     ece: jax.Array  # float32 [], see `expected_calibration_error`
+    class_accuracy: jax.Array  # float32 [C], share of right answers; NaN where a class has no test
 
 
 def score(log_probs: jax.Array, labels: jax.Array) -> Score:
@@ -21,7 +22,9 @@ def score(log_probs: jax.Array, labels: jax.Array) -> Score:
     losses = -jnp.take_along_axis(log_probs, labels[:, None], axis=1)[:, 0]
     hits = (log_probs.argmax(axis=1) == labels).astype(jnp.float32)
     ece = expected_calibration_error(jnp.exp(log_probs.max(axis=1)), hits)
-    return Score(losses.mean(), hits.mean(), ece)
+    nothing = jnp.zeros(log_probs.shape[1])
+    of_class = nothing.at[labels].add(hits) / nothing.at[labels].add(1.0)
+    return Score(losses.mean(), hits.mean(), ece, of_class)
 
 
 def expected_calibration_error(confidence: jax.Array, hits: jax.Array) -> jax.Array:

@@ -6,11 +6,9 @@ its name. One process writes it, others wait for that one. Tables are mapped and
 """
 
 import contextlib
-import fcntl
 import io
 import os
 import pathlib
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,10 +16,10 @@ import numpy as np
 from absl import logging
 
 from jax_al.durable import sync_directory, write_atomically
+from jax_al.pools.turns import turn
 
 State = dict[str, np.ndarray]
 Blocks = Callable[[int], Iterable[np.ndarray]]  # from a row on, float32 [n, F] each
-_PATIENCE = 0.2  # seconds between two looks at whether another process has finished
 
 
 def kept_state(path: pathlib.Path | None, make: Callable[[], State]) -> State:
@@ -84,20 +82,11 @@ def _read(path: pathlib.Path, size: int) -> np.ndarray | None:
 
 @contextlib.contextmanager
 def _alone(path: pathlib.Path) -> Iterator[None]:
-    """Lets one process at a time make what `path` names; a dead one holds nothing up."""
-    name, told = path.with_suffix(".lock"), False
-    with open(name, "wb") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    logging.warning("Waiting for another process, which makes %s.", path.name)
-                told = True
-                time.sleep(_PATIENCE)
+    """Lets one process at a time make what `path` names."""
+    lock = path.with_suffix(".lock")
+    with turn(lock, path.name):
         yield
-        name.unlink(missing_ok=True)  # whoever has opened it finds what was made
+        lock.unlink(missing_ok=True)  # whoever has opened it finds what was made
 
 
 def _written(path: pathlib.Path, size: int, blocks: Blocks) -> np.ndarray:

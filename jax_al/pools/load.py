@@ -7,14 +7,14 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.cache import cache_root
 from jax_al.pools.digits import digits
+from jax_al.pools.labeled_folder import folder_benchmark, is_folder
+from jax_al.pools.long_tail import long_tail_rows
 from jax_al.pools.outside import is_outside, outside
 from jax_al.pools.splits import of_splits
-from jax_al.pools.subset import subset
+from jax_al.pools.subset import subset, subset_rows
 from jax_al.pools.table import SUFFIXES, table_benchmark
 from jax_al.pools.tfds import tfds_source
 from jax_al.types import Benchmark, Pool
-
-_SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets
 
 
 def benchmark(
@@ -24,6 +24,7 @@ def benchmark(
     cache_dir: str | None = None,
     pool_splits: Sequence[str] = ("train",),
     pool_size: int | None = None,
+    imbalance: float | None = None,
     test_split: str | None = "test",
     test_size: int | None = None,
     image_size: int | None = None,
@@ -38,23 +39,26 @@ def benchmark(
     Args:
       name: "digits" (scikit-learn's, embedded); a TFDS image-classification data set, by TFDS's
         own naming: "cifar10", "cifar10:3.0.2", "cmaterdb/bangla"; a path that ends in .npy or .npz
-        (see `table_benchmark`); or "module:function" from outside (see `outside`).
+        (see `table_benchmark`); the path of a folder of pictures (see `folder_benchmark`); or
+        "module:function" from outside (see `outside`).
       data_dir: where TFDS keeps prepared data; None means $TFDS_DATA_DIR, then TFDS's default.
       cache_dir: where decoded images are kept; None means $XDG_CACHE_HOME/jax_al, then
         ~/.cache/jax_al. A cache that cannot be written costs a warning, time and memory.
       pool_splits: the splits that make the pool, concatenated in this order; TFDS's slicing
         ("train[:10%]") works. No image may be in two of them.
       pool_size: keep a fixed random subset of that many, in pool order; None keeps all.
+      imbalance: keep a long tail of the pool, before `pool_size`: how many times as many examples
+        the first class has as the last one, 1 or more (see `long_tail_rows`). The test set stays.
       test_split: the split of the test set, apart from the pool: "train[90%:]" beside a pool of
         "train[:90%]" is, beside one of "train" it is not. None or "none": no test set.
       test_size: like `pool_size`, for the test set.
       image_size: side of the square every image becomes (see `resize_square`); None leaves
-        images as they are, which must then all have one shape.
+        images as they are, which must then all have one shape; those of a folder become 96.
       label_key: the TFDS feature with the class; None: "label", or else the only ClassLabel.
       image_key: the TFDS feature with the image; None: "image", or else the only Image.
-      labels: of a file: see `table_benchmark`.
-      test_path: of a file: see `table_benchmark`.
-      test_labels: of a file: see `table_benchmark`.
+      labels: of a file or a folder: see there.
+      test_path: of a file or a folder: see there.
+      test_labels: of a file or a folder: see there.
 
     Returns:
       The benchmark. Ids are the data set's own, if it has some and they are distinct; where it has
@@ -75,6 +79,9 @@ def benchmark(
     if is_outside(name):
         _refuse(name, {**size, **keys, **files})
         whole = outside(name)
+    elif is_folder(name):
+        _refuse(name, keys)
+        whole = folder_benchmark(name, labels, test_path, test_labels, image_size, cache_dir)
     elif name.endswith(SUFFIXES):
         _refuse(name, {**size, **keys})
         whole = table_benchmark(name, labels, test_path, test_labels)
@@ -87,22 +94,18 @@ def benchmark(
             cache = cache_root(cache_dir)
             source = tfds_source(name, data_dir, cache, image_size, image_key, label_key)
         whole = of_splits(source, pool_splits, None if no_test else test_split)
-    return _smaller(whole, pool_size, test_size)
+    return _smaller(_imbalanced(whole, imbalance), pool_size, test_size)
 
 
-def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
-    """Returns `size` of the rows 0..total-1, int64 and sorted; always the same ones.
-
-    A smaller subset lies inside every larger one. `field` and `what` are for the error.
-
-    Raises:
-      UsageError: `size` is not between 1 and `total`.
-    """
-    if not 1 <= size <= total:
-        raise UsageError(f"{field} must lie between 1 and {total}, the size of {what}, not {size}.")
-    # RandomState, because NumPy promises never to change its stream.
-    order = np.random.RandomState(_SUBSET_SEED).permutation(total)
-    return np.sort(order[:size])
+def _imbalanced(whole: Benchmark, imbalance: float | None) -> Benchmark:
+    if imbalance is None:
+        return whole
+    if whole.truth is None:
+        raise UsageError(
+            "data.imbalance keeps a part of each class, and the labels of this pool are not known."
+        )
+    rows = long_tail_rows(whole.truth, len(whole.classes), imbalance)
+    return whole._replace(pool=subset(whole.pool, rows), truth=whole.truth[rows])
 
 
 def _smaller(whole: Benchmark, pool_size: int | None, test_size: int | None) -> Benchmark:

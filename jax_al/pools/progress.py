@@ -1,5 +1,6 @@
 """How far work on a pool is, for a person who waits."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
 
@@ -11,3 +12,8 @@ def tracked(steps: Sequence[int], title: str) -> Iterable[int]:
     console = Console(stderr=True)
     disable = not console.is_terminal
     return track(steps, title, console=console, transient=True, disable=disable)
+
+
+def say(text: str) -> None:
+    """Tells a person who may have to wait."""
+    print(text, file=sys.stderr, flush=True)

@@ -8,6 +8,8 @@ from jax_al.errors import UsageError
 from jax_al.pools.rows import Numbers, RowPool, checked_rows, whole_index, whole_size
 from jax_al.types import Pool
 
+_SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets
+
 
 def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
     """Returns the pool of some rows of `pool`, in the order given.
@@ -38,6 +40,25 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
         whole=(whole_index(pool)[chosen], whole_size(pool)),
         show=lambda row: pool.show(int(chosen[row])),
     )
+
+
+def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
+    """Returns `size` of the rows 0..total-1, int64 and sorted; always the same ones.
+
+    A smaller subset lies inside every larger one. `field` and `what` are for the error.
+
+    Raises:
+      UsageError: `size` is not between 1 and `total`.
+    """
+    if not 1 <= size <= total:
+        raise UsageError(f"{field} must lie between 1 and {total}, the size of {what}, not {size}.")
+    return np.sort(fixed_order(total)[:size])
+
+
+def fixed_order(total: int) -> np.ndarray:
+    """Returns the rows 0..total-1 in a random order, int64; always the same one."""
+    # RandomState, because NumPy promises never to change its stream.
+    return np.random.RandomState(_SUBSET_SEED).permutation(total)
 
 
 def concatenate(pools: Sequence[Pool], ids: Sequence[str] | None = None) -> RowPool:

@@ -15,6 +15,7 @@ DATA_FIELDS = (
     "data.labels",
     "data.pool_splits",
     "data.pool_size",
+    "data.imbalance",
     "data.test_split",
     "data.test_path",
     "data.test_size",

@@ -62,6 +62,7 @@ def _row(
         "test_accuracy": metrics.get("test_accuracy"),
         "test_nll": metrics.get("test_nll"),
         "test_ece": metrics.get("test_ece"),
+        "test_class_accuracy": metrics.get("test_class_accuracy"),
         "cover_radius": request and request.info.get("cover_radius"),
         "near_duplicate_share": request and request.near_duplicate_share,
         "query_info": request.info if request else {},

@@ -1,0 +1,168 @@
+"""Benchmarks of folders of pictures whose labels are known: by subfolder, or by a table beside."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from jax_al.errors import UsageError
+from jax_al.pools.folder import FolderPool, folder
+from jax_al.pools.rows import RowPool
+from jax_al.pools.subset import subset
+from jax_al.types import Benchmark
+
+BY_FOLDER = "folders"
+SIZE = 96  # side of a picture where none is named
+
+
+def is_folder(name: str) -> bool:
+    """Returns whether `name` is a path of a directory: with a separator, as "./photos" has one."""
+    return os.sep in name and Path(name).expanduser().is_dir()
+
+
+def folder_benchmark(
+    path: str,
+    labels: str | None,
+    test_path: str | None,
+    test_labels: str | None,
+    image_size: int | None,
+    cache_dir: str | None,
+) -> Benchmark:
+    """Returns the benchmark of a folder of pictures, see `folder`.
+
+    Args:
+      path: of the folder.
+      labels: "folders": the class of a picture is the name of the first subfolder that it lies in;
+        or the path of a CSV file with the columns id and label. None: no truth.
+      test_path: likewise, the test set; its classes must be among those of the pool.
+      test_labels: likewise; None: as `labels`, if that is "folders".
+      image_size: side of the squares; None: SIZE.
+      cache_dir: see `folder`.
+
+    Returns:
+      The benchmark; its classes are the distinct labels, sorted. A picture that two files hold
+      under two labels is left out, which a warning tells.
+
+    Raises:
+      UsageError: a folder or a table cannot be read, a picture has no label, or one of the test
+        set has a class that no picture of the pool has.
+    """
+    size = SIZE if image_size is None else image_size
+    pool, names = _read(path, labels, "data.labels", size, cache_dir)
+    classes = tuple(sorted(set(names or ())))
+    number = {name: place for place, name in enumerate(classes)}
+    test, truth = None, None
+    if test_path is not None:
+        test_labels = labels if test_labels is None and labels == BY_FOLDER else test_labels
+        if labels is None or test_labels is None:
+            raise UsageError(
+                "data.test_path needs labels: set data.labels for the pool and data.test_labels "
+                "for the test set."
+            )
+        test, found = _read(test_path, test_labels, "data.test_labels", size, cache_dir)
+        for row, name in enumerate(found or ()):
+            if name not in number:
+                raise UsageError(
+                    f"{test.ids[row]} of {test_path} is of the class {name!r}, which no picture "
+                    "of the pool has."
+                )
+        truth = np.array([number[name] for name in found or ()], np.int32)
+    elif test_labels is not None:
+        raise UsageError("data.test_labels is set, but data.test_path is not.")
+    return Benchmark(
+        pool=pool,
+        truth=None if names is None else np.array([number[name] for name in names], np.int32),
+        classes=classes,
+        test=test,
+        test_labels=truth,
+        name=Path(path).expanduser().resolve().name,
+    )
+
+
+def _read(
+    path: str, labels: str | None, field: str, size: int, cache_dir: str | None
+) -> tuple[RowPool, list[str] | None]:
+    """Returns the pictures whose labels are known and agree, and the names of their classes."""
+    pool = folder(path, size=size, cache_dir=cache_dir)
+    if pool.passed_over:
+        first = pool.passed_over[0]
+        logging.warning(
+            "%d of the files in %s are no pictures and were passed over, such as %s, which %s.",
+            len(pool.passed_over), path, first.id, first.why,
+        )  # fmt: skip
+    if labels is None:
+        return pool, None
+    if labels == BY_FOLDER:
+        known = _by_folder(pool, path)
+    elif labels.endswith(".csv"):
+        known = _by_table(labels)
+    else:
+        raise UsageError(
+            f"{field} is {labels!r}, but must be {BY_FOLDER!r} or the path of a .csv file with the "
+            "columns id and label."
+        )
+    return _labeled(pool, known, labels)
+
+
+def _labeled(pool: FolderPool, known: Mapping[str, str], what: str) -> tuple[RowPool, list[str]]:
+    kept, names, torn = [], [], []
+    for row, name in enumerate(pool.ids):
+        said = {known[id] for id in (name, *pool.copies.get(row, ())) if id in known}
+        if not said:
+            raise UsageError(f"{what} has no label of {name}: each picture needs one.")
+        if len(said) > 1:
+            torn.append(name)
+            continue
+        kept.append(row)
+        names.append(said.pop())
+    if torn:
+        logging.warning(
+            "%d pictures lie there under two labels and are left out, such as %s.",
+            len(torn), torn[0],
+        )  # fmt: skip
+    if not kept:
+        raise UsageError(f"{what} has no picture with one label.")
+    return (subset(pool, np.array(kept)) if torn else pool), names
+
+
+def _by_folder(pool: FolderPool, path: str) -> dict[str, str]:
+    found = {}
+    for name in _all_ids(pool):
+        place, slash, _ = name.partition("/")
+        if not slash:
+            raise UsageError(
+                f"{name} lies in no subfolder of {path}, so its class is not known: put each "
+                "picture into a folder with the name of its class, or name a .csv file."
+            )
+        found[name] = place
+    return found
+
+
+def _by_table(path: str) -> dict[str, str]:
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{path} cannot be read: {reason}.") from error
+    lines = csv.DictReader(io.StringIO(text, newline=""))
+    columns = lines.fieldnames or ()
+    if not {"id", "label"} <= set(columns):
+        raise UsageError(
+            f"{path} must have the columns id and label, and has {', '.join(columns)}."
+        )
+    found: dict[str, str] = {}
+    for line in lines:
+        name, label = line["id"], (line["label"] or "").strip()
+        if label and found.setdefault(name, label) != label:
+            raise UsageError(f"{path} has two labels of {name}: {found[name]!r} and {label!r}.")
+    return found
+
+
+def _all_ids(pool: FolderPool) -> Iterable[str]:
+    yield from pool.ids
+    for names in pool.copies.values():
+        yield from names

@@ -1,0 +1,104 @@
+"""Picture files as people have them, made into upright RGB images.
+
+One decoder for whoever looks at a picture: the scan of a folder, the features, what is shown.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+
+# What is tried, by content and not by the ending of a name. Formats that run programs (PostScript)
+# or fetch other files are not among them.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 1 << 27  # more are a fault or an attack: 384 MiB of RGB
+FITS = ("crop", "pad")
+
+
+class UnreadableError(Exception):
+    """A file that is no picture to be had; the message says why, as the end of a sentence."""
+
+
+def decode(content: bytes) -> np.ndarray:
+    """Returns the picture that a file holds, upright as its EXIF orientation says.
+
+    The first frame of several. What is transparent lies on white; gray is repeated; 16 bits are
+    scaled to 8, not cut; CMYK, palettes and one bit become RGB.
+
+    Args:
+      content: of the file, whole.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      UnreadableError: it is of none of FORMATS, or broken, or larger than MAX_PIXELS, or its
+        pixels are 32-bit or floating point numbers, whose range nothing tells.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not content:
+        raise UnreadableError("is empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableError(
+                    f"has {image.width:,} x {image.height:,} pixels, which is too many"
+                )
+            return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+    except UnreadableError:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableError(f"is none of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise UnreadableError("has too many pixels") from None
+    except Exception as error:  # each format has its own for damaged bytes
+        raise UnreadableError(
+            f"is broken ({' '.join(str(error).split()) or type(error).__name__})"
+        ) from error
+
+
+def square(pixels: np.ndarray, size: int, fit: str) -> np.ndarray:
+    """Returns a picture uint8 [H, W, 3] as a square, uint8 [size, size, 3].
+
+    Args:
+      pixels: the picture.
+      size: side of the square.
+      fit: "crop": the shorter side becomes `size` and the middle stays; "pad": the longer side
+        becomes `size`, and the rest is white.
+    """
+    from PIL import Image
+
+    height, width, _ = pixels.shape
+    if (height, width) == (size, size):
+        return pixels
+    image = Image.fromarray(pixels)
+    bicubic = Image.Resampling.BICUBIC  # widens with the scale, and so antialiases
+    if fit == "crop":
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.asarray(image.resize((size, size), bicubic, box=box))
+    scale = size / max(height, width)
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    whole = Image.new("RGB", (size, size), "white")
+    whole.paste(image.resize(small, bicubic), ((size - small[0]) // 2, (size - small[1]) // 2))
+    return np.asarray(whole)
+
+
+def _rgb(image: Any) -> Any:
+    """Returns a picture of any mode of Pillow's as one of RGB."""
+    from PIL import Image
+
+    mode = image.mode
+    if mode == "RGB" and "transparency" not in image.info:
+        return image
+    if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if mode in ("I", "F"):
+        raise UnreadableError(f"has pixels of type {mode}, whose range nothing tells")
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        top = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", top.size, "white"), top).convert("RGB")
+    return image.convert("RGB")
