@@ -76,6 +76,7 @@ class Features(NamedTuple):
     name: str
     fit: Callable[[Pool], Any]  # -> State
     apply: Callable[[Any, Any], Any]  # (State, inputs [B, ...]) -> float32 [B, F]
+    is_learned: bool = True  # whether the State comes from the pool, at a price; else it is at hand
 
 
 class Examples(NamedTuple):
@@ -101,6 +102,7 @@ class Fit(NamedTuple):
 
     loss: jax.Array | float  # float32 [], mean negative log-likelihood in nats
     accuracy: jax.Array | float  # float32 [], share of right answers
+    info: dict[str, jax.Array] = {}  # noqa: RUF012  # float32 [] each, what else there is to tell
 
 
 class Learner(NamedTuple):

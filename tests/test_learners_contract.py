@@ -10,7 +10,7 @@ from flax import nnx
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from jax_al.learners import cnn, host_learner, linear, network, resnet18, vgg16
+from jax_al.learners import cnn, host_learner, linear, network, propagate, resnet18, vgg16
 from jax_al.testing.learner import check_learner
 from jax_al.types import Fit, Learner, Outputs, Spec
 
@@ -41,6 +41,8 @@ LEARNERS = {
     "linear": (linear(), TABLE),
     "linear_images": (linear(), None),
     "own": (network(Net, **FEW), TABLE),
+    "propagate": (propagate(linear(penalty=0.1), neighbours=4, most=10), TABLE),
+    "propagate_own": (propagate(network(Net, **FEW)), TABLE),
     "forest": (host_learner(RandomForestClassifier(4)), TABLE),
     "bagging": (host_learner(BaggingClassifier(LogisticRegression(), 3, max_features=3)), TABLE),
     "logistic": (host_learner(LogisticRegression()), None),

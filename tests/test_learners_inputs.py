@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from jax_al.errors import UsageError
 from jax_al.learners import inputs
-from jax_al.learners.inputs import by_column, fit_normalizer, normalize
+from jax_al.learners.inputs import by_column, by_one_scale, fit_normalizer, normalize
 from jax_al.types import Spec
 
 pixels = hnp.arrays(
@@ -93,6 +93,16 @@ def test_a_constant_column_is_left_as_it_is_about_its_value():
     assert found.mean[0] == np.float32(0.1)
     table[:, 1] *= np.float32(1e-12)  # so small that its deviation is no normal number
     assert by_column(Numbers(table)).std[1] == 1
+
+
+def test_one_scale_is_the_root_of_the_mean_variance_and_keeps_what_is_large_large():
+    table = (np.random.default_rng(0).normal(size=(100, 4)) * [9, 1, 0.1, 0] + 5).astype(np.float32)
+    found = by_one_scale(Numbers(table))
+    np.testing.assert_allclose(found.std, np.sqrt(table.var(axis=0).mean()), rtol=1e-5)
+    np.testing.assert_allclose(found.mean, by_column(Numbers(table)).mean)
+    centred = table - table.mean(axis=0)
+    rows = normalize(jnp.asarray(table), found)
+    np.testing.assert_allclose(rows, centred / np.sqrt((centred**2).mean()), atol=1e-4)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -6,50 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from labeled_digits import Digits
 from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
 from jax_al.learners import linear
 from jax_al.learners.cross_validation import FOLDS, PENALTIES, cross_validated
 from jax_al.learners.logistic import in_blocks
-from jax_al.types import NOTHING, UNKNOWN, Examples, Spec
 
-X, Y = load_digits(return_X_y=True)
-X, Y = X.astype(np.float32), Y.astype(np.int32)
-SPEC = Spec((64,), np.dtype(np.float32))
-
-
-class Digits:
-    spec, ids = SPEC, [str(row) for row in range(len(X))]
-
-    def __len__(self):
-        return len(X)
-
-    def read(self, rows):
-        return X[rows]
-
-    def show(self, row):
-        return None
-
-
-def examples_of(rows, weights, capacity):
-    padding = capacity - len(rows)
-
-    def padded(array, value):
-        return jnp.asarray(np.pad(array, (0, padding), constant_values=value))
-
-    return Examples(
-        jnp.asarray(np.pad(X[rows], ((0, padding), (0, 0)))),
-        padded(Y[rows], UNKNOWN),
-        padded(weights.astype(np.float32), 0),
-        padded(rows.astype(np.int32), NOTHING),
-        jnp.int32(len(rows)),
-    )
-
+DIGITS = Digits()
+X, Y, SPEC = DIGITS.X, DIGITS.Y, DIGITS.spec
+examples_of, standardised = DIGITS.examples, DIGITS.standardised
 
 LEARNER = linear(penalty=1e-2)(SPEC, 10)
-CONTEXT = LEARNER.prepare(Digits())
+CONTEXT = LEARNER.prepare(DIGITS)
 ADVANCE = jax.jit(LEARNER.advance)
 
 
@@ -58,12 +28,6 @@ def fitted(rows, weights, capacity=400):
     state = LEARNER.init(jax.random.key(0), CONTEXT)
     training = LEARNER.begin(jax.random.key(0), state, examples, CONTEXT)
     return LEARNER.finish(ADVANCE(training, examples, CONTEXT))
-
-
-def standardised():
-    wide = X.astype(np.float64)
-    std = wide.std(axis=0)
-    return (wide - wide.mean(axis=0)) / np.where(std > 0, std, 1)
 
 
 @pytest.mark.parametrize(("count", "weighted"), [(200, True), (400, False)])
@@ -84,6 +48,24 @@ def test_the_answer_is_that_of_scikit_learn(count, weighted):
     np.testing.assert_allclose(fit.loss, np.average(losses, weights=weights), rtol=1e-3)
     hits = expected[rows].argmax(1) == Y[rows]
     np.testing.assert_allclose(fit.accuracy, np.average(hits, weights=weights), rtol=1e-6)
+
+
+def test_by_one_scale_it_is_that_of_scikit_learn_on_inputs_of_one_scale():
+    learner, rows = linear(penalty=1e-2, scale="one")(SPEC, 10), np.arange(200)
+    context = learner.prepare(DIGITS)
+    examples = examples_of(rows, np.ones(200), 200)
+    state = learner.init(jax.random.key(0), context)
+    training = learner.begin(jax.random.key(0), state, examples, context)
+    state, _ = learner.finish(jax.jit(learner.advance)(training, examples, context))
+    centred = X.reshape(len(X), -1) - X.reshape(len(X), -1).mean(axis=0, dtype=np.float64)
+    inputs = centred / np.sqrt((centred**2).mean())
+    theirs = LogisticRegression(C=1 / (1e-2 * 200), tol=1e-8, max_iter=10_000)
+    theirs.fit(inputs[rows], Y[rows])
+    found = learner.predict(state, jnp.asarray(X))
+    np.testing.assert_allclose(found.head_inputs, inputs, atol=1e-4)
+    np.testing.assert_allclose(found.log_probs, theirs.predict_log_proba(inputs), atol=1e-3)
+    with pytest.raises(UsageError, match="scale is 'rows', but must be one of columns, one"):
+        linear(scale="rows")
 
 
 def test_where_a_fit_begins_does_not_matter():

@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 
 from configs import default
+from jax_al.cli.build import study_of
 from jax_al.errors import UsageError
-from jax_al.learners import LEARNERS, TrainingOptions, learner_options, make_learner
+from jax_al.learners import (
+    LEARNERS,
+    WRAPPERS,
+    TrainingOptions,
+    calibrated,
+    ensemble,
+    learner_named,
+    learner_options,
+    linear,
+    make_learner,
+    mlp,
+)
 from jax_al.types import Learner, Spec
 
 SPEC = Spec((32, 32, 3), np.dtype(np.uint8))
@@ -39,7 +51,7 @@ def test_each_is_made_with_its_defaults_which_are_told(name):
     assert isinstance(make_learner(name, SPEC, 10), Learner)
     options = learner_options(name)
     assert isinstance(make_learner(name, SPEC, 10, **options), Learner)
-    if name != "linear":
+    if name not in ("laplace", "linear"):
         assert TrainingOptions()._asdict().items() <= options.items()
 
 
@@ -47,6 +59,39 @@ def test_from_python_networks_are_trained_as_from_the_command_line():
     fields = default.get_config()
     there = {name: fields[name] for name in TrainingOptions._fields if name != "augment"}
     assert TrainingOptions()._asdict() == there | {"augment": fields.data.augment}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_options_of_what_wraps_and_of_what_is_wrapped_come_together(wrapper):
+    assert isinstance(make_learner(wrapper, SPEC, 10), Learner)
+    own = learner_options(wrapper).keys() - learner_options("linear").keys()
+    for name in LEARNERS:
+        assert not own & learner_options(name).keys()
+        assert learner_options(wrapper, name).keys() == own | learner_options(name).keys()
+        assert learner_options(wrapper, name)["learner"] == name
+
+
+def test_a_learner_made_of_another_is_named_with_the_options_of_both(outside):
+    made = learner_named("ensemble", learner="mlp", widths=(8,), epochs=7, members=3, by="key")
+    mine = ensemble(mlp(widths=(8,), epochs=7), members=3, by="key")
+    assert made.__qualname__ == mine.__qualname__
+    assert (made(SPEC, 10).steps, made(SPEC, 10).draws) == (7, 3)
+    made = learner_named("calibrated", penalty=0.1)  # of linear, where nothing is said
+    assert made.__qualname__ == calibrated(linear(penalty=0.1)).__qualname__
+    with pytest.raises(UsageError, match="runs on the host"):
+        make_learner("ensemble", SPEC, 3, learner="my_learners:bayes", smoothing=1e-3)
+
+
+def test_fields_of_training_reach_a_network_that_is_wrapped():
+    config = default.get_config().to_dict() | {"epochs": 3, "validation_share": 0.25}
+    for model, steps in (
+        ({"name": "mlp", "widths": [8]}, 3),
+        ({"name": "ensemble", "learner": "mlp", "members": 2}, 3),
+        ({"name": "ensemble", "penalty": 0.1}, 1),
+    ):
+        study = study_of(config | {"model": model})
+        learner = study.learner(study.benchmark.pool.spec, 10)
+        assert learner.steps == steps
 
 
 def test_options_reach_the_learner():
@@ -62,6 +107,13 @@ def test_a_learner_from_outside_is_named_by_module_and_function(outside):
     [
         ("cmn", {}, "no learner 'cmn': did you mean 'cnn'.* is named 'module:function'"),
         ("linear", {"penalti": 3}, "'linear' has no option 'penalti': did you mean 'penalty'"),
+        ("linear", {"learner": "cnn"}, "'linear' has no option 'learner'"),
+        ("ensemble", {"learner": "cmn"}, "no learner 'cmn': did you mean 'cnn'"),
+        ("ensemble", {"learner": 3}, "learner is 3, but must be the name of a learner"),
+        ("ensemble", {"learner": "ensemble"}, "learner is 'ensemble', which is itself made"),
+        ("ensemble", {"member": 3}, r"'ensemble.linear.' has no option 'member': .* 'members'"),
+        ("ensemble", {"members": 1, "penalty": 0.1}, "members is 1"),
+        ("calibrated", {"penalty": -1}, "penalty is -1"),
         ("cnn", {"epoch": 3}, "'cnn' has no option 'epoch': did you mean 'epochs'"),
         ("your_learners:bayes", {}, "there is no module 'your_learners'"),
         (":bayes", {}, "'' is no name of a module"),

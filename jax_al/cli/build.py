@@ -11,14 +11,15 @@ from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
 from jax_al.features.embedding import check_embedding
 from jax_al.features.pool import with_features
-from jax_al.learners import LEARNERS, learner_named, learner_options
+from jax_al.learners import LEARNERS, WRAPPERS, learner_named, learner_options
 from jax_al.learners.training_options import TrainingOptions
+from jax_al.learners.wrapping import wrapped_by
 from jax_al.oracles import check_oracle, make_oracle
 from jax_al.pools.load import benchmark
 from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Learner, Oracle, Spec, Strategy
 
-NETWORKS = ("cnn", "vgg16", "resnet18")  # learners that the fields of training are options of
+NETWORKS = ("cnn", "mlp", "vgg16", "resnet18")  # the fields of training are options of these
 
 
 def study_of(public: Mapping[str, Any]) -> Study:
@@ -116,11 +117,13 @@ def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearne
     options = {name: _tuples(value) for name, value in public["model"].items() if name != "name"}
     training: dict[str, Any] = {}
     name = public["model"]["name"]
-    if name in NETWORKS:
+    with prefixed("config.model.", ("learner",)):
+        inner = wrapped_by(name, options, WRAPPERS)
+    if inner in NETWORKS:
         names = (*TrainingOptions._fields, "compute_dtype")
         training = {name: fields[name] for name in names if name in fields}
         training["augment"] = fields["data.augment"]
-    known = learner_options(name) if name in LEARNERS else options
+    known = learner_options(name, inner) if inner in LEARNERS else options
     own = known.keys() - training
     with prefixed("config.", training.keys()), prefixed("config.model.", own):
         make = learner_named(name, **options, **training)

@@ -29,8 +29,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
     )
     parser.add_argument("data", help="digits, a TFDS data set, a .npy or .npz, or module:function")
     parser.add_argument(
-        "--features", required=True, help="patches, pixels_pca, module:function, or a .npy"
-    )
+        "--features", required=True,
+        help="patches, pixels_pca, lite0, lite1, lite2, module:function, or a .npy",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help=".npy file for the features")
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE",

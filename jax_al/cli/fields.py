@@ -65,8 +65,9 @@ class Model:
 
     name: str = _field(
         "cnn",
-        "What is trained: cnn, vgg16, resnet18, linear, or module:function. The other fields are "
-        "its own options",
+        "What is trained: cnn, vgg16, resnet18, mlp, linear, laplace, or module:function; or "
+        "ensemble, calibrated or propagate, made of the one that model.learner names. The other "
+        "fields are its own options",
         also=("model", "network", "learner"),
     )
     widths: tuple[int, ...] = _field((32, 64), "Channels of the two 3x3 convolutions")
@@ -223,8 +224,8 @@ class Config:
     )
     features: str | None = _field(
         None,
-        "What stands in for the examples, pool and test set alike: patches, pixels_pca, "
-        "module:function, or the path of a .npy file; None: the examples themselves",
+        "What stands in for the examples, pool and test set alike: patches, pixels_pca, lite0, "
+        "lite1, lite2, module:function, or the path of a .npy file; None: the examples themselves",
         path=True,
         since=2,
     )
@@ -286,6 +287,20 @@ class Config:
         least=1,
     )
     batch_size: int = _field(32, "Examples per gradient step", least=1)
+    class_weights: str | None = _field(
+        None,
+        "Of the loss of a network: balanced, n / (k n_c), so that all classes weigh the same; "
+        "None: each example does. Of linear and laplace it is model.class_weights",
+        choices=("balanced",),
+        since=2,
+    )
+    validation_share: float = _field(
+        0.0,
+        "Share of the labeled set, below 1, that a network is not trained on; the epoch with the "
+        "least loss on it is kept. 0: the last one",
+        least=0,
+        since=2,
+    )
     test_batch_size: int = _field(
         1000, "Examples looked at together; memory grows with it", least=1
     )

@@ -16,11 +16,11 @@ from jax_al.drivers.checks import (
     python_words,
 )
 from jax_al.drivers.engine import Looking, MakeLearner
-from jax_al.drivers.identity import described
 from jax_al.drivers.inputs import check_resident
 from jax_al.drivers.part import Schedule, Tell
 from jax_al.drivers.study import Study
 from jax_al.errors import UsageError
+from jax_al.learners.naming import described
 from jax_al.oracles import check_oracle, make_oracle
 from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.types import Benchmark, Oracle, Strategy

@@ -1,20 +1,11 @@
-"""Who a learner or a strategy is, in words that last: another one is told from it on resume."""
+"""What a strategy brings from outside, in hashes that last: another one is told on resume."""
 
 import hashlib
 import inspect
 from pathlib import Path
-from typing import Any
 
 from jax_al.outside import source_hash
 from jax_al.types import Strategy
-
-
-def described(make: Any) -> str:
-    """Returns what a function that makes a learner is called, with its options or its source."""
-    name = getattr(make, "__qualname__", type(make).__qualname__)
-    if getattr(make, "__module__", "").startswith("jax_al."):
-        return name
-    return f"{name}, source {source_hash(make)}"
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:

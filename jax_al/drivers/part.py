@@ -191,6 +191,7 @@ class Driver:
             state = engine.init(init_key)
         start = time.perf_counter()
         loss = accuracy = None
+        info: dict[str, float] = {}
         if rows:
 
             def on_step() -> None:
@@ -201,6 +202,7 @@ class Driver:
                 train_key, state, rows, labels, self.capacity(len(rows)), on_step
             )
             loss, accuracy = float(fit.loss), float(fit.accuracy)
+            info = {name: float(value) for name, value in fit.info.items()}
         trained_at = time.perf_counter()
         self._phase(f"episode {episode}: evaluating")
         tested = engine.test(state)
@@ -220,6 +222,7 @@ class Driver:
             "seconds_train": trained_at - start,
             "seconds_evaluate": evaluated_at - trained_at,
             "compiles": self._compiles,
+            **({"fit_info": info} if info else {}),
         }
         digest = self.states.save(episode, jax.tree.map(np.asarray, state), metrics)
         self._latest = digest, state

@@ -19,12 +19,12 @@ from jax_al.drivers.checks import (
     python_words,
 )
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.identity import described
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.features.pool import FeaturePool, with_features
+from jax_al.learners.naming import described
 from jax_al.session.locks import computing
 from jax_al.session.work import (
     Answered,

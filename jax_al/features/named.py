@@ -1,5 +1,6 @@
 """Features by name: a chain of what is applied one after the other."""
 
+import functools
 import inspect
 import pathlib
 from collections.abc import Callable
@@ -7,12 +8,17 @@ from typing import Any, NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.features.columns import columns
+from jax_al.features.lite import DEPTHS, lite
 from jax_al.features.patches import patches
 from jax_al.features.pixels_pca import pixels_pca_features
 from jax_al.outside import function_named
 from jax_al.types import Features
 
-MAKERS: dict[str, Callable[..., Features]] = {"patches": patches, "pixels_pca": pixels_pca_features}
+MAKERS: dict[str, Callable[..., Features]] = {
+    "patches": patches,
+    "pixels_pca": pixels_pca_features,
+    **{name: functools.partial(lite, name) for name in DEPTHS},
+}
 AFTER = ("pca", "standardise", "l2norm")  # options of any features: see `columns`
 
 
@@ -30,8 +36,8 @@ def features_named(name: str, **options: Any) -> Chain:
     """Returns what makes the features called `name`.
 
     Args:
-      name: "patches", "pixels_pca", "module:function" of what returns Features, or the path of a
-        .npy file.
+      name: "patches", "pixels_pca", "lite0", "lite1", "lite2", "module:function" of what returns
+        Features, or the path of a .npy file.
       **options: of these features; and `pca`, `standardise`, `l2norm`, of what follows.
 
     Raises:

@@ -204,7 +204,7 @@ def _through(
 
 
 def _fit(features: Features, pool: Pool, content: str | None, root: pathlib.Path | None) -> Any:
-    if content is None or root is None:
+    if content is None or root is None or not features.is_learned:
         return features.fit(pool)
     path = root / f"{_word(features)}-{_hash(features.name, content)}.npz"
     return kept_state(path, lambda: features.fit(pool))
@@ -216,8 +216,8 @@ def _applied(
     """Returns the features of `pool`, and what their content is called."""
     path = None
     if content is not None and root is not None:
-        parts = [f"{name} {np.asarray(x).tobytes().hex()}" for name, x in sorted(state.items())]
-        content = _hash(features.name, content, *parts)
+        arrays = (f"{name} {_digest(x)}" for name, x in sorted(state.items()))
+        content = _hash(features.name, content, *arrays)
         path = root / f"{_word(features)}-{content}.npy"
     table = kept_table(path, len(pool), lambda start: _blocks(features, state, pool, start))
 
@@ -257,6 +257,10 @@ def _name(features: Features | FromFile) -> str:
 
 def _word(features: Features) -> str:
     return re.split(r"\W", features.name)[0] or "features"
+
+
+def _digest(array: Any) -> str:
+    return hashlib.sha256(np.asarray(array).tobytes()).hexdigest()
 
 
 def _hash(*parts: str) -> str:

@@ -11,7 +11,7 @@ from jax_al.learners import networks
 from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, State, describe, learner_of
 from jax_al.learners.networks.network import Model, in_dtype
-from jax_al.learners.training_options import training_options
+from jax_al.learners.training_options import on_record, training_options
 from jax_al.types import Learner, Spec
 
 COMPUTE_DTYPES = ("float32", "bfloat16")
@@ -97,24 +97,33 @@ def _image_network(
     training: dict[str, Any],
 ) -> MakeLearner:
     options = training_options(name, training, {"compute_dtype", *sizes})
-    if compute_dtype not in COMPUTE_DTYPES:
-        hint = did_you_mean(str(compute_dtype), COMPUTE_DTYPES)
-        raise UsageError(f"compute_dtype is {compute_dtype!r}: {hint}")
+    check_compute_dtype(compute_dtype)
 
     def make(spec: Spec, num_classes: int) -> Learner:
         if len(spec.shape) != 3:
             raise UsageError(
                 f"The learner {name!r} needs images [H, W, channels], and an example of this pool "
-                f"is {describe(spec)}: take the learner 'linear'."
+                f"is {describe(spec)}: take the learner 'linear' or 'mlp'."
             )
         model = build(image_shape=spec.shape, num_classes=num_classes, **sizes)
         if compute_dtype != "float32":
             model = in_dtype(model, jnp.dtype(compute_dtype))
         has_dropout = any(rate > 0 for rate in sizes["dropout_rates"])
-        made = learner_of(model, spec, options, has_dropout=has_dropout)
+        made = learner_of(model, spec, num_classes, options, has_dropout=has_dropout)
         return made._replace(head=_last_layer)
 
-    return called(make, name, compute_dtype=compute_dtype, **sizes, **options._asdict())
+    return called(make, name, compute_dtype=compute_dtype, **sizes, **on_record(options))
+
+
+def check_compute_dtype(compute_dtype: str) -> None:
+    """Makes sure that `compute_dtype` is one of COMPUTE_DTYPES.
+
+    Raises:
+      UsageError: it is not.
+    """
+    if compute_dtype not in COMPUTE_DTYPES:
+        hint = did_you_mean(str(compute_dtype), COMPUTE_DTYPES)
+        raise UsageError(f"compute_dtype is {compute_dtype!r}: {hint}")
 
 
 def _last_layer(state: State) -> jax.Array:

@@ -51,6 +51,27 @@ def by_column(pool: Pool) -> Normalizer:
     Raises:
       UsageError: the pool holds NaN or infinity.
     """
+    return _normalizer(*_moments(pool))
+
+
+def by_one_scale(pool: Pool) -> Normalizer:
+    """Returns the mean of each number of an example, and one deviation for all, by float64.
+
+    It is the root of the mean variance: what is large stays larger than what is small.
+
+    Raises:
+      UsageError: the pool holds NaN or infinity.
+    """
+    mean, variance = _moments(pool)
+    return _normalizer(mean, np.full_like(variance, variance.mean()))
+
+
+def _moments(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each number of an example, float64.
+
+    Raises:
+      UsageError: the pool holds NaN or infinity.
+    """
     # From the first example on, so that a constant column has a variance of exactly 0, and block by
     # block (Chan, Golub & LeVeque 1983), so that a large mean hides no small variance.
     start = np.asarray(pool.read(slice(0, 1))[0], np.float64)
@@ -70,7 +91,7 @@ def by_column(pool: Pool) -> Normalizer:
             f"Column {bad[0]} of the pool (from 0) holds NaN or infinity, of which no mean can be "
             "taken: replace it."
         )
-    return _normalizer(mean, squares / total)
+    return mean, squares / total
 
 
 def normalize(inputs: jax.Array, normalizer: Normalizer) -> jax.Array:

@@ -91,10 +91,14 @@ def sum_of_blocks(function: Callable[..., Any], blocks: Examples) -> Any:
 
     like = jax.eval_shape(block, jnp.int32(0))
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
-    num_blocks = (blocks.count + BLOCK - 1) // BLOCK
     return lax.fori_loop(
-        0, num_blocks, lambda i, total: jax.tree.map(jnp.add, total, block(i)), zero
+        0, num_blocks(blocks), lambda i, total: jax.tree.map(jnp.add, total, block(i)), zero
     )
+
+
+def num_blocks(blocks: Examples) -> jax.Array:
+    """Returns how many of the blocks of `in_blocks` hold examples, int32 []."""
+    return (blocks.count + BLOCK - 1) // BLOCK
 
 
 def minimum(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from jax_al.outside import source_hash
 from jax_al.types import Learner, Spec
 
 
@@ -13,3 +14,11 @@ def called(
     given = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
     make.__qualname__ = f"{name}({given})"
     return make
+
+
+def described(make: Any) -> str:
+    """Returns what a function that makes a learner is called, with its options or its source."""
+    name = getattr(make, "__qualname__", type(make).__qualname__)
+    if getattr(make, "__module__", "").startswith("jax_al."):
+        return name
+    return f"{name}, source {source_hash(make)}"

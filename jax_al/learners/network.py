@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from jax_al.errors import UsageError
+from jax_al.learners.class_weights import with_class_weights
+from jax_al.learners.early_stopping import stopped_early
 from jax_al.learners.epoch import Trained, train_epoch
 from jax_al.learners.inputs import Normalizer, fit_normalizer, normalize
 from jax_al.learners.naming import called
 from jax_al.learners.networks.network import Model
 from jax_al.learners.networks.own import ModuleMaker, own_model
 from jax_al.learners.optimizers import learning_rate, make_optimizer
-from jax_al.learners.training_options import TrainingOptions, training_options
+from jax_al.learners.training_options import TrainingOptions, on_record, training_options
 from jax_al.outside import source_hash
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
@@ -38,7 +40,9 @@ class Training(NamedTuple):
     fit: Fit  # of the last of them
 
 
-def learner_of(model: Model, spec: Spec, options: TrainingOptions, *, has_dropout: bool) -> Learner:
+def learner_of(
+    model: Model, spec: Spec, num_classes: int, options: TrainingOptions, *, has_dropout: bool
+) -> Learner:
     """Returns `model` as a learner; its Context is a `Normalizer`.
 
     A fit begins from the State it is given, untrained or trained, with a fresh optimizer.
@@ -46,6 +50,7 @@ def learner_of(model: Model, spec: Spec, options: TrainingOptions, *, has_dropou
     Args:
       model: takes normalised inputs float32 [B, ...].
       spec: of the pool.
+      num_classes: C.
       options: how it is trained.
       has_dropout: whether a key changes what it says, so that it has stochastic draws.
 
@@ -103,7 +108,7 @@ def learner_of(model: Model, spec: Spec, options: TrainingOptions, *, has_dropou
         inputs = normalize(inputs, state.normalizer)
         return model.apply(state.params, inputs, mask_key, one_mask=True).log_probs
 
-    return Learner(
+    learner = Learner(
         prepare=fit_normalizer,
         init=init,
         begin=begin,
@@ -114,6 +119,9 @@ def learner_of(model: Model, spec: Spec, options: TrainingOptions, *, has_dropou
         sample=sample if has_dropout else None,
         draws=None if has_dropout else 0,
     )
+    if options.validation_share:
+        learner = stopped_early(learner, options.validation_share)
+    return with_class_weights(learner, options.class_weights, num_classes)
 
 
 def network(module: ModuleMaker, **training: Any) -> MakeLearner:
@@ -147,10 +155,10 @@ def network(module: ModuleMaker, **training: Any) -> MakeLearner:
 
     def make(spec: Spec, num_classes: int) -> Learner:
         model, has_dropout = own_model(module, spec.shape, num_classes)
-        return learner_of(model, spec, options, has_dropout=has_dropout)
+        return learner_of(model, spec, num_classes, options, has_dropout=has_dropout)
 
     source = source_hash(module)
-    return called(make, "network", module=source, **options._asdict())
+    return called(make, "network", module=source, **on_record(options))
 
 
 def describe(spec: Spec) -> str:

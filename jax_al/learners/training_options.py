@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.learners.class_weights import check_class_weights
 from jax_al.learners.optimizers import OPTIMIZERS, SCHEDULES
 
 
@@ -20,8 +21,11 @@ class TrainingOptions(NamedTuple):
     lr_step_epochs: int = 10  # epochs between decays
     batch_size: int = 32  # examples per gradient step
     augment: bool = False  # shift and mirror images at random
+    class_weights: str | None = None  # or "balanced": n / (k n_c), so that classes weigh the same
+    validation_share: float = 0.0  # of the labeled set, held out: the epoch best on it is kept
 
 
+_LATER = ("class_weights", "validation_share")  # since 0.3.0
 _WHOLE = ("epochs", "lr_step_epochs", "batch_size")
 _POSITIVE = ("lr", "gamma")
 _ALSO = {"learning_rate": "lr", "step_size": "lr"}  # other words for them
@@ -64,7 +68,25 @@ def training_options(
             raise UsageError(f"{name} is {value!r}: {did_you_mean(str(value), choices)}")
     if not isinstance(chosen.augment, bool):
         raise UsageError(f"augment is {chosen.augment!r}, but must be True or False.")
+    check_class_weights(chosen.class_weights)
+    share = chosen.validation_share
+    if not (_is_number(share) and 0 <= share < 1):
+        raise UsageError(f"validation_share is {share!r}, but must be a number from 0 to below 1.")
     return chosen
+
+
+def on_record(options: TrainingOptions) -> dict[str, Any]:
+    """Returns what a learner's name tells of `options`.
+
+    Those that came later only where they are used: a session that began without them goes on.
+    """
+    given = options._asdict()
+    defaults = TrainingOptions()._asdict()
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in _LATER or value != defaults[name]
+    }
 
 
 def _is_number(value: Any) -> bool:

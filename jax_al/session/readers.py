@@ -74,6 +74,7 @@ def _row(
         "seconds_record": request.seconds_record if request else 0.0,
         "compiles": metrics.get("compiles"),
         "strategy": record.strategy,
+        **({"fit_info": metrics["fit_info"]} if "fit_info" in metrics else {}),
     }
 
 

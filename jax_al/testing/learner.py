@@ -198,6 +198,8 @@ def _check_fit(fit: Any) -> None:
     _hold(isinstance(fit, Fit), "`finish` must return (State, Fit).")
     _hold(np.isfinite(float(fit.loss)), f"The loss of a fit is {fit.loss}.")
     _hold(0 <= float(fit.accuracy) <= 1, f"The accuracy of a fit is {fit.accuracy}.")
+    for name, value in fit.info.items():
+        _hold(np.isfinite(float(value)), f"What a fit tells of {name!r} is {value}.")
 
 
 def _check_outputs(outputs: Any, num_classes: int, when: str) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners.networks.cnn import cnn
+from jax_al.learners.networks.mlp import mlp
 from jax_al.learners.networks.network import Model, Params, in_dtype
 from jax_al.learners.networks.resnet import resnet18
 from jax_al.learners.networks.vgg import vgg16
 
-__all__ = ["MODELS", "Model", "Params", "in_dtype", "make_model"]
+__all__ = ["MODELS", "Model", "Params", "in_dtype", "make_model", "mlp"]
 
 MODELS: dict[str, Callable[..., Model]] = {"cnn": cnn, "resnet18": resnet18, "vgg16": vgg16}
 

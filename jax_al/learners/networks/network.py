@@ -141,6 +141,16 @@ def check_rates(option: str, rates: Any, count: int) -> None:
         )
 
 
+def check_rate(option: str, rate: Any) -> None:
+    """Makes sure that `rate` is a dropout rate.
+
+    Raises:
+      UsageError: it is not.
+    """
+    if not _is_rate(rate):
+        raise UsageError(f"{option} is {rate!r}, but must be a number from 0 to below 1.")
+
+
 def _is_row(value: Any, count: int) -> bool:
     return isinstance(value, tuple | list) and len(value) == count
 

@@ -1,0 +1,28 @@
+"""Strategies on features of Oxford Flowers-102: one label a class on average, to ten.
+
+    jax-al run flowers_features
+
+The pool of `flowers_coreset`, 2,040 images, read as `lite0` (docs/features.md; wants the extra
+`pretrained`) with a linear head; 102 labels and nine times 102 more. docs/study.md has the table.
+"""
+
+from ml_collections import ConfigDict
+
+from jax_al.recipes import cifar_study, flowers_coreset
+
+
+def get_config():
+    """Returns the recipe."""
+    config = flowers_coreset.get_config()
+    study = cifar_study.get_config()
+    config.compare = study.compare
+    config.features = study.features
+    config.features_args = ConfigDict({"l2norm": True})
+    config.model = study.model
+    config.num_seeds = 20
+    config.jobs = 2
+    config.keep_checkpoints = 1
+    config.initial_size = 102
+    config.budget = 102
+    config.max_episodes = 10
+    return config
