@@ -82,6 +82,7 @@ def temporaries(name: str, num_points: int) -> dict:
         "mc_std": (N, C),
         "mc_votes": (N, C),
         "sampled_probs": (T, N, C),
+        "head": (D + 1, C),
     }
     given = {need: jax.ShapeDtypeStruct(shape, jnp.float32) for need, shape in shapes.items()}
     given["true_labels"] = jax.ShapeDtypeStruct((N,), jnp.int32)

@@ -46,6 +46,7 @@ def random_signals(num_points: int, dim: int) -> Signals:
         mc_votes=np.eye(C, dtype=np.float32)[draws.argmax(axis=2)].mean(axis=0),
         sampled_probs=draws,
         true_labels=rng.integers(0, C, N).astype(np.int32),
+        head=rng.normal(size=(dim + 1, C)).astype(np.float32),
     )
 
 

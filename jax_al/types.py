@@ -125,6 +125,9 @@ class Learner(NamedTuple):
     sample: Callable[[jax.Array, jax.Array, Any, jax.Array], jax.Array] | None = None
     draws: int | None = 0  # None: any number; M: so many members; 0: cannot disagree
     on_host: bool = False  # NumPy in and out, never traced
+    # State -> float32 [F + 1, C], the last layer: what head inputs are multiplied with, then the
+    # bias; its logits are those of `predict` up to a number for each example. None: it has none.
+    head: Callable[[Any], jax.Array] | None = None
 
 
 class PoolState(NamedTuple):
@@ -159,6 +162,10 @@ class Signals(NamedTuple):
     mc_votes: jax.Array | None = None  # float32 [N, C], share of draws whose top class it is
     sampled_probs: jax.Array | None = None  # float32 [T, N, C], all the draws
     true_labels: jax.Array | None = None  # int32 [N]; there only in a simulation
+    head: jax.Array | None = None  # float32 [F + 1, C], the last layer: kernel, then bias
+
+
+NOT_OF_POINTS = frozenset({"head"})  # signals that have no row for each point
 
 
 class Query(NamedTuple):
@@ -188,6 +195,7 @@ class Strategy(NamedTuple):
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
     uses_labels: bool = False  # whether it looks at what the labels are
     max_points: int | None = None  # in a pool; a larger one is refused before anything is trained
+    parts: tuple[Strategy, ...] = ()  # of a schedule: those it asks, one after the other
 
 
 class Answer(NamedTuple):

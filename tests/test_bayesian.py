@@ -248,3 +248,13 @@ def test_with_a_large_beta_they_are_bald_and_say_its_scores(name):
 def test_bad_betas_are_sentences(name, bad):
     with pytest.raises(UsageError, match=r"^beta is "):
         make_strategy(name, beta=bad)
+
+
+def test_vote_entropy_sees_whether_the_outvoted_agree():
+    votes = np.array([[0.6, 0.4, 0], [0.6, 0.2, 0.2], [1, 0, 0], [0, 0.4, 0.6], [0, 1, 0]])
+    pool = asking.pool_of(5, [4])
+    query = asking.ask("committee_vote_entropy", {"mc_votes": votes}, pool, 4)
+    expected = [-sum(v * np.log(v) for v in row if v > 0) for row in votes[:4]]
+    np.testing.assert_allclose(query.scores, np.sort(expected)[::-1], rtol=1e-4, atol=1e-7)
+    assert query.indices[0] == 1
+    assert sorted(query.indices[1:3].tolist()) == [0, 3]

@@ -30,7 +30,7 @@ from jax_al.learners import cnn, epoch
 from jax_al.types import Fit, Learner, Outputs, Signals
 
 N, DRAWS = 11, 5
-EVERYTHING = frozenset(Signals._fields) - {"true_labels"}
+EVERYTHING = frozenset(Signals._fields) - {"true_labels", "head"}
 POOL = images(N)
 
 

@@ -207,7 +207,8 @@ class Config:
 
     strategy: str = _field(
         "coreset",
-        "What picks: a name that `jax-al strategies` lists, or module:function",
+        "What picks: a name that `jax-al strategies` lists, or module:function; "
+        "typiclust:100,margin is typiclust until 100 labels are owned, then margin",
         also=("sample_method", "query_strategy"),
     )
     strategy_args: Mapping[str, Any] = dataclasses.field(
@@ -216,7 +217,8 @@ class Config:
     compare: tuple[str, ...] = _field(
         (),
         "Strategies to run on the same seeds; (): only the one of "
-        "config.strategy. NAME@EMBEDDING has it look at another embedding: typiclust@pixels_pca",
+        "config.strategy. NAME@EMBEDDING has it look at another embedding: typiclust@pixels_pca. "
+        "random,typiclust:100,margin are two of them",
         changeable=True,
         also=("strategies",),
     )

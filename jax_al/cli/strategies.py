@@ -7,9 +7,8 @@ import textwrap
 from collections.abc import Sequence
 
 from jax_al.cli.ending import command
-from jax_al.errors import UsageError, did_you_mean
-from jax_al.outside import function_named
-from jax_al.strategies.table import STRATEGIES, make_strategy
+from jax_al.strategies.schedule import is_schedule, stages_of
+from jax_al.strategies.table import STRATEGIES, make_strategy, maker_named
 from jax_al.types import Strategy
 
 
@@ -44,19 +43,19 @@ def page(name: str) -> str:
     """Returns what a strategy does, by whom, what it needs and what it can be told.
 
     Args:
-      name: of the table, or "module:function".
+      name: of the table, "module:function", or "A:100,B".
 
     Raises:
       UsageError: there is no such strategy.
     """
-    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
-    if make is None:
-        raise UsageError(
-            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
-            "One of your own is named module:function."
-        )
-    is_made = isinstance(make, Strategy)
-    options = [] if is_made else list(inspect.signature(make).parameters.values())
+    if is_schedule(name):
+        *first, (last, _) = stages_of(name)
+        pages = [f"Until {until} labels: {page(part)}" for part, until in first]
+        return "\n\n".join([*pages, f"Then: {page(last)}"])
+    make = maker_named(name)
+    options = (
+        [] if isinstance(make, Strategy) else list(inspect.signature(make).parameters.values())
+    )
     if any(option.default is option.empty for option in options):
         needs = "what its options say"
     else:

@@ -25,6 +25,7 @@ from jax_al.geometry.near_duplicates import NearDuplicates
 from jax_al.pools.rows import base_of
 from jax_al.strategies.draws import SAMPLED
 from jax_al.types import (
+    NOT_OF_POINTS,
     Benchmark,
     Fit,
     Learner,
@@ -135,7 +136,8 @@ class Engine:
         choosing.check_mapped(strategy, mapped)
         if mapped:
             return  # chosen on the host, from files
-        signals = Signals(**found, **given)
+        head = jax.eval_shape(lambda state: self._head(strategy, state), state)
+        signals = Signals(**found, **given, **head)
         choosing.compile_ahead(self.programs, strategy, signals, empty_pool(N, capacity), budget)
 
     def init(self, init_key: jax.Array) -> Any:
@@ -210,7 +212,7 @@ class Engine:
                 found["sampled_probs"] = found["sampled_probs"].transpose(1, 0, 2)
             jax.block_until_ready(found)
         embedded = time.perf_counter()
-        signals = Signals(**found, **given)
+        signals = Signals(**found, **given, **self._head(strategy, state))
         chosen = choosing.choose(self.programs, strategy, select_key, signals, pool, budget, wanted)
         return Asked(chosen, signals, embedded - start, time.perf_counter() - embedded)
 
@@ -222,7 +224,12 @@ class Engine:
     def computed(self, strategy: Strategy) -> frozenset[str]:
         """Returns the signals that the learner of the episode makes for `strategy`."""
         given = {"true_labels"} if strategy.embedding == "model" else {"true_labels", "embedding"}
-        return frozenset(strategy.needs - given)
+        return frozenset(strategy.needs - given - NOT_OF_POINTS)
+
+    def _head(self, strategy: Strategy, state: Any) -> dict[str, jax.Array]:
+        """The last layer, where it is wanted."""
+        head = self.learner.head
+        return {"head": head(state)} if head and "head" in strategy.needs else {}
 
     def check(self, strategy: Strategy) -> None:
         """Makes sure that `strategy` can have what it needs; a file is read, nothing is computed.
@@ -237,6 +244,11 @@ class Engine:
                 "This strategy goes by how much draws of the learner disagree "
                 f"({', '.join(sorted(strategy.needs & SAMPLED))}), and this learner has one "
                 "opinion only: choose another strategy, or a learner with dropout or members."
+            )
+        if "head" in strategy.needs and self.learner.head is None:
+            raise UsageError(
+                "This strategy looks at the learner's last layer, and this learner tells none: "
+                "choose another strategy, or linear or one of our networks."
             )
         if "true_labels" in strategy.needs and self.benchmark.truth is None:
             raise UsageError(

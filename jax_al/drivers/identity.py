@@ -11,9 +11,13 @@ from jax_al.types import Strategy
 def fingerprints(strategy: Strategy) -> dict[str, str]:
     """Returns hashes of what a strategy brings from outside: its source, its features file."""
     found = {}
-    select = inspect.unwrap(strategy.select)
-    if not (select.__module__ or "").startswith("jax_al."):  # None: made by exec
-        found["strategy"] = source_hash(select)
+    sources = [
+        source_hash(select)
+        for part in strategy.parts or (strategy,)
+        if not ((select := inspect.unwrap(part.select)).__module__ or "").startswith("jax_al.")
+    ]  # no module: made by exec
+    if sources:
+        found["strategy"] = ",".join(sources)
     if strategy.embedding.endswith(".npy"):
         with open(Path(strategy.embedding).expanduser(), "rb") as file:
             found["embedding"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]

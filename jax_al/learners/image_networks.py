@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners import networks
 from jax_al.learners.naming import called
-from jax_al.learners.network import MakeLearner, describe, learner_of
+from jax_al.learners.network import MakeLearner, State, describe, learner_of
 from jax_al.learners.networks.network import Model, in_dtype
 from jax_al.learners.training_options import on_record, training_options
 from jax_al.types import Learner, Spec
@@ -108,7 +109,8 @@ def _image_network(
         if compute_dtype != "float32":
             model = in_dtype(model, jnp.dtype(compute_dtype))
         has_dropout = any(rate > 0 for rate in sizes["dropout_rates"])
-        return learner_of(model, spec, num_classes, options, has_dropout=has_dropout)
+        made = learner_of(model, spec, num_classes, options, has_dropout=has_dropout)
+        return made._replace(head=_last_layer)
 
     return called(make, name, compute_dtype=compute_dtype, **sizes, **on_record(options))
 
@@ -122,3 +124,8 @@ def check_compute_dtype(compute_dtype: str) -> None:
     if compute_dtype not in COMPUTE_DTYPES:
         hint = did_you_mean(str(compute_dtype), COMPUTE_DTYPES)
         raise UsageError(f"compute_dtype is {compute_dtype!r}: {hint}")
+
+
+def _last_layer(state: State) -> jax.Array:
+    last = state.params["head"]
+    return jnp.concatenate([last["kernel"], last["bias"][None]])

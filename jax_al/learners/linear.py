@@ -117,7 +117,10 @@ def linear(
             rows = flat(inputs, state.normalizer)
             return Outputs(log_probs_of(state.head, rows), rows, rows)
 
-        learner = Learner(SCALES[scale], init, begin, advance, 1, finish, predict)
+        def head(state: State) -> jax.Array:
+            return jnp.concatenate([state.head.kernel, state.head.bias[None]])
+
+        learner = Learner(SCALES[scale], init, begin, advance, 1, finish, predict, head=head)
         return with_class_weights(learner, class_weights, num_classes)
 
     # As in records from before there were these, where they are not used.

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jax_al.types import Signals
+from jax_al.types import NOT_OF_POINTS, Signals
 
 
 def zero_excluded(signals: Signals, excluded: Any) -> Signals:
@@ -19,7 +19,7 @@ def zero_excluded(signals: Signals, excluded: Any) -> Signals:
     choose: Any = np.where if isinstance(excluded, np.ndarray) else jnp.where
 
     def present(name: str, values: Any) -> Any:
-        if isinstance(values, np.memmap):
+        if isinstance(values, np.memmap) or name in NOT_OF_POINTS:
             return values
         axis = 1 if name == "sampled_probs" else 0
         shape = [1] * values.ndim

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jax_al.geometry.rounding import coarse
 from jax_al.strategies.choosing import (
     by_score,
     check_number,
@@ -41,6 +42,24 @@ def variation_ratios() -> Strategy:
     def score(signals: Signals) -> jax.Array:
         assert signals.mc_votes is not None
         return 1 - signals.mc_votes.max(axis=1)
+
+    return _scored(score, "mc_votes")
+
+
+def committee_vote_entropy() -> Strategy:
+    """Picks the points over whose class the votes of the passes are spread most evenly.
+
+    Score -sum_c v_c log v_c in nats, v_c the share of the passes, or of an ensemble's members, that
+    vote for class c (Dagan & Engelson 1995, "Committee-based sampling for training probabilistic
+    classifiers"; they divide by the logarithm of the number of votes or classes, which ranks the
+    same). Where `variation_ratios` looks at the most voted class only, this sees whether the others
+    agree. Needs `mc_votes`. With T votes there are few levels, equal to 14 bits, so ties are many.
+    O(N C) beside the T passes; the Q highest scores; chance decides between equals only.
+    """
+
+    def score(signals: Signals) -> jax.Array:
+        assert signals.mc_votes is not None
+        return coarse(entropy_score(jnp.log(signals.mc_votes)))
 
     return _scored(score, "mc_votes")
 

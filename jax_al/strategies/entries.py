@@ -1,4 +1,7 @@
-"""Entries of a comparison: NAME, or NAME@EMBEDDING to look at another embedding."""
+"""Entries of a comparison: NAME, or NAME@EMBEDDING to look at another embedding.
+
+A name may be that of a schedule, A:100,B.
+"""
 
 import pathlib
 import re
@@ -9,7 +12,7 @@ from jax_al.errors import UsageError
 from jax_al.strategies.table import make_strategy
 from jax_al.types import Strategy
 
-_NAME = re.compile(r"\w[\w.@:+ -]*")  # what may be a directory of its own, on any system of ours
+_NAME = re.compile(r"\w[\w.@:+, -]*")  # what may be a directory of its own, on any system of ours
 
 
 def strategies_named(
@@ -30,9 +33,10 @@ def strategies_named(
     made: dict[str, Strategy] = {}
     for entry in entries:
         name, _, embedding = entry.partition("@")
-        if "," in name:
+        if re.search(r":\d+,", embedding):
             raise UsageError(
-                f"There is no strategy {name!r}: a strategy is one name, or NAME@EMBEDDING."
+                f"{entry!r} names an embedding amid strategies that follow one another: it is that "
+                "of all of them and stands at the end, A:100,B@EMBEDDING."
             )
         part = f"{name}@{pathlib.Path(embedding).stem}" if embedding.endswith(".npy") else entry
         if part in made:

@@ -7,13 +7,15 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.points import LARGEST
-from jax_al.types import NOTHING, Signals
+from jax_al.types import NOT_OF_POINTS, NOTHING, Signals
 
-UNBOUNDED = frozenset({"embedding", "head_inputs"})  # signals that may hold any other number
+UNBOUNDED = frozenset(
+    {"embedding", "head_inputs", "head"}
+)  # signals that may hold any other number
 
 
 def bad_rows(signals: Signals, excluded: Any) -> dict[str, Any]:
-    """Returns for each signal the first row that no strategy could reckon with, int32 [].
+    """Returns for each signal of points the first row that none could reckon with, int32 [].
 
     That is one that holds NaN, infinity (but for log_probs, where minus infinity is a probability
     of 0) or, in an embedding, a number beyond LARGEST; NOTHING where there is none. Excluded rows,
@@ -36,7 +38,9 @@ def bad_rows(signals: Signals, excluded: Any) -> dict[str, Any]:
     return {
         name: first(name, values)
         for name, values in signals._asdict().items()
-        if values is not None and name != "true_labels" and not isinstance(values, np.memmap)
+        if values is not None
+        and name not in NOT_OF_POINTS | {"true_labels"}
+        and not isinstance(values, np.memmap)
     }
 
 

@@ -11,7 +11,7 @@ from jax_al.errors import UsageError, did_you_mean
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.kcenter.rows import name_rows
 from jax_al.strategies.numbers import UNBOUNDED
-from jax_al.types import Signals
+from jax_al.types import NOT_OF_POINTS, Signals
 
 LEEWAY = 0.05  # of a sum of probabilities: half-precision ones are taken too
 
@@ -26,6 +26,7 @@ MEANINGS = {
     "mc_votes": ("N C", "share of draws whose top class it is"),
     "sampled_probs": ("T N C", "the probabilities of every draw"),
     "true_labels": ("N", "the true classes"),
+    "head": ("F+1 C", "the last layer: what head inputs are multiplied with, then the bias"),
 }
 SUMS_TO_ONE = {"mc_probs", "mc_votes", "sampled_probs"}
 
@@ -79,7 +80,11 @@ def count_points(
       UsageError: they disagree, on N or on the number of classes, or nothing tells N.
     """
     axes = {name: MEANINGS[name][0].split() for name in signals}
-    points = {name: values.shape[axes[name].index("N")] for name, values in signals.items()}
+    points = {
+        name: values.shape[axes[name].index("N")]
+        for name, values in signals.items()
+        if name not in NOT_OF_POINTS
+    }
     classes = {
         name: values.shape[axes[name].index("C")]
         for name, values in signals.items()
@@ -138,6 +143,8 @@ def check_values(name: str, values: np.ndarray, excluded: np.ndarray) -> None:
     Raises:
       UsageError: they hold NaN, infinity or what is no probability; rows are named.
     """
+    if name in NOT_OF_POINTS:
+        excluded = np.zeros(len(values), bool)
     rows = np.moveaxis(values, 1, 0) if name == "sampled_probs" else values
     rows = rows.reshape(len(excluded), -1)
 

@@ -24,7 +24,7 @@ from jax_al.strategies.plain_arrays import (
 from jax_al.strategies.table import make_strategy
 from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 
-PROBABILITIES = frozenset(Signals._fields) - {"embedding", "head_inputs", "true_labels"}
+PROBABILITIES = frozenset(Signals._fields) - {"embedding", "head_inputs", "true_labels", "head"}
 
 
 class Picked(NamedTuple):

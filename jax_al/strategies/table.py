@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jax_al.errors import UsageError, did_you_mean
@@ -15,6 +15,7 @@ from jax_al.strategies.bait import bait
 from jax_al.strategies.batchbald import batchbald
 from jax_al.strategies.bayesian import (
     bald,
+    committee_vote_entropy,
     mean_std,
     power_bald,
     softmax_bald,
@@ -25,14 +26,20 @@ from jax_al.strategies.ceal import ceal
 from jax_al.strategies.cluster_margin import cluster_margin
 from jax_al.strategies.coreset import coreset
 from jax_al.strategies.coreset_robust import coreset_robust
+from jax_al.strategies.direct import direct
 from jax_al.strategies.discriminative import discriminative
+from jax_al.strategies.epig import epig
 from jax_al.strategies.facility_location import facility_location
+from jax_al.strategies.herding import max_herding, uncertainty_herding
+from jax_al.strategies.inconsistent import alfa_mix, dropquery
 from jax_al.strategies.kmeans import kmeans
 from jax_al.strategies.kmedoids import kmedoids
+from jax_al.strategies.lcmd import lcmd
 from jax_al.strategies.model_outliers import model_outliers
 from jax_al.strategies.probcover import probcover
 from jax_al.strategies.random import random
 from jax_al.strategies.representative import adaptive_representative, representative
+from jax_al.strategies.schedule import is_schedule, schedule, stages_of
 from jax_al.strategies.simulated import class_balanced, oracle_uncertainty
 from jax_al.strategies.typiclust import typiclust
 from jax_al.strategies.uncertainty import (
@@ -50,6 +57,7 @@ from jax_al.types import Strategy
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "active_transfer": active_transfer,
     "adaptive_representative": adaptive_representative,
+    "alfa_mix": alfa_mix,
     "atlas": atlas,
     "badge": badge,
     "bait": bait,
@@ -58,15 +66,21 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "ceal": ceal,
     "class_balanced": class_balanced,
     "cluster_margin": cluster_margin,
+    "committee_vote_entropy": committee_vote_entropy,
     "coreset": coreset,
     "coreset_robust": coreset_robust,
+    "direct": direct,
     "discriminative": discriminative,
+    "dropquery": dropquery,
     "entropy": entropy,
+    "epig": epig,
     "facility_location": facility_location,
     "kmeans": kmeans,
     "kmedoids": kmedoids,
+    "lcmd": lcmd,
     "least_confidence": least_confidence,
     "margin": margin,
+    "max_herding": max_herding,
     "mc_entropy": mc_entropy,
     "mc_least_confidence": mc_least_confidence,
     "mc_margin": mc_margin,
@@ -82,6 +96,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "softrank_bald": softrank_bald,
     "typiclust": typiclust,
     "uncertainty_coreset": uncertainty_coreset,
+    "uncertainty_herding": uncertainty_herding,
     "variation_ratios": variation_ratios,
 }
 
@@ -91,19 +106,17 @@ def make_strategy(name: str, **options: Any) -> Strategy:
 
     Args:
       name: one of the table, or "module:function" for one from outside: a function of an
-        importable module that returns a `Strategy`, given the options, or a `Strategy`.
-      options: keyword options of that function.
+        importable module that returns a `Strategy`, given the options, or a `Strategy`. Or several,
+        "typiclust:100,margin": the first until 100 labels are owned, then the second.
+      options: keyword options of that function; of several, each is given those it has.
 
     Raises:
       UsageError: there is no such strategy, module, function or option, a value is not of its
         type, or what the function returns is no strategy.
     """
-    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
-    if make is None:
-        raise UsageError(
-            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
-            "One of your own is named module:function."
-        )
+    if is_schedule(name):
+        return _scheduled(name, options)
+    make = maker_named(name)
     if isinstance(make, Strategy):
         if options:
             raise UsageError(f"{name} is a strategy already, so it takes no options.")
@@ -116,6 +129,38 @@ def make_strategy(name: str, **options: Any) -> Strategy:
             "jax_al.strategies.strategy makes it."
         )
     return made
+
+
+def maker_named(name: str) -> Callable[..., Strategy] | Strategy:
+    """Returns the function that makes the strategy of that name, which is no schedule's.
+
+    Raises:
+      UsageError: there is none.
+    """
+    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
+    if make is None:
+        raise UsageError(
+            f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "
+            "One of your own is named module:function."
+        )
+    return make
+
+
+def _scheduled(name: str, options: Mapping[str, Any]) -> Strategy:
+    stages = stages_of(name)
+    known = {}
+    for part, _ in stages:
+        make = maker_named(part)
+        known[part] = {} if isinstance(make, Strategy) else inspect.signature(make).parameters
+    for option in options:
+        if not any(option in names for names in known.values()):
+            hint = did_you_mean(option, set().union(*known.values()))
+            raise UsageError(f"No strategy of {name!r} has an option {option!r}: {hint}")
+    parts = [
+        make_strategy(part, **{o: value for o, value in options.items() if o in known[part]})
+        for part, _ in stages
+    ]
+    return schedule(parts, [until for _, until in stages[:-1]])
 
 
 def _check_options(name: str, make: Callable[..., Any], options: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jax_al.types import NOTHING, UNKNOWN, PoolState, Signals
+from jax_al.types import NOT_OF_POINTS, NOTHING, UNKNOWN, PoolState, Signals
 
 D, T = 5, 6  # of an embedding; stochastic draws
 
@@ -74,7 +74,9 @@ def take(signals: Signals, rows: np.ndarray) -> Signals:
     """Returns the signals of `rows` int [n]."""
     return Signals(
         **{
-            name: values[:, rows] if name == "sampled_probs" else values[rows]
+            name: values
+            if name in NOT_OF_POINTS
+            else (values[:, rows] if name == "sampled_probs" else values[rows])
             for name, values in signals._asdict().items()
             if values is not None
         }
@@ -87,6 +89,7 @@ def replaced(signals: Signals, rows: np.ndarray, others: Signals) -> Signals:
     for name, values in signals._asdict().items():
         if values is not None:
             found[name] = np.array(values)
+        if values is not None and name not in NOT_OF_POINTS:
             place = (slice(None), rows) if name == "sampled_probs" else rows
             found[name][place] = getattr(others, name)[place]
     return Signals(**found)
@@ -122,6 +125,7 @@ def _signals(embedding: np.ndarray, logits: np.ndarray, sampled_logits: np.ndarr
     return Signals(
         **{name: values.astype(np.float32) for name, values in found.items()},
         true_labels=truth,
+        head=np.random.default_rng(C).normal(size=(D + 1, C)).astype(np.float32),  # type: ignore[arg-type]
     )
 
 

@@ -1,0 +1,144 @@
+"""LCMD: the point farthest from the center of the largest cluster (Holzmueller et al. 2022)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.rounding import coarse
+from jax_al.geometry.vectors import inner, rows_from
+from jax_al.strategies.choosing import tie_order
+from jax_al.strategies.covering import sq_distance
+from jax_al.strategies.present import mean_present
+from jax_al.strategies.strategy import strategy
+from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
+
+TOGETHER = 16  # centers that are compared with the whole pool at a time
+KEPT = 4  # times as many keep their distances, in case they are picked later
+
+
+class Clusters(NamedTuple):
+    """The centers so far, and which is nearest to each point."""
+
+    sq: jax.Array  # float32 [N], squared distance to the nearest center; 0 for who is not offered
+    nearest: jax.Array  # int32 [N], its slot: labeled points first, then picks
+    offered: jax.Array  # bool [N]
+
+
+def lcmd(*, embedding: str = "model") -> Strategy:
+    """Picks, again and again, the point of the largest cluster that is farthest from its center.
+
+    Largest cluster maximum distance (Holzmueller, Zaverkin, Kaestner & Steinwart 2022, arXiv
+    2203.09410, section 4.2.7): labeled points and picks are centers, a point belongs to the
+    nearest of them, the size of a cluster is the sum of its squared distances, and each pick
+    becomes a center. So it is as diverse as `coreset`, but goes where the points are. Without any
+    center the first pick is the point farthest from the origin, as in their code (`bmdal_reg`).
+    Sizes and distances are equal if they are to 14 bits; chance decides between equals. The score
+    of a pick is its distance to its center.
+
+    They take it for regression, on gradient features and random projections of them; here it is
+    done on the embedding. Needs `embedding`, no label. Greedy. O(N (L + Q) D) and more, as the
+    farthest points of the largest clusters are compared with the pool in advance, in blocks, and
+    in vain where another comes before them; memory O(N).
+    """
+    return strategy(_select, needs={"embedding"}, seeded=False, embedding=embedding)
+
+
+def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+    points = signals.embedding
+    assert points is not None
+    (N, D), L = points.shape, pool.order.size
+    B = min(TOGETHER, N)
+    S = KEPT * B
+    lots = jnp.zeros(N, jnp.int32).at[tie_order(query_key, N)].set(jnp.arange(N, dtype=jnp.int32))
+    mean = mean_present(points, pool.excluded)
+    own = jnp.square(points - mean[None, :]).sum(axis=1)
+
+    def distances(rows):
+        """Squared distances [B, N] of some rows int32 [B] to all."""
+        centers, theirs = points[rows] - mean[None, :], own[rows]
+
+        def block(start, size):
+            a = rows_from(points, start, size) - mean[None, :]
+            mine = lax.dynamic_slice(own, (start,), (size,))
+            return sq_distance(inner(a, centers), mine[:, None], theirs[None, :], D)
+
+        return in_blocks(block, N, width=B).T
+
+    def best(clusters):
+        """The next pick, and which points are the farthest of their clusters by size [N]."""
+        sizes = coarse(jnp.zeros(L + budget + 1).at[clusters.nearest].add(clusters.sq))
+        theirs = jnp.where(clusters.offered, sizes[clusters.nearest], -1.0)
+        sq = jnp.where(theirs == theirs.max(), coarse(clusters.sq), -1.0)
+        row = jnp.where(
+            clusters.offered & (sq == sq.max(where=clusters.offered, initial=-1.0)), lots, N
+        ).argmin()
+        return row.astype(jnp.int32), theirs
+
+    def likely(clusters, row, theirs, kept):
+        """The next pick, then the farthest points of the largest clusters, int32 [B]; new ones."""
+        farthest = jnp.zeros(L + budget + 1).at[clusters.nearest].max(clusters.sq)
+        is_farthest = clusters.sq == farthest[clusters.nearest]
+        wanted = jnp.where(is_farthest, theirs, -1.0).at[kept].set(-2.0, mode="drop")
+        return lax.top_k(wanted.at[row].set(jnp.inf), B)[1].astype(jnp.int32)
+
+    def join(clusters, new, slot, everywhere):
+        is_nearer = (new < clusters.sq) | everywhere
+        sq = jnp.where(clusters.offered, jnp.where(is_nearer, new, clusters.sq), 0.0)
+        return clusters._replace(sq=sq, nearest=jnp.where(is_nearer, slot, clusters.nearest))
+
+    def held(i, clusters):
+        start = jnp.minimum(i * size, L - size)
+        rows = lax.dynamic_slice(pool.order, (start,), (size,))
+        is_there = (rows >= 0) & ~pool.excluded[jnp.maximum(rows, 0)]
+        padded = jnp.pad(jnp.maximum(rows, 0), (0, B - size))
+        new = jnp.where(is_there[:, None], distances(padded)[:size], jnp.inf)
+        slot = start + new.argmin(axis=0).astype(jnp.int32)
+        return join(clusters, new.min(axis=0), slot, False)
+
+    def round_of(carry):
+        clusters, picks, reached, count, rows, new, turn, _ = carry
+        row, theirs = best(clusters)
+        some = likely(clusters, row, theirs, rows)
+        rows = lax.dynamic_update_slice(rows, some, (turn * B,))
+        new = lax.dynamic_update_slice(new, distances(some), (turn * B, 0))
+
+        def is_known(carry):
+            clusters, *_, count, row = carry
+            return (count < budget) & (rows == row).any() & clusters.offered.any()
+
+        def buy(carry):
+            clusters, picks, reached, count, row = carry
+            is_first = cold & (count == 0)
+            away = jnp.where(is_first, jnp.nan, jnp.sqrt(clusters.sq[row]))
+            picks, reached = picks.at[count].set(row), reached.at[count].set(away)
+            clusters = clusters._replace(offered=clusters.offered.at[row].set(False))
+            at = (rows == row).argmax()
+            clusters = join(clusters, new[at], L + count, is_first)
+            return clusters, picks, reached, count + 1, best(clusters)[0]
+
+        clusters, picks, reached, count, _ = lax.while_loop(
+            is_known, buy, (clusters, picks, reached, count, row)
+        )
+        is_open = clusters.offered.any()
+        return clusters, picks, reached, count, rows, new, (turn + 1) % KEPT, is_open
+
+    sq = jnp.where(pool.selectable, jnp.inf, 0.0)
+    clusters = Clusters(sq, jnp.zeros(N, jnp.int32), pool.selectable)
+    size = min(B, L)
+    if L:
+        blocks = (pool.num_labeled + size - 1) // size
+        clusters = lax.fori_loop(0, blocks, held, clusters)
+    # No center that is there: all points are one cluster, whose center is the origin.
+    cold = ~jnp.isfinite(clusters.sq).all()
+    from_origin = jnp.where(pool.selectable, jnp.square(points).sum(axis=1), 0.0)
+    clusters = clusters._replace(sq=jnp.where(cold, from_origin, clusters.sq))
+    picks, reached = jnp.full(budget, NOTHING, jnp.int32), jnp.full(budget, jnp.nan)
+    rows, new, zero = jnp.full(S, N, jnp.int32), jnp.zeros((S, N)), jnp.int32(0)
+    carry = clusters, picks, reached, zero, rows, new, zero, pool.selectable.any()
+    _, picks, reached, *_ = lax.while_loop(
+        lambda carry: (carry[3] < budget) & carry[-1], round_of, carry
+    )
+    return Query(picks, {}, scores=reached)
