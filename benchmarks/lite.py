@@ -24,8 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 
 import jax
 import numpy as np
-import torch
-from efficientnet_lite_pytorch import EfficientNet
 from jax import lax
 from sklearn.datasets import load_sample_images
 
@@ -34,6 +32,12 @@ from jax_al.features import lite as ours
 from jax_al.features import lite_network
 from jax_al.features.lite_weights import folded, weights_file
 from jax_al.features.torch_file import read_tensors
+
+try:
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+except ImportError:
+    sys.exit("benchmarks/lite.py compares with PyTorch: pip install 'jax_al[bench]'")
 
 NATIVE = {"lite0": 224, "lite1": 240, "lite2": 260}
 CHUNKS = (1, 2, 4, 8, 16, 64)

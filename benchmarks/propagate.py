@@ -27,6 +27,7 @@ from jax_al.drivers.engine import Engine
 from jax_al.features.pool import with_features
 from jax_al.learners import MakeLearner, linear, propagate
 from jax_al.pools.load import benchmark
+from jax_al.pools.long_tail import long_tail_rows
 from jax_al.pools.subset import subset
 from jax_al.statistics import mean_interval
 from jax_al.types import Benchmark
@@ -45,13 +46,7 @@ ALONE, SPREAD = "linear(penalty=0.1)", "propagate(linear(penalty=0.1))"  # what 
 def long_tailed(data: Benchmark) -> Benchmark:
     """Returns `data` with less of each class than of the one before, its test set as it is."""
     assert data.truth is not None
-    rng, C = np.random.default_rng(0), len(data.classes)
-    most = np.bincount(data.truth, minlength=C).min()
-    kept = [
-        rng.permutation(np.flatnonzero(data.truth == c))[: round(most * RAREST ** (-c / (C - 1)))]
-        for c in range(C)
-    ]
-    rows = np.sort(np.concatenate(kept))
+    rows = long_tail_rows(data.truth, len(data.classes), RAREST)
     return data._replace(pool=subset(data.pool, rows), truth=data.truth[rows])
 
 

@@ -1,13 +1,13 @@
 r"""A part of the study as a plain loop of scikit-learn and scikit-activeml, for its time alone.
 
-    python benchmarks/study_peer.py --features x.npy --labels y.npy --test xt.npy --test-labels yt.npy \
-        [--strategies random margin coreset] [--episodes 3] [--out FILE]
+    python benchmarks/study_peer.py --features x.npy --labels y.npy --test xt.npy \
+        --test-labels yt.npy [--strategies random margin coreset] [--episodes 3] [--out FILE]
 
-What `jax-al run cifar_study` does with one seed, as one would write it by hand: `LogisticRegression`
-with its penalty by the same five parts and seven values (`LogisticRegressionCV`), predictions of the
-whole pool and test set, and a query of 100: random; margin by a sort of the probabilities; core-set,
-typiclust and badge of scikit-activeml. The files are float32 [N, F] and int [N], such as `jax-al
-features` writes. Seconds of each phase are printed and written.
+What `jax-al run cifar_study` does with one seed, as one would write it by hand: logistic regression
+with its penalty by the same seven values and as many parts (`LogisticRegressionCV`), predictions of
+the whole pool and test set, and a query of 100: random; margin by a sort of the probabilities;
+core-set and typiclust of scikit-activeml. The files are float32 [N, F] and int [N], such as
+`jax-al features` writes. Seconds of each phase are printed and written.
 """
 
 import argparse
@@ -34,8 +34,8 @@ def fitted(x: np.ndarray, y: np.ndarray) -> Any:
     return model.fit(x, y)
 
 
-def queried(name: str, x: np.ndarray, y: np.ndarray, probs: np.ndarray, model: Any) -> np.ndarray:
-    """Returns the rows that the strategy called `name` asks; `y` has NaN where there is no label."""
+def queried(name: str, x: np.ndarray, y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Returns the rows that `name` asks; `y` has NaN where there is no label."""
     unlabeled = np.flatnonzero(np.isnan(y))
     if name == "random":
         return np.random.default_rng(0).choice(unlabeled, BUDGET, replace=False)
@@ -69,7 +69,7 @@ def main() -> None:
         y = np.full(len(x), np.nan)
         start = np.random.default_rng(0).permutation(len(x))[:BUDGET]
         y[start] = truth[start]
-        for episode in range(arguments.episodes):
+        for _ in range(arguments.episodes):
             owned = np.flatnonzero(~np.isnan(y))
             times = [time.perf_counter()]
             model = fitted(x[owned], y[owned].astype(int))
@@ -77,7 +77,7 @@ def main() -> None:
             accuracy = float((model.predict(xt) == test_truth).mean())
             probs = model.predict_proba(x)
             times.append(time.perf_counter())
-            rows = queried(name, x, y, probs, model)
+            rows = queried(name, x, y, probs)
             times.append(time.perf_counter())
             y[rows] = truth[rows]
             fit, look, ask = np.diff(times).round(3).tolist()

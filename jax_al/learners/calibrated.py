@@ -107,6 +107,10 @@ def calibrated(
             assert inner.sample is not None
             return tempered(inner.sample(key, draw, state.inner, inputs), state.temperature)
 
+        def head(state: State) -> jax.Array:
+            assert inner.head is not None
+            return inner.head(state.inner) / state.temperature
+
         return inner._replace(
             init=init,
             begin=begin,
@@ -114,6 +118,7 @@ def calibrated(
             finish=finish,
             predict=predict,
             sample=sample if inner.sample is not None else None,
+            head=head if inner.head is not None else None,
         )
 
     return called(make, "calibrated", learner=described(learner), share=share)

@@ -110,7 +110,7 @@ def _image_network(
             model = in_dtype(model, jnp.dtype(compute_dtype))
         has_dropout = any(rate > 0 for rate in sizes["dropout_rates"])
         made = learner_of(model, spec, num_classes, options, has_dropout=has_dropout)
-        return made._replace(head=_last_layer)
+        return made._replace(head=last_layer)
 
     return called(make, name, compute_dtype=compute_dtype, **sizes, **on_record(options))
 
@@ -126,6 +126,7 @@ def check_compute_dtype(compute_dtype: str) -> None:
         raise UsageError(f"compute_dtype is {compute_dtype!r}: {hint}")
 
 
-def _last_layer(state: State) -> jax.Array:
+def last_layer(state: State) -> jax.Array:
+    """Returns the head of a State whose network has one by this name, see `Learner.head`."""
     last = state.params["head"]
     return jnp.concatenate([last["kernel"], last["bias"][None]])

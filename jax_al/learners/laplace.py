@@ -111,6 +111,10 @@ def laplace(
             drawn = Head(head.kernel + change[:, :-1].T, head.bias + change[:, -1])
             return log_probs_of(drawn, flat(inputs, state.mean.normalizer))
 
+        def head(state: State) -> jax.Array:
+            assert inner.head is not None
+            return inner.head(state.mean)
+
         learner = Learner(
             inner.prepare,
             init,
@@ -121,6 +125,7 @@ def laplace(
             predict,
             sample=sample,
             draws=None,
+            head=head,
         )
         return with_class_weights(learner, class_weights, num_classes)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jax_al.learners import networks
-from jax_al.learners.image_networks import check_compute_dtype
+from jax_al.learners.image_networks import check_compute_dtype, last_layer
 from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, learner_of
 from jax_al.learners.networks.network import in_dtype
@@ -45,6 +45,7 @@ def mlp(
         model = networks.mlp(shape=spec.shape, num_classes=num_classes, **sizes)
         if compute_dtype != "float32":
             model = in_dtype(model, jnp.dtype(compute_dtype))
-        return learner_of(model, spec, num_classes, options, has_dropout=dropout_rate > 0)
+        made = learner_of(model, spec, num_classes, options, has_dropout=dropout_rate > 0)
+        return made._replace(head=last_layer)
 
     return called(make, "mlp", compute_dtype=compute_dtype, **sizes, **on_record(options))

@@ -71,8 +71,25 @@ def check_learner(
         _check_traces(programs, untrained, state)
     _check_capacity(programs, untrained, state, outputs, pool, rows, num_classes, inputs)
     _check_rows_apart(programs, state, inputs, outputs)
+    if learner.head is not None:
+        _check_head(learner.head(state), outputs)
     if learner.sample is not None:
         _check_draws(programs, state, inputs, num_classes)
+
+
+def _check_head(head: Any, outputs: Outputs) -> None:
+    head, inputs, log_probs = (
+        np.asarray(x, np.float64) for x in (head, outputs.head_inputs, outputs.log_probs)
+    )
+    shape = (inputs.shape[1] + 1, log_probs.shape[1])
+    _hold(
+        head.shape == shape, f"The head is of shape {head.shape}, and must be [F + 1, C] {shape}."
+    )
+    gaps = inputs @ head[:-1] + head[-1] - log_probs
+    _hold(
+        np.ptp(gaps, axis=1).max() <= 1e-3 * (1 + np.abs(log_probs).max()),
+        "The head, times the head inputs, gives other log-probabilities than predict.",
+    )
 
 
 class _RandomPool:
