@@ -2,6 +2,8 @@ import asking
 import numpy as np
 import pytest
 
+import jax_al as al
+
 N, C = 80, 3
 
 
@@ -69,6 +71,21 @@ def test_each_class_has_its_parts_in_the_interval_and_around_the_threshold(seed)
         place += len(wanted)
         taken |= set(wanted)
     assert place == 12
+
+
+def test_of_classes_with_equally_few_labels_chance_decides_whose_turn_it_is():
+    """Two picks for three classes: one class has both parts, one in each half."""
+    log_probs = np.log(np.full((N, C), 0.05) + 0.85 * np.eye(C)[np.arange(N) % C])
+    pool = asking.pool_of(N, [0, 1, 2], [0, 1, 2])
+    found = [asking.ask("direct", {"log_probs": log_probs}, pool, 2, key=key) for key in range(16)]
+    # The pick at the threshold of class k is most often of class k, or else of one that is not.
+    assert len({int(query.indices[1]) % C for query in found}) == C
+
+
+def test_without_labels_probabilities_do_not_do():
+    single = asking.single(some_log_probs())
+    assert al.select("direct", budget=5, log_probs=single).info["random_fallback"] == 1
+    assert al.select("margin", budget=5, log_probs=single).info["random_fallback"] == 0
 
 
 def test_a_rare_class_is_asked_about_as_often_as_a_common_one():

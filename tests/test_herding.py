@@ -104,6 +104,13 @@ def test_with_labels_close_together_it_is_margin_sampling():
     assert asking.ask("uncertainty_herding", given, pool, 8).indices.tolist() == margin.tolist()
 
 
+def test_with_a_bandwidth_whose_square_is_zero_a_pick_covers_itself_alone():
+    query = asking.ask(
+        "max_herding", {"embedding": some_points()}, asking.pool_of(60, [3]), 9, bandwidth=1e-30
+    )
+    np.testing.assert_array_equal(query.scores, 1)
+
+
 def test_bad_options_are_named():
     with pytest.raises(UsageError, match="bandwidth is 0; it must be a number, above 0"):
         make_strategy("max_herding", bandwidth=0)

@@ -61,6 +61,19 @@ def test_alfa_mix_asks_what_mixing_changes_and_the_rest_at_random(mixing):
     assert changed[few.indices].all()
 
 
+def test_alfa_mix_changes_the_class_of_points_that_are_sure_but_not_far_from_another():
+    """The square of a probability of e^-60 is 0 in float32; a step of 100 is longer."""
+    points = np.zeros((20, 4))
+    points[:, 0] = np.where(np.arange(20) < 10, 30, 300)
+    points[0, 0] = -1000  # its class's only labeled point, and so the anchor
+    head = np.zeros((5, 2))
+    head[0] = [1, -1]
+    given = {"head_inputs": points, "log_probs": log_softmax(points @ head[:-1]), "head": head}
+    query = asking.ask("alfa_mix", given, asking.pool_of(20, [0]), 12)
+    assert set(query.indices[:9].tolist()) == set(range(1, 10))
+    assert query.info["random_picks"] == 3
+
+
 def test_dropquery_asks_what_most_dropouts_change():
     query = asking.ask("dropquery", GIVEN, POOL, 55, key=7, draws=5)
     keys = jax.random.split(jax.random.key(7))  # of random_without_labels, then of its own
@@ -123,6 +136,8 @@ def test_the_last_layer_may_be_given_by_hand():
     assert len(picked.rows) == 5
     with pytest.raises(UsageError, match="all must be for the same"):
         al.select("dropquery", budget=5, labeled=LABELED, **single | {"head": HEAD[:, :2]})
+    with pytest.raises(UsageError, match="for 8 numbers and head, but for its last row"):
+        al.select("dropquery", budget=5, labeled=LABELED, **single | {"head": HEAD[:-1]})
     with pytest.raises(UsageError, match="head holds NaN"):
         al.select("dropquery", budget=5, labeled=LABELED, **single | {"head": np.nan * HEAD})
 

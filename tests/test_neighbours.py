@@ -63,7 +63,7 @@ def test_far_from_zero_nothing_is_lost():
 
 def test_all_the_others():
     rows, _ = by_brute_force(POINTS[:9], 8)
-    np.testing.assert_array_equal(nearest_neighbours(POINTS[:9], 8).rows, rows)
+    np.testing.assert_array_equal(nearest_neighbours(POINTS[:9], np.int64(8)).rows, rows)
 
 
 def test_a_row_of_zeros_is_half_a_cosine_away():
@@ -80,6 +80,10 @@ def test_a_row_of_zeros_is_half_a_cosine_away():
         (POINTS, 301, "euclidean", "k is 301"),
         (POINTS, 2.0, "euclidean", "k is 2.0"),
         (POINTS, 2, "cosin", "metric is 'cosin': did you mean 'cosine'"),
+        (POINTS, True, "euclidean", "k is True"),
+        (POINTS[:, :0], 2, "euclidean", r"must be a matrix \[N, D\], not \[301, 0\]"),
+        (POINTS.astype(str), 2, "euclidean", "points must be real numbers, not <U32"),
+        (POINTS.astype(complex), 2, "euclidean", "points must be real numbers, not complex128"),
         (POINTS[0], 2, "euclidean", r"must be a matrix \[N, D\], not \[7\]"),
         (np.where(np.arange(7) == 2, np.nan, POINTS), 2, "euclidean", "holds NaN or infinity"),
         (POINTS * 1e30, 2, "cosine", "holds NaN or infinity"),

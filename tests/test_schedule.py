@@ -9,6 +9,8 @@ from jax_al.drivers.identity import fingerprints
 from jax_al.errors import UsageError
 from jax_al.strategies import make_strategy
 from jax_al.strategies.entries import strategies_named
+from jax_al.strategies.schedule import schedule
+from jax_al.strategies.select import _made
 from jax_al.testing import made_up
 from jax_al.testing.strategy import check_strategy
 from jax_al.types import Signals
@@ -76,8 +78,9 @@ def test_options_and_the_embedding_go_to_those_that_have_them():
         ("margin,random", "a strategy is one name, or several"),
         ("margin:9,random:20", "a strategy is one name, or several"),
         ("margin:9,", "a strategy is one name, or several"),
-        ("margin:9,kmeans:9,random", "changes at 9, 9 labels; these must be 1 or more and rise"),
-        ("margin:0,random", "changes at 0 labels; these must be 1 or more and rise"),
+        ("margin:9,kmeans:9,random", "changes at 9, 9 labels; these must be from 1 to 2147483647"),
+        ("margin:0,random", "changes at 0 labels; these must be from 1 to 2147483647 and rise"),
+        ("margin:9999999999,random", "changes at 9999999999 labels; these must be from 1 to"),
         ("margn:9,random", "did you mean 'margin'"),
         ("coreset_robust:9,random", "that works on the host cannot be one of several in a row"),
         ("typiclust@pixels_pca:9,margin", "stands at the end, A:100,B@EMBEDDING"),
@@ -102,6 +105,27 @@ def test_one_from_outside_may_be_part_and_is_known_by_its_source(tmp_path, monke
     assert fingerprints(make_strategy("typiclust:3,margin")) == {}
 
 
+def test_strategies_that_look_at_different_embeddings_are_refused():
+    """There is one embedding in an episode: one of them would be given that of the other."""
+    made = [make_strategy("kmeans"), make_strategy("coreset", embedding="patches")]
+    with pytest.raises(UsageError, match="and these look at model and patches"):
+        schedule(made, [5])
+    calm = [make_strategy("kmeans", embedding="patches"), make_strategy("margin")]
+    assert schedule(calm, [5]).embedding == "patches"
+
+
+def test_what_one_tells_may_be_a_number_of_any_kind():
+    def counting(key, signals, pool, budget):
+        query = al.by_score(key, signals.log_probs[:, 0], pool, budget)
+        return query._replace(info={"count": pool.num_labeled})
+
+    made = schedule([al.strategy(counting, needs={"log_probs"}), make_strategy("margin")], [3])
+    signals = Signals(log_probs=made_up.general(0, N, C).log_probs)
+    ask = asking.quickly(made.select, static_argnums=3)
+    found = [ask(jax.random.key(0), signals, asking.pool_of(N, range(n)), 2) for n in (2, 5)]
+    assert [query.info["count"] for query in found] == [2, 0]
+
+
 def test_it_is_named_wherever_a_strategy_is():
     everything = made_up.general(0, N, C)
     picked = al.select(
@@ -110,6 +134,8 @@ def test_it_is_named_wherever_a_strategy_is():
     )  # fmt: skip
     alone = al.select("margin", budget=3, labeled=[3, 9, 1, 7], log_probs=everything.log_probs)
     assert picked.rows.tolist() == alone.rows.tolist()
+    # Asked again it is not compiled again, as what is from outside must be.
+    assert _made("typiclust:4,margin", {}) is _made("typiclust:4,margin", {})
     told = page("typiclust:4,margin")
     assert told.startswith("Until 4 labels: typiclust")
     assert "Then: margin" in told

@@ -45,11 +45,15 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
     if metric not in METRICS:
         raise UsageError(f"metric is {metric!r}: {did_you_mean(metric, METRICS)}")
     points = np.asarray(points)
-    if points.ndim != 2:
+    if points.ndim != 2 or 0 in points.shape:
         raise UsageError(f"points must be a matrix [N, D], not {list(points.shape)}.")
+    if not (jnp.issubdtype(points.dtype, jnp.floating) or points.dtype.kind in "iub"):
+        raise UsageError(f"points must be real numbers, not {points.dtype}.")
     N, D = points.shape
-    if type(k) is not int or not 1 <= k < N:
+    is_whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+    if not is_whole or not 1 <= k < N:
         raise UsageError(f"k is {k!r}, but must be a whole number from 1 to N - 1 = {N - 1}.")
+    k = int(k)
     is_cosine = metric == "cosine"
     rows, bias = _prepared(jnp.asarray(points, jnp.float32), is_cosine)
     if not bool(jnp.isfinite(bias).all()):

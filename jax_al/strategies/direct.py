@@ -17,17 +17,18 @@ def direct() -> Strategy:
     labeled point of class k above every other label and the first other label below every point of
     class k. The second half goes to the points nearest in rank, above and below in turn, to the
     threshold at which most labels are on the right side. Both halves are cut into equal parts, the
-    class with the fewest labels first; what a class finds no point for goes to the second half. The
-    score of a pick is its p_k - max_c p_c. Nuggehalli, Zhang, Jain & Nowak 2023, arXiv 2312.09196,
-    section 4, and their code in LabelBench; for imbalanced classes and labels with noise.
+    class with the fewest labels first, of equals by chance; what a class finds no point for goes to
+    the second half. The score of a pick is its p_k - max_c p_c. Nuggehalli, Zhang, Jain & Nowak
+    2023, arXiv 2312.09196, section 4, and their code in LabelBench; for imbalanced classes and
+    labels with noise.
 
     Not as in the paper: there the first half is labeled in rounds that narrow the interval, so that
     the second half knows their labels; a query here is answered as a whole, so that its one round
     is the first and the threshold is that of the labels before. They spend the first half on some
     of the rarest classes, here all have a part.
 
-    Needs `log_probs`, looks at the labels; random while there is none. Seeded. O(C N log N), memory
-    O(N C).
+    Needs `log_probs`, looks at the labels; random while there is none. Seeded.
+    O(min(C, Q) N log N), memory O(N C).
     """
     return strategy(_select, needs={"log_probs"}, needs_label=True, uses_labels=True)
 
@@ -37,13 +38,14 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     assert log_probs is not None
     N, C = log_probs.shape
     most = -(-budget // C)  # for one class, in one half
-    tie_key, lot_key = jax.random.split(query_key)
+    tie_key, lot_key, class_key = jax.random.split(query_key, 3)
     ties, probs = tie_order(tie_key, N), jnp.exp(log_probs)
     margins = probs - probs.max(axis=1, keepdims=True)
     owned = pool.labeled & ~pool.excluded
     present = (~pool.excluded).sum(dtype=jnp.int32)
     classes = jnp.where(owned, pool.labels, C)
-    rarest = jnp.argsort(jnp.zeros(C, jnp.int32).at[classes].add(1, mode="drop"), stable=True)
+    counts = jnp.zeros(C, jnp.int32).at[classes].add(1, mode="drop")
+    rarest = jnp.lexsort((jax.random.bits(class_key, (C,)), counts))
 
     def ranked(k):
         """Rank int32 [N] of every point for class k, and the labels in that order: 1, -1 or 0."""
@@ -91,12 +93,16 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         pool.labeled,
         jnp.int32(0),
     )
+    # Where they are fewer than the classes, the last ones have no part.
     carry = lax.fori_loop(
-        0, C, lambda i, carry: buy(i, carry, lambda i: _part(half, i, C), within), start
+        0, min(C, half), lambda i, carry: buy(i, carry, lambda i: _part(half, i, C), within), start
     )
     rest = budget - carry[3]
     carry = lax.fori_loop(
-        0, C, lambda i, carry: buy(i, carry, lambda i: _part(rest, i, C), around), carry
+        0,
+        jnp.minimum(C, rest),
+        lambda i, carry: buy(i, carry, lambda i: _part(rest, i, C), around),
+        carry,
     )
     return Query(carry[0], {}, scores=carry[1])
 

@@ -64,7 +64,8 @@ def information(probs: jax.Array, targets: jax.Array, counts: jax.Array) -> jax.
         # Where the joint is not 0 its margins are not, but their product may underflow.
         is_there = (joint > 0) & (apart > 0)
         ratio = jnp.where(is_there, joint, 1.0) / jnp.where(is_there, apart, 1.0)
-        return (joint * jnp.log(ratio)).sum(axis=(1, 3)) @ weights
+        told = (joint * jnp.log(ratio)).sum(axis=(1, 3))
+        return jnp.dot(told, weights, precision=lax.Precision.HIGHEST)
 
     found = in_blocks(block, N, width=C * C * M)
     return jnp.where(found > FLOOR, found, 0.0)

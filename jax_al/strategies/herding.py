@@ -95,7 +95,9 @@ def gaussian(D: int, bandwidth: jax.Array | float) -> Similarity:
     """Returns exp(-|a - b|^2 / bandwidth^2) of directions in D dimensions."""
 
     def of(inner, own, theirs):
-        return jnp.exp(-sq_distance(inner, own, theirs, D) / (bandwidth * bandwidth))
+        sq = sq_distance(inner, own, theirs, D)
+        # The square of a small bandwidth is 0, and nothing is near but a point itself.
+        return jnp.exp(-jnp.where(sq > 0, sq / (bandwidth * bandwidth), 0.0))
 
     return Similarity(unit, of)
 

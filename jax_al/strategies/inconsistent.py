@@ -79,7 +79,8 @@ def alfa_mix(*, mixing: float = 0.2, iterations: int = 2) -> Strategy:
     is picked; where they are fewer than Q the rest is drawn at random (`random_picks` in `info`).
     The score is by how much, in logits, the class changed.
 
-    Their k-means runs to convergence. Needs `head_inputs`, `log_probs` and `head`, looks at the
+    Not as in their code: there `mixing` grows by itself, up to 1, until more than Q are candidates,
+    and k-means runs to convergence. Needs `head_inputs`, `log_probs` and `head`, looks at the
     labels; random while there is none. Seeded. O(N F C), and O(N Q F) for the seeds of k-means and
     each iteration; memory O(N C + Q F).
 
@@ -138,8 +139,9 @@ def overshoot(
     the guess. That is kernel u with u = p - onehot(guess), so that no vector of F is made.
     """
     is_top = jnp.arange(log_probs.shape[1])[None, :] == log_probs.argmax(axis=1)[:, None]
-    others = jnp.where(is_top, 0.0, jnp.exp(log_probs))
-    u = jnp.where(is_top, -others.sum(axis=1, keepdims=True), others)
+    # Only the direction counts, so that u may be divided by 1 - p: no square of a small p is 0.
+    known = jnp.maximum(log_probs, jnp.finfo(jnp.float32).min)
+    u = jnp.where(is_top, -1.0, jax.nn.softmax(jnp.where(is_top, -jnp.inf, known)))
     along = jnp.dot(u, inner(kernel.T, kernel.T), precision=lax.Precision.HIGHEST)  # of the logits
     norm = jnp.sqrt(jnp.maximum((along * u).sum(axis=1), 0.0))
     step = jnp.where(norm > 0, length / jnp.where(norm > 0, norm, 1.0), 0.0)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.geometry.clustering import in_blocks
+from jax_al.geometry.clustering import in_blocks, nearest_center
 from jax_al.geometry.rounding import coarse
 from jax_al.geometry.vectors import inner, rows_from
 from jax_al.strategies.choosing import tie_order
-from jax_al.strategies.covering import sq_distance
+from jax_al.strategies.covering import HELD, rounding_slack, sq_distance
 from jax_al.strategies.present import mean_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
@@ -67,22 +67,35 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
 
         return in_blocks(block, N, width=B).T
 
+    def sums(clusters, sq):
+        return jnp.zeros(L + budget + 1).at[clusters.nearest].add(sq)
+
     def best(clusters):
-        """The next pick, and which points are the farthest of their clusters by size [N]."""
-        sizes = coarse(jnp.zeros(L + budget + 1).at[clusters.nearest].add(clusters.sq))
+        """The next pick."""
+        sizes = coarse(sums(clusters, clusters.sq))
         theirs = jnp.where(clusters.offered, sizes[clusters.nearest], -1.0)
         sq = jnp.where(theirs == theirs.max(), coarse(clusters.sq), -1.0)
         row = jnp.where(
             clusters.offered & (sq == sq.max(where=clusters.offered, initial=-1.0)), lots, N
         ).argmin()
-        return row.astype(jnp.int32), theirs
+        return row.astype(jnp.int32)
 
-    def likely(clusters, row, theirs, kept):
-        """The next pick, then the farthest points of the largest clusters, int32 [B]; new ones."""
-        farthest = jnp.zeros(L + budget + 1).at[clusters.nearest].max(clusters.sq)
-        is_farthest = clusters.sq == farthest[clusters.nearest]
-        wanted = jnp.where(is_farthest, theirs, -1.0).at[kept].set(-2.0, mode="drop")
-        return lax.top_k(wanted.at[row].set(jnp.inf), B)[1].astype(jnp.int32)
+    def likely(clusters, row, kept):
+        """The next pick, and those that followed if each moved no other point, int32 [B]."""
+
+        def after(j, carry):
+            some, sq, sizes = carry
+            row = some[j - 1]
+            cluster = clusters.nearest[row]
+            sizes = sizes.at[cluster].add(-jnp.maximum(sq[row], 0.0))
+            sq = sq.at[row].set(-1.0)
+            largest = sizes.argmax()
+            row = jnp.where(clusters.nearest == largest, sq, -1.0).argmax().astype(jnp.int32)
+            return some.at[j].set(row), sq, sizes
+
+        sq = jnp.where(clusters.offered, clusters.sq, -1.0).at[kept].set(-1.0, mode="drop")
+        carry = jnp.full(B, row), sq, sums(clusters, jnp.maximum(sq, 0.0))
+        return lax.fori_loop(1, B, after, carry)[0]
 
     def join(clusters, new, slot, everywhere):
         is_nearer = (new < clusters.sq) | everywhere
@@ -93,15 +106,16 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         start = jnp.minimum(i * size, L - size)
         rows = lax.dynamic_slice(pool.order, (start,), (size,))
         is_there = (rows >= 0) & ~pool.excluded[jnp.maximum(rows, 0)]
-        padded = jnp.pad(jnp.maximum(rows, 0), (0, B - size))
-        new = jnp.where(is_there[:, None], distances(padded)[:size], jnp.inf)
-        slot = start + new.argmin(axis=0).astype(jnp.int32)
-        return join(clusters, new.min(axis=0), slot, False)
+        centers = points[jnp.maximum(rows, 0)]
+        which, new = nearest_center(points, centers, is_there, pool.excluded)
+        # Of one that is so near the square is as long as that of the point.
+        new = jnp.where(new > rounding_slack(D) * 2 * own, new, 0.0)
+        return join(clusters, new, start + which, False)
 
     def round_of(carry):
         clusters, picks, reached, count, rows, new, turn, _ = carry
-        row, theirs = best(clusters)
-        some = likely(clusters, row, theirs, rows)
+        row = best(clusters)
+        some = likely(clusters, row, rows)
         rows = lax.dynamic_update_slice(rows, some, (turn * B,))
         new = lax.dynamic_update_slice(new, distances(some), (turn * B, 0))
 
@@ -117,7 +131,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
             clusters = clusters._replace(offered=clusters.offered.at[row].set(False))
             at = (rows == row).argmax()
             clusters = join(clusters, new[at], L + count, is_first)
-            return clusters, picks, reached, count + 1, best(clusters)[0]
+            return clusters, picks, reached, count + 1, best(clusters)
 
         clusters, picks, reached, count, _ = lax.while_loop(
             is_known, buy, (clusters, picks, reached, count, row)
@@ -127,7 +141,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
 
     sq = jnp.where(pool.selectable, jnp.inf, 0.0)
     clusters = Clusters(sq, jnp.zeros(N, jnp.int32), pool.selectable)
-    size = min(B, L)
+    size = min(HELD, L)
     if L:
         blocks = (pool.num_labeled + size - 1) // size
         clusters = lax.fori_loop(0, blocks, held, clusters)

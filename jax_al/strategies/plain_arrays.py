@@ -77,7 +77,7 @@ def count_points(
     """Returns N, on which all that tells it must agree: signals, boolean masks, `num_points`.
 
     Raises:
-      UsageError: they disagree, on N or on the number of classes, or nothing tells N.
+      UsageError: they disagree, on N, the number of classes or of head inputs, or nothing tells N.
     """
     axes = {name: MEANINGS[name][0].split() for name in signals}
     points = {
@@ -95,7 +95,11 @@ def count_points(
             points[name] = np.asarray(mask).size
     if num_points is not None:
         points["num_points"] = whole("num_points", num_points, 1)
-    for what, counts in (("points", points), ("classes", classes)):
+    widths = {}
+    if {"head", "head_inputs"} <= signals.keys():
+        widths["head_inputs"] = signals["head_inputs"].shape[1]
+        widths["head, but for its last row, the bias,"] = len(signals["head"]) - 1
+    for what, counts in (("points", points), ("classes", classes), ("numbers", widths)):
         (first, count), *rest = [*counts.items()] or [("", 0)]
         for name, other in rest:
             if other != count:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError
+from jax_al.strategies.choosing import MOST_INT32
 from jax_al.strategies.strategy import strategy
 from jax_al.types import UNKNOWN, PoolState, Query, Signals, Strategy
 
@@ -37,10 +38,10 @@ def stages_of(name: str) -> list[tuple[str, int]]:
         )
     stages = [(match[1], int(match[2])) for match in matches if match]
     limits = [until for _, until in stages]
-    if sorted(set(limits)) != limits or limits[0] == 0:
+    if sorted(set(limits)) != limits or limits[0] == 0 or limits[-1] > MOST_INT32:
         raise UsageError(
             f"The strategy {name!r} changes at {', '.join(map(str, limits))} labels; these must be "
-            "1 or more and rise."
+            f"from 1 to {MOST_INT32} and rise."
         )
     return [*stages, (last, limits[-1])]
 
@@ -58,10 +59,16 @@ def schedule(parts: Sequence[Strategy], limits: Sequence[int]) -> Strategy:
         last from then on.
 
     Raises:
-      UsageError: one works on the host.
+      UsageError: one works on the host, or two look at different embeddings.
     """
     if any(part.on_host for part in parts):
         raise UsageError("A strategy that works on the host cannot be one of several in a row.")
+    embeddings = sorted({part.embedding for part in parts if "embedding" in part.needs})
+    if len(embeddings) > 1:
+        raise UsageError(
+            "Strategies in a row must look at the same embedding, and these look at "
+            f"{' and '.join(embeddings)}."
+        )
     needs = frozenset().union(*(part.needs for part in parts))
 
     def select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
@@ -78,7 +85,7 @@ def schedule(parts: Sequence[Strategy], limits: Sequence[int]) -> Strategy:
 
         def alike(part: Strategy, number: int) -> Query:
             query = asked(part)
-            info = {name: query.info.get(name, jnp.float32(0)) for name in sorted(names)}
+            info = {name: jnp.float32(query.info.get(name, 0)) for name in sorted(names)}
             labels, scores = query.pseudo_labels, query.scores
             if guesses and labels is None:
                 labels = jnp.full(pool.labeled.size, UNKNOWN, jnp.int32)
@@ -96,7 +103,7 @@ def schedule(parts: Sequence[Strategy], limits: Sequence[int]) -> Strategy:
         select,
         needs=needs,
         seeded=any(part.seeded for part in parts),
-        embedding=next((part.embedding for part in parts if "embedding" in part.needs), "model"),
+        embedding=embeddings[0] if embeddings else "model",
         pseudo_labels=any(part.pseudo_labels for part in parts),
         uses_labels=any(part.uses_labels for part in parts),
         max_points=min(most, default=None),

@@ -21,6 +21,7 @@ from jax_al.strategies.plain_arrays import (
     described,
     whole,
 )
+from jax_al.strategies.schedule import is_schedule, stages_of
 from jax_al.strategies.table import make_strategy
 from jax_al.types import NOTHING, UNKNOWN, PoolState, Query, Signals, Strategy
 
@@ -104,7 +105,8 @@ def select(
     else:
         known = np.full(len(rows), UNKNOWN, np.int32)
     pool = _pool(N, rows, known, excluded)
-    if made.needs <= PROBABILITIES:  # whoever has them has a network that has learned something
+    # Whoever has probabilities has a network that has learned something.
+    if made.needs <= PROBABILITIES and not made.uses_labels:
         pool = pool._replace(num_labeled=jnp.int32(max(1, len(rows))))
     looked_at = made.needs if made.needs <= given.keys() else made.needs | {"sampled_probs"}
     wanted = Signals(**{signal: given[signal] for signal in looked_at & given.keys()})
@@ -128,8 +130,10 @@ def _made(strategy: str | Strategy, options: dict[str, Any]) -> Strategy:
         return strategy
     if not isinstance(strategy, str):
         raise UsageError(f"strategy is {strategy!r}; it must be a name or a Strategy.")
+    names = [name for name, _ in stages_of(strategy)] if is_schedule(strategy) else [strategy]
     # What is made anew is compiled anew. (From outside: its module may have been loaded again.)
-    if ":" in strategy or not all(isinstance(value, Hashable) for value in options.values()):
+    is_outside = any(":" in name for name in names)
+    if is_outside or not all(isinstance(value, Hashable) for value in options.values()):
         return make_strategy(strategy, **options)
     return _named(strategy, tuple((key, type(value), value) for key, value in options.items()))
 
