@@ -15,8 +15,7 @@ from jax_al.strategies.present import mean_present
 from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
-TOGETHER = 16  # centers that are compared with the whole pool at a time
-KEPT = 4  # times as many keep their distances, in case they are picked later
+TOGETHER = 32  # likely picks that are compared with the whole pool at a time
 
 
 class Clusters(NamedTuple):
@@ -39,9 +38,9 @@ def lcmd(*, embedding: str = "model") -> Strategy:
     of a pick is its distance to its center.
 
     They take it for regression, on gradient features and random projections of them; here it is
-    done on the embedding. Needs `embedding`, no label. Greedy. O(N (L + Q) D) and more, as the
-    farthest points of the largest clusters are compared with the pool in advance, in blocks, and
-    in vain where another comes before them; memory O(N).
+    done on the embedding. Needs `embedding`, no label. Greedy. O(N (L + Q) D) and more, as likely
+    picks are compared with the pool in advance, in blocks, and in vain where another comes before
+    them; memory O(N).
     """
     return strategy(_select, needs={"embedding"}, seeded=False, embedding=embedding)
 
@@ -51,7 +50,6 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     assert points is not None
     (N, D), L = points.shape, pool.order.size
     B = min(TOGETHER, N)
-    S = KEPT * B
     lots = jnp.zeros(N, jnp.int32).at[tie_order(query_key, N)].set(jnp.arange(N, dtype=jnp.int32))
     mean = mean_present(points, pool.excluded)
     own = jnp.square(points - mean[None, :]).sum(axis=1)
@@ -80,7 +78,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         ).argmin()
         return row.astype(jnp.int32)
 
-    def likely(clusters, row, kept):
+    def likely(clusters, row):
         """The next pick, and those that followed if each moved no other point, int32 [B]."""
 
         def after(j, carry):
@@ -93,8 +91,8 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
             row = jnp.where(clusters.nearest == largest, sq, -1.0).argmax().astype(jnp.int32)
             return some.at[j].set(row), sq, sizes
 
-        sq = jnp.where(clusters.offered, clusters.sq, -1.0).at[kept].set(-1.0, mode="drop")
-        carry = jnp.full(B, row), sq, sums(clusters, jnp.maximum(sq, 0.0))
+        sq = jnp.where(clusters.offered, clusters.sq, -1.0)
+        carry = jnp.full(B, row), sq, sums(clusters, clusters.sq)
         return lax.fori_loop(1, B, after, carry)[0]
 
     def join(clusters, new, slot, everywhere):
@@ -113,11 +111,9 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         return join(clusters, new, start + which, False)
 
     def round_of(carry):
-        clusters, picks, reached, count, rows, new, turn, _ = carry
-        row = best(clusters)
-        some = likely(clusters, row, rows)
-        rows = lax.dynamic_update_slice(rows, some, (turn * B,))
-        new = lax.dynamic_update_slice(new, distances(some), (turn * B, 0))
+        clusters, picks, reached, count, row, _ = carry
+        rows = likely(clusters, row)
+        new = distances(rows)
 
         def is_known(carry):
             clusters, *_, count, row = carry
@@ -133,11 +129,8 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
             clusters = join(clusters, new[at], L + count, is_first)
             return clusters, picks, reached, count + 1, best(clusters)
 
-        clusters, picks, reached, count, _ = lax.while_loop(
-            is_known, buy, (clusters, picks, reached, count, row)
-        )
-        is_open = clusters.offered.any()
-        return clusters, picks, reached, count, rows, new, (turn + 1) % KEPT, is_open
+        carry = lax.while_loop(is_known, buy, (clusters, picks, reached, count, row))
+        return *carry, carry[0].offered.any()
 
     sq = jnp.where(pool.selectable, jnp.inf, 0.0)
     clusters = Clusters(sq, jnp.zeros(N, jnp.int32), pool.selectable)
@@ -150,8 +143,7 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     from_origin = jnp.where(pool.selectable, jnp.square(points).sum(axis=1), 0.0)
     clusters = clusters._replace(sq=jnp.where(cold, from_origin, clusters.sq))
     picks, reached = jnp.full(budget, NOTHING, jnp.int32), jnp.full(budget, jnp.nan)
-    rows, new, zero = jnp.full(S, N, jnp.int32), jnp.zeros((S, N)), jnp.int32(0)
-    carry = clusters, picks, reached, zero, rows, new, zero, pool.selectable.any()
+    carry = clusters, picks, reached, jnp.int32(0), best(clusters), pool.selectable.any()
     _, picks, reached, *_ = lax.while_loop(
         lambda carry: (carry[3] < budget) & carry[-1], round_of, carry
     )
