@@ -25,7 +25,7 @@ from jax_al.pools.walk import Found, walk
 from jax_al.pools.within import content_within
 from jax_al.types import Spec
 
-VERSION = 1  # of what is cached; raise it when the decoding changes
+VERSION = 2  # of what is cached; raise it when the decoding changes
 MOST_BYTES = 1 << 30  # of a file; a larger one is no photo
 _TOGETHER = 128  # files read before they are kept, at most
 _SQUARES = 1 << 26  # bytes of their squares, at most
