@@ -48,7 +48,7 @@ def test_the_camera_was_held_as_exif_says(form, orientation):
 
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")
 def test_odd_exif_beside_the_orientation_does_no_harm():
-    """A signed number (type 8) where the standard has an unsigned one; and a tag out of the file."""
+    """A signed number where the standard has an unsigned one; and a tag out of the file."""
     orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     signed = struct.pack("<HHIhh", 0x0100, 8, 1, -5, 0)
     far = struct.pack("<HHII", 0x010F, 2, 900, 2**31)

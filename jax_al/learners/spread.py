@@ -69,7 +69,12 @@ def spread(graph: Graph, seeds: jax.Array, alpha: float) -> jax.Array:
     small = TOLERANCE**2 * jnp.square(seeds).sum(axis=0)
 
     def product(vectors):
-        parts = jnp.einsum("pk,pkc->pc", graph.values, vectors[graph.columns])
+        # One place of all pieces after the other: [P, k, C] would be gigabytes of many classes.
+        def with_place(j, parts):
+            return parts + graph.values[:, j, None] * vectors[graph.columns[:, j]]
+
+        pieces, width = graph.columns.shape
+        parts = lax.fori_loop(0, width, with_place, jnp.zeros((pieces, vectors.shape[1])))
         return vectors - alpha * jnp.zeros_like(vectors).at[graph.owners].add(parts)
 
     def is_to_go_on(carry):
