@@ -93,7 +93,8 @@ def test_a_row_that_is_like_nobody_keeps_its_label_to_itself():
 
 def test_what_is_told_is_above_what_too_few_iterations_leave(monkeypatch):
     seeds = seeds_of({0: 0, 5: 1, 70: 2})
-    expected = np.linalg.solve(np.eye(N) - 0.99 * dense(NEAR.rows, SIMILARITIES), seeds)
-    monkeypatch.setattr(module, "MAX_ITERATIONS", 12)
-    found = np.asarray(spread(GRAPH, jnp.asarray(seeds), 0.99))
+    expected = np.linalg.solve(np.eye(N) - 0.9 * dense(NEAR.rows, SIMILARITIES), seeds)
+    monkeypatch.setattr(module, "MAX_ITERATIONS", 5)
+    found = np.asarray(spread(GRAPH, jnp.asarray(seeds), 0.9))
+    assert (found > 0).any()
     assert (np.abs(found - expected) <= np.where(found > 0, found, np.inf)).all()
