@@ -80,7 +80,7 @@ def _load(file: BinaryIO) -> Any:
     start = file.tell()
     for number, (code, place, _) in enumerate(pickletools.genops(file)):
         # The unpickler makes room for as many as the largest place says: gigabytes for a few bytes.
-        if "PUT" in code.name and int(place) > number:
+        if "PUT" in code.name and place and place > number:
             raise pickle.UnpicklingError("it remembers more than it says")
     file.seek(start)
     return _Restricted(file).load()
