@@ -277,6 +277,19 @@ def test_a_scan_that_was_killed_goes_on_behind_the_last_whole_line(photos, monke
         assert len(read) == 6 - 2 * (step // 2) - step % 2
 
 
+def test_large_squares_are_kept_before_many_are_in_memory(photos, monkeypatch):
+    together = []
+    append = folders.Catalog.append
+    monkeypatch.setattr(
+        folders.Catalog, "append", lambda self, told, squares: (
+            together.append(len(squares)), append(self, told, squares)
+        ),
+    )  # fmt: skip
+    monkeypatch.setattr(folders, "_SQUARES", 2 * 3 * 8**2)
+    photos(some(5))
+    assert together == [2, 2, 1]
+
+
 def test_squares_that_are_lost_are_made_again(photos):
     first = photos(some()).read(slice(None))
     (squares,) = photos.cache.rglob("squares.u8")
