@@ -32,18 +32,19 @@ FAMILIES = {
     "uncertainty": ("least_confidence", "margin", "ratio", "entropy"),
     "MC dropout": (
         "mc_entropy", "mc_least_confidence", "mc_margin", "variation_ratios", "mean_std", "bald",
+        "epig", "committee_vote_entropy",
     ),
     "MC dropout, batches": ("batchbald", "power_bald", "softmax_bald", "softrank_bald"),
     "diversity: covering": (
-        "coreset", "coreset_robust", "kmeans", "kmedoids", "facility_location", "typiclust",
-        "probcover",
+        "coreset", "coreset_robust", "kmeans", "kmedoids", "facility_location", "max_herding",
+        "typiclust", "probcover", "lcmd",
     ),
     "diversity: unlike the labeled": (
         "representative", "adaptive_representative", "model_outliers", "discriminative",
     ),
     "hybrid": (
-        "badge", "cluster_margin", "bait", "uncertainty_coreset", "ceal", "active_transfer",
-        "atlas",
+        "badge", "cluster_margin", "bait", "uncertainty_coreset", "uncertainty_herding",
+        "dropquery", "alfa_mix", "direct", "ceal", "active_transfer", "atlas",
     ),
 }  # fmt: skip
 SIGNIFICANT = 0.05

@@ -6,8 +6,6 @@ The pool of `flowers_coreset`, 2,040 images, read as `lite0` (docs/features.md; 
 `pretrained`) with a linear head; 102 labels and nine times 102 more. docs/study.md has the table.
 """
 
-from ml_collections import ConfigDict
-
 from jax_al.recipes import cifar_study, flowers_coreset
 
 
@@ -17,7 +15,7 @@ def get_config():
     study = cifar_study.get_config()
     config.compare = study.compare
     config.features = study.features
-    config.features_args = ConfigDict({"l2norm": True})
+    config.features_args = study.features_args
     config.model = study.model
     config.num_seeds = 20
     config.jobs = 2

@@ -189,7 +189,7 @@ class Strategy(NamedTuple):
     needs: frozenset[str]  # names of the fields of Signals to compute
     select: Callable[[jax.Array, Signals, PoolState, int], Query]  # (key, signals, pool, budget)
     seeded: bool
-    embedding: str = "model"  # whose: "model", "random_net", "pixels_pca", "patches", a .npy file
+    embedding: str = "model"  # whose, see features/embedding.py; or a .npy file
     pseudo_labels: bool = False  # whether its queries bring some
     on_host: bool = False  # NumPy in and out, never traced
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file

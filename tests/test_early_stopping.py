@@ -30,7 +30,7 @@ def examples_of(labels, capacity):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
-def test_the_share_is_kept_for_all_and_for_each_class(seed, share):
+def test_the_share_is_kept_in_all_and_in_each_class(seed, share):
     labels = np.random.default_rng(seed).choice(4, 60, p=(0.6, 0.25, 0.1, 0.05))
     examples = examples_of(labels, 64)
     parts = held_apart(jax.random.key(seed), examples, share)
@@ -44,10 +44,19 @@ def test_the_share_is_kept_for_all_and_for_each_class(seed, share):
         assert (part.weights[len(own) :] == 0).all()
         assert (part.rows[len(own) :] == NOTHING).all()
     held = np.bincount(labels[rows[1]], minlength=4)
-    count = np.bincount(labels, minlength=4)
-    assert (np.abs(held - share * count) <= 2).all()  # within one; one more that was the first
-    assert abs(held.sum() - share * 60) <= 1 + 4
-    assert (held < np.maximum(count, 1)).all()
+    others = np.maximum(np.bincount(labels, minlength=4) - 1, 0)  # but for the first of a class
+    assert (np.abs(held - share * others) < 1).all()
+    assert abs(held.sum() - share * others.sum()) < 1
+    assert (held <= others).all()
+
+
+@pytest.mark.parametrize(("size", "share"), [(5, 0.2), (2, 0.5), (4, 0.25)])
+def test_the_share_is_kept_where_classes_are_as_large_as_the_gaps_between_those_held(size, share):
+    apart = jax.jit(held_apart, static_argnums=2)
+    examples = examples_of(np.arange(10 * size) % 10, 10 * size)
+    for seed in range(20):
+        held = apart(jax.random.key(seed), examples, share).held
+        assert abs(int(held.count) - share * 10 * (size - 1)) < 1
 
 
 def test_the_key_decides_and_the_capacity_does_not():

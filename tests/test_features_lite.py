@@ -10,6 +10,7 @@ from sklearn.datasets import load_sample_images
 import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.features import lite as module
+from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.features.lite import DEPTHS, apply_network, lite
 from jax_al.features.lite_network import strides_of
 from jax_al.features.lite_weights import folded, weights_file
@@ -200,3 +201,12 @@ def test_real_weights_see_what_is_in_real_pictures():
     best = np.argsort(-logits, axis=1)[:, :3].tolist()
     assert {442, 449, 975} == set(best[0])  # ImageNet's bell cote, boathouse, lakeside
     assert best[1][0] == 985  # daisy
+
+
+def test_as_an_embedding_it_is_of_the_images_and_wants_images(tmp_path):
+    pool = al.arrays(np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8))
+    found = fixed_embedding("lite0", pool, str(tmp_path))
+    expected = al.with_features(pool, "lite0", cache_dir=str(tmp_path))
+    np.testing.assert_array_equal(found, expected.read(slice(None)))
+    with pytest.raises(UsageError, match="lite0 looks at images of 1 or 3 channels"):
+        check_embedding("lite0", al.arrays(np.zeros((5, 3))))

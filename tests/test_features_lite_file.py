@@ -91,9 +91,17 @@ def test_a_pickle_cannot_change_what_it_names(file):
     spoiled = (
         b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(N}X\x0c\x00\x00\x00__defaults__(K\x01tstb."
     )
-    refused(file(spoiled), "Ran out of input")
+    refused(file(spoiled), "pickle exhausted")  # the first one is read, and no second is there
     short = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(tR."  # without arguments
     refused(file(short), "missing 4 required")
+
+
+def test_a_few_bytes_cannot_ask_for_gigabytes(file):
+    far = b"\x80\x02Nr" + (2**27).to_bytes(4, "little") + b"."  # in C's memo: 2 GB of nothing
+    refused(file(far), "remembers more than it says")
+    base = np.zeros(100, np.float32)
+    views = {str(n): torch.Tensor(base, 0, (100,), (1,)) for n in range(2)}
+    refused(file(torch.content(views)), "tensors are larger than what it holds")
 
 
 def test_a_file_that_ends_anywhere_is_refused(file):

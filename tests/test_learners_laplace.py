@@ -78,6 +78,15 @@ def test_draws_have_the_mean_and_the_spread_of_the_posterior(kind):
         np.testing.assert_allclose(np.cov(gaps[:, i].T), spread, atol=0.1 * deviation.max() ** 2)
 
 
+@pytest.mark.parametrize("penalty", [1e-8, 1e-12])
+def test_a_penalty_below_rounding_leaves_draws_finite(penalty):
+    wide = Digits(width=40, num_classes=C)
+    learner = laplace(penalty=penalty)(wide.spec, C)
+    state, _ = fitted(learner, wide.examples(ROWS, np.ones(len(ROWS)), 160), learner.prepare(wide))
+    draw = learner.sample(jax.random.key(0), jnp.int32(0), state, jnp.asarray(wide.X[:9]))
+    assert np.isfinite(draw).all()
+
+
 def test_it_keeps_the_promises():
     check_learner(laplace(penalty=0.1, class_weights="balanced"), spec=DIGITS.spec)
 

@@ -15,6 +15,7 @@ import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.pools import folder as folders
 from jax_al.pools.pictures import decode
+from jax_al.pools.within import content_within
 from jax_al.testing import check_pool
 
 STRANGE = (
@@ -116,7 +117,71 @@ def test_links_are_followed_within_the_folder_and_never_in_a_circle(photos, tmp_
     why = {one.id: one.why for one in pool.passed_over}
     assert "leads out" in why["out.png"]
     assert "leads nowhere" in why["nowhere.png"]
-    assert all("there already" in reason for name, reason in why.items() if "round" in name)
+    round_and_round = [reason for name, reason in why.items() if "round" in name]
+    assert round_and_round
+    assert all("there already" in reason for reason in round_and_round)
+
+
+def test_what_is_put_in_the_place_of_a_file_after_the_walk_is_not_read(
+    photos, tmp_path, monkeypatch
+):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for name in ("b.png", "c.png"):
+        (secret / name).write_bytes(encoded(pixels(9), "PNG"))
+    names = ("a.png", "b.png", "sub/c.png", "d.png")
+    files = {name: encoded(pixels(n), "PNG") for n, name in enumerate(names)}
+    walk_of = folders.walk
+
+    def walk_and_swap(root):
+        yield from list(walk_of(root))
+        (root / "b.png").unlink()
+        (root / "b.png").symlink_to(secret / "b.png")
+        shutil.rmtree(root / "sub")
+        (root / "sub").symlink_to(secret)
+        (root / "d.png").unlink()
+        os.mkfifo(root / "d.png")
+
+    monkeypatch.setattr(folders, "walk", walk_and_swap)
+    pool = photos(files)
+    assert list(pool.ids) == ["a.png"]
+    assert {one.id: one.why for one in pool.passed_over} == {
+        "b.png": "cannot be read (It lies outside of the folder)",
+        "sub/c.png": "cannot be read (It lies outside of the folder)",
+        "d.png": "cannot be read (It is no regular file)",
+    }
+
+
+def test_a_link_that_is_put_there_while_a_file_is_opened_is_not_followed(tmp_path, monkeypatch):
+    """The race itself: the path was resolved, and then becomes a link."""
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    for place in (root, secret):
+        place.mkdir()
+        (place / "x").write_bytes(place.name.encode())
+    assert content_within(root, "x", 9) == b"root"
+    assert content_within(root, "x", 2) == b"ro"
+    (root / "again").symlink_to(".")
+    assert content_within(root, "again/x", 9) == b"root"
+    monkeypatch.setattr(os.path, "realpath", os.path.normpath)  # as if no link were there yet
+    (root / "y").symlink_to(secret / "x")
+    (root / "sub").symlink_to(secret)
+    for name in ("y", "sub/x"):
+        with pytest.raises(OSError, match=r"symbolic links|Not a directory"):
+            content_within(root, name, 9)
+
+
+def test_folders_within_each_other_a_thousand_times_are_walked(photos):
+    here = os.open(photos.root, os.O_RDONLY)
+    for _ in range(1_100):
+        os.mkdir("a", dir_fd=here)
+        here, outer = os.open("a", os.O_RDONLY, dir_fd=here), here
+        os.close(outer)
+    os.close(here)
+    try:
+        pool = photos({"a/" * 1_100 + "0.png": encoded(pixels(), "PNG")})
+        assert list(pool.ids) == ["a/" * 1_100 + "0.png"]
+    finally:  # pytest's own way to do that calls itself a thousand times
+        subprocess.run(["rm", "-rf", photos.root / "a"], check=True)
 
 
 def test_the_same_bytes_and_the_same_pixels_are_one_row(photos):
@@ -212,14 +277,28 @@ def test_a_scan_that_was_killed_goes_on_behind_the_last_whole_line(photos, monke
         assert len(read) == 6 - 2 * (step // 2) - step % 2
 
 
+def test_large_squares_are_kept_before_many_are_in_memory(photos, monkeypatch):
+    together = []
+    append = folders.Catalog.append
+    monkeypatch.setattr(
+        folders.Catalog, "append", lambda self, told, squares: (
+            together.append(len(squares)), append(self, told, squares)
+        ),
+    )  # fmt: skip
+    monkeypatch.setattr(folders, "_SQUARES", 2 * 3 * 8**2)
+    photos(some(5))
+    assert together == [2, 2, 1]
+
+
 def test_squares_that_are_lost_are_made_again(photos):
     first = photos(some()).read(slice(None))
     (squares,) = photos.cache.rglob("squares.u8")
     os.truncate(squares, 8 * 8 * 3 * 2 + 5)
     np.testing.assert_array_equal(photos().read(slice(None)), first)
     (lines,) = photos.cache.rglob("catalog.jsonl")
-    lines.write_bytes(lines.read_bytes() + b"{broken\n")
-    np.testing.assert_array_equal(photos().read(slice(None)), first)
+    for broken in (b"{broken\n", b'["5.png", 1, 2, "", "", "0", ""]\n', b'["5.png", 1, 2'):
+        lines.write_bytes(lines.read_bytes() + broken)
+        np.testing.assert_array_equal(photos().read(slice(None)), first)
 
 
 def test_a_file_that_could_not_be_read_is_tried_again(photos, monkeypatch):

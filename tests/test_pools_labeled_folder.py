@@ -78,6 +78,7 @@ def test_what_is_no_picture_is_told(places, tmp_path, caplog):
         ({"labels": "two.csv"}, r"two\.csv has two labels of b\.png: 'x' and 'y'"),
         ({"labels": "gone.csv"}, r"gone\.csv cannot be read: No such file"),
         ({"labels": "head.csv"}, r"head\.csv must have the columns id and label, and has a, b"),
+        ({"labels": "long.csv"}, r"long\.csv cannot be read as a table: field larger than"),
         ({"labels": "y.npy"}, r"data\.labels is 'y\.npy', but must be 'folders' or the path of"),
         ({"test_path": "./photos"}, r"data\.test_path needs labels"),
         ({"test_labels": "y.csv"}, r"data\.test_labels is set, but data\.test_path is not"),
@@ -88,6 +89,7 @@ def test_what_does_not_fit_is_a_sentence(places, tmp_path, options, sentence):
     places("photos", ["cat/a.png", "b.png"])
     (tmp_path / "y.csv").write_text("id,label\ncat/a.png,x\n")
     (tmp_path / "two.csv").write_text("id,label\nb.png,x\nb.png,y\n")
+    (tmp_path / "long.csv").write_text(f"id,label\nb.png,{'x' * 200_000}\n")
     (tmp_path / "head.csv").write_text("a,b\n")
     with pytest.raises(UsageError, match=sentence):
         opened(**options)

@@ -46,6 +46,19 @@ def test_the_camera_was_held_as_exif_says(form, orientation):
     np.testing.assert_array_equal(found, ORIENTED[orientation](PLAIN))
 
 
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")
+def test_odd_exif_beside_the_orientation_does_no_harm():
+    """A signed number where the standard has an unsigned one; and a tag out of the file."""
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    signed = struct.pack("<HHIhh", 0x0100, 8, 1, -5, 0)
+    far = struct.pack("<HHII", 0x010F, 2, 900, 2**31)
+    for odd in (signed, far):
+        block = struct.pack("<H", 2) + orientation + odd + bytes(4)
+        exif = b"Exif\0\0II*\0\x08\0\0\0" + block
+        content = encoded(PLAIN, "JPEG", quality=95, exif=exif)
+        assert decode(content).shape == np.rot90(PLAIN).shape
+
+
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled(form):
     deep = (PLAIN[..., 0].astype(np.uint16) * 257)[:, :]

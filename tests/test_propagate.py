@@ -203,3 +203,10 @@ def test_a_learner_on_the_host_and_a_pool_of_one_are_refused():
         propagate(host_learner(RandomForestClassifier()))(SPEC, 3)
     with pytest.raises(UsageError, match="two examples at least"):
         PROPAGATE(SPEC, 3).prepare(al.arrays(POINTS[:1]))
+
+
+def test_a_pool_too_large_for_its_graph_is_refused():
+    learner = propagate(linear(), max_points=200)(SPEC, 3)
+    with pytest.raises(UsageError, match=r"at most 200 examples, .* holds 212: choose the bare"):
+        learner.prepare(POOL)
+    assert propagate(linear(), max_points=9).__qualname__ == propagate(linear()).__qualname__

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.semi_supervised import LabelSpreading
 
 from jax_al.geometry.neighbours import nearest_neighbours
+from jax_al.learners import spread as module
 from jax_al.learners.spread import graph_of, spread
 
 RNG = np.random.default_rng(0)
@@ -88,3 +89,12 @@ def test_a_row_that_is_like_nobody_keeps_its_label_to_itself():
         spread(graph_of(NEAR.rows, similarities), jnp.asarray(seeds_of({3: 1})), 0.9)
     )
     np.testing.assert_array_equal(np.flatnonzero(found.any(axis=1)), [3])
+
+
+def test_what_is_told_is_above_what_too_few_iterations_leave(monkeypatch):
+    seeds = seeds_of({0: 0, 5: 1, 70: 2})
+    expected = np.linalg.solve(np.eye(N) - 0.9 * dense(NEAR.rows, SIMILARITIES), seeds)
+    monkeypatch.setattr(module, "MAX_ITERATIONS", 5)
+    found = np.asarray(spread(GRAPH, jnp.asarray(seeds), 0.9))
+    assert (found > 0).any()
+    assert (np.abs(found - expected) <= np.where(found > 0, found, np.inf)).all()

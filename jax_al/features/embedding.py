@@ -2,9 +2,9 @@
 
 A strategy names the embedding it wants: "model", the network of the episode; "random_net", one
 with initial weights (the learner makes it, one for all seeds, so intervals over seeds leave its
-chance out); "pixels_pca" and "patches", of the images themselves, also where the learner sees
-features of them; or a .npy file with the features of some other tool. All but the first are the
-same in every episode.
+chance out); "pixels_pca", "patches" and "lite0", "lite1", "lite2", of the images themselves, also
+where the learner sees features of them; or a .npy file with the features of some other tool. All
+but the first are the same in every episode.
 """
 
 import pathlib
@@ -13,13 +13,14 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.features.file import features_of_file
+from jax_al.features.lite import DEPTHS, check_lite
 from jax_al.features.patches import check_patches
 from jax_al.features.pixels_pca import pixels_pca
 from jax_al.features.pool import with_features
 from jax_al.pools.rows import base_of
 from jax_al.types import Pool
 
-NAMES = ("model", "random_net", "pixels_pca", "patches")
+NAMES = ("model", "random_net", "pixels_pca", "patches", *DEPTHS)
 
 
 def check_embedding(source: str, pool: Pool | None = None) -> None:
@@ -34,6 +35,8 @@ def check_embedding(source: str, pool: Pool | None = None) -> None:
     """
     if source == "patches" and pool is not None:
         check_patches(base_of(pool).spec)
+    if source in DEPTHS and pool is not None:
+        check_lite(source, base_of(pool).spec)
     if source in NAMES:
         return
     if not source.endswith(".npy"):
@@ -48,22 +51,22 @@ def fixed_embedding(source: str, pool: Pool, cache_dir: str | None = None) -> np
     """Returns the embedding of the pool that `source` names, or None if a network makes it.
 
     Args:
-      source: "model", "random_net", "pixels_pca", "patches" or the path of a .npy file.
+      source: one of NAMES, or the path of a .npy file.
       pool: any pool.
-      cache_dir: where patches are kept, see `with_features`.
+      cache_dir: where patches and features of a network are kept, see `with_features`.
 
     Returns:
       float32 [N, D].
 
     Raises:
       UsageError: `source` is none of these, or the file does not hold one row of finite numbers
-        for each example (see `features_of_file`), or patches cannot be cut from the examples.
+        for each example (see `features_of_file`), or they are not such as it looks at.
     """
     check_embedding(source)
     if source in ("model", "random_net"):
         return None
     if source == "pixels_pca":
         return pixels_pca(base_of(pool))
-    if source == "patches":
+    if source in ("patches", *DEPTHS):
         return with_features(base_of(pool), source, cache_dir=cache_dir).read(slice(None))
     return features_of_file(source, pool)

@@ -41,7 +41,7 @@ def lite(name: str, *, size: int = 96) -> Features:
     strides = strides_of(DEPTHS[name])
 
     def fit(pool: Pool) -> dict[str, Any]:
-        _check(name, pool.spec)
+        check_lite(name, pool.spec)
         return folded(read_tensors(weights_file(name)), len(strides))
 
     def apply(state: dict[str, Any], images: Any) -> jax.Array:
@@ -80,7 +80,13 @@ def _seen(images: jax.Array, size: int) -> jax.Array:
     return (jnp.broadcast_to(x, (*shape[:3], 3)) - 127) / 128
 
 
-def _check(name: str, spec: Spec) -> None:
+def check_lite(name: str, spec: Spec) -> None:
+    """Makes sure that a network can look at examples of `spec`, and that its weights are there.
+
+    Raises:
+      UsageError: they are no images of 1 or 3 channels, or the package is not installed.
+    """
+    weights_file(name)
     if not (spec.is_image and spec.shape[2] in (1, 3)):
         raise UsageError(
             f"{name} looks at images of 1 or 3 channels, and these examples are {spec.dtype} "

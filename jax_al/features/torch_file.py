@@ -11,6 +11,7 @@ import collections
 import math
 import os
 import pickle
+import pickletools
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -55,19 +56,34 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _read(file: BinaryIO) -> dict[str, np.ndarray]:
-    if [_Restricted(file).load() for _ in range(2)] != [_MAGIC, _FORM]:
+    if [_load(file) for _ in range(2)] != [_MAGIC, _FORM]:
         raise ValueError("it was not saved in PyTorch's older form")
-    if _Restricted(file).load()["little_endian"] is not True:
+    if _load(file)["little_endian"] is not True:
         raise ValueError("its numbers are big-endian")
-    found = _Restricted(file).load()
-    storages = {key: np.empty(0) for key in _Restricted(file).load()}
+    found = _load(file)
+    storages = {key: np.empty(0) for key in _load(file)}
     tensors = found.items() if isinstance(found, dict) else ()
     if not tensors or not all(type(n) is str and type(x) is _Tensor for n, x in tensors):
         raise ValueError("it holds something else than tensors by their names")
     wanted = {tensor.storage.key: tensor.storage for _, tensor in tensors}
     for key in storages:
         storages[key] = _elements(file, wanted[key])
-    return {name: _array(tensor, storages[tensor.storage.key]) for name, tensor in tensors}
+    views = {name: _view(tensor, storages[tensor.storage.key]) for name, tensor in tensors}
+    # Many views of one storage would become as many copies.
+    if sum(view.size for view in views.values()) > sum(map(len, storages.values())):
+        raise ValueError("its tensors are larger than what it holds")
+    return {name: np.array(view, order="C") for name, view in views.items()}
+
+
+def _load(file: BinaryIO) -> Any:
+    """Returns what the next pickle holds."""
+    start = file.tell()
+    for number, (code, place, _) in enumerate(pickletools.genops(file)):
+        # The unpickler makes room for as many as the largest place says: gigabytes for a few bytes.
+        if "PUT" in code.name and place and place > number:
+            raise pickle.UnpicklingError("it remembers more than it says")
+    file.seek(start)
+    return _Restricted(file).load()
 
 
 def _elements(file: BinaryIO, storage: _Storage) -> np.ndarray:
@@ -80,7 +96,7 @@ def _elements(file: BinaryIO, storage: _Storage) -> np.ndarray:
     return np.frombuffer(content, storage.dtype)
 
 
-def _array(tensor: _Tensor, elements: np.ndarray) -> np.ndarray:
+def _view(tensor: _Tensor, elements: np.ndarray) -> np.ndarray:
     shape, strides = tensor.shape, tensor.strides
     numbers = (tensor.offset, *shape, *strides)
     last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
@@ -88,8 +104,7 @@ def _array(tensor: _Tensor, elements: np.ndarray) -> np.ndarray:
     if tensor.storage.dtype != elements.dtype or not is_within:
         raise ValueError("a tensor reaches beyond its storage")
     steps = tuple(step * elements.itemsize for step in strides)
-    view = np.lib.stride_tricks.as_strided(elements[tensor.offset :], shape, steps)
-    return np.array(view, order="C")
+    return np.lib.stride_tricks.as_strided(elements[tensor.offset :], shape, steps)
 
 
 class _Restricted(pickle.Unpickler):

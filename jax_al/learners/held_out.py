@@ -32,10 +32,11 @@ def check_share(option: str, share: Any) -> None:
 def held_apart(key: jax.Array, examples: Examples, share: float) -> Apart:
     """Returns `examples` in two: those to be taught, and those that are held out.
 
-    In an order by class, and by chance within a class, every example is held out with which the
-    number of those held reaches another whole one, beginning at a random fraction (systematic
-    sampling): so of each class and of all the share is kept to within one. The first of a class is
-    never held out: of what was not taught nothing can be asked. So few labels may leave none.
+    In an order by class, and by chance within a class, the first of a class is never held out: of
+    what was not taught nothing can be asked. Of the others each is held out with which the number
+    of those held reaches another whole one, beginning at a random fraction (systematic sampling):
+    so of these the share is kept to within one, in each class and in all. Few labels may leave
+    none.
 
     Args:
       key: decides which.
@@ -50,9 +51,11 @@ def held_apart(key: jax.Array, examples: Examples, share: float) -> Apart:
     order = jnp.lexsort((jax.random.uniform(chance_key, places.shape), labels))
     of_class = labels[order]
     is_first = (of_class != jnp.roll(of_class, 1)) | (places == 0)
-    start = jax.random.uniform(start_key)
-    reached = jnp.floor(jnp.arange(places.size + 1, dtype=jnp.float32) * share + start)
-    is_next = (reached[1:] > reached[:-1]) & ~is_first
+    # The first ones do not count: where classes are of one size, the places of those held would
+    # often be just theirs.
+    others = jnp.pad(jnp.cumsum(~is_first), (1, 0)).astype(jnp.float32)
+    reached = jnp.floor(others * share + jax.random.uniform(start_key))
+    is_next = reached[1:] > reached[:-1]
     is_held = jnp.zeros(places.shape, bool).at[order].set(is_next) & is_there
     return Apart(only(examples, is_there & ~is_held), only(examples, is_held))
 

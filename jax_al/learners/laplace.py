@@ -53,7 +53,8 @@ def laplace(
     p_i the probabilities and x_i the standardised inputs with a 1 for the bias: the Gauss-Newton
     matrix, which for this model is the Hessian. The bias, free in the fit, has the kernel's prior
     here, as all biases may be shifted together without any loss. Up to EXACT parameters C (F + 1)
-    the matrix is inverted whole, beyond only its diagonal is used.
+    the matrix is inverted whole, the prior being no weaker than float32's rounding in it; beyond
+    only its diagonal is used.
 
     A draw is a head of this posterior, one for the whole pool; there are any number. What it
     predicts, embedding and head inputs are those of `linear`, the mode: corrected for the doubt
@@ -145,12 +146,17 @@ def exact_root(
         del labels
         rows = flat(inputs, normalizer)
         probs, x = jnp.exp(log_probs_of(head, rows)), with_one(rows)
-        curvature = probs[:, :, None] * (jnp.eye(num_classes)[None] - probs[:, None, :])
+        # diag(p) - p p', its diagonal as sums of what is beside it: 1 - p would be 0 of the sure.
+        pairs = probs[:, :, None] * probs[:, None, :] * (1 - jnp.eye(num_classes))[None]
+        curvature = pairs.sum(axis=2)[:, :, None] * jnp.eye(num_classes)[None] - pairs
         weighted = jnp.einsum("b,bcd,bf->cfbd", weights, curvature, x)
         return jnp.einsum("cfbd,bg->cfdg", weighted, x).reshape(size, size), weights.sum()
 
     hessian, weight = sum_of_blocks(block, blocks)
-    factor = jnp.linalg.cholesky(hessian + penalty * weight * jnp.eye(size))
+    # What rounding may have taken away: a penalty below it would leave a matrix without a root.
+    lost = size * jnp.finfo(jnp.float32).eps * hessian.diagonal().max()
+    prior = jnp.maximum(penalty * weight, lost)
+    factor = jnp.linalg.cholesky(hessian + prior * jnp.eye(size))
     return solve_triangular(factor, jnp.eye(size), lower=True)
 
 

@@ -12,7 +12,8 @@ from jax_al.errors import UsageError
 from jax_al.geometry.neighbours import nearest_neighbours
 from jax_al.learners.inputs import Normalizer, by_column, normalize
 from jax_al.learners.naming import called, described
-from jax_al.learners.spread import Graph, graph_of, spread
+from jax_al.learners.networks.network import check_at_least_one
+from jax_al.learners.spread import Graph, graph_of, or_1, spread
 from jax_al.types import Examples, Fit, Learner, Pool, Spec
 
 _READ = 4096  # examples read together
@@ -50,6 +51,7 @@ def propagate(
     power: float = 3.0,
     equal_classes: bool = True,
     most: int = 2_000,
+    max_points: int = 100_000,
 ) -> Callable[[Spec, int], Learner]:
     """Returns `learner` fitted to labels that are spread over the pool, to be made for a pool.
 
@@ -65,8 +67,15 @@ def propagate(
     to `most` of the others by chance. What no label reaches is left out.
 
     What `learner` finds out as a fit begins, such as a penalty by cross-validation, it finds on the
-    labeled examples alone. The loss and accuracy of a fit are on all it was fitted to. Predictions,
-    draws, embedding and head inputs are those of `learner`. `prepare` keeps the pool in memory and
+    labeled examples alone. What it finds out on the way it finds on the guesses, too: of
+    `calibrated` and `validation_share` what is held out is mostly guessed, so that
+    `calibrated(propagate(...))` is wanted and not the other way round. The loss and accuracy of a
+    fit are on all it was fitted to. Predictions, draws, embedding and head inputs are those of
+    `learner`.
+
+    The graph is of the whole pool, the only thing a Context is made of: rows that are excluded from
+    being asked (skipped, broken, somebody else's) pass labels on and are fitted to as all others
+    without a label. `prepare` keeps the pool in memory, for a while two more copies as float32, and
     finds the neighbours exactly, in a time that grows with N^2 (see `nearest_neighbours`).
 
     Args:
@@ -76,12 +85,13 @@ def propagate(
       power: 0 or more; the larger, the more the nearest count.
       equal_classes: whether the columns of F are divided by their sums.
       most: M, examples at most besides the labeled ones: what a fit costs grows with it.
+      max_points: N, at most; of a million the graph would take days.
 
     Raises:
-      UsageError: an option is out of its range; or, when the learner is made, `learner` works on
-        the host.
+      UsageError: an option is out of its range; when the learner is made, `learner` works on the
+        host; by `prepare`, the pool has less than two examples, or more than `max_points`.
     """
-    _check(neighbours, alpha, power, equal_classes, most)
+    _check(neighbours, alpha, power, equal_classes, most, max_points)
 
     def make(spec: Spec, num_classes: int) -> Learner:
         inner = learner(spec, num_classes)
@@ -94,6 +104,12 @@ def propagate(
         def prepare(pool: Pool) -> Context:
             if len(pool) < 2:
                 raise UsageError("propagate needs a pool of two examples at least.")
+            if len(pool) > max_points:
+                raise UsageError(
+                    f"propagate is for pools of at most {max_points:,} examples, as the time that "
+                    f"its graph takes grows with their square, and this one holds {len(pool):,}: "
+                    "choose the bare learner, a smaller pool, or raise max_points."
+                )
             inputs = jnp.asarray(_whole(pool))
             context = inner.prepare(pool)
             points = _points(
@@ -116,7 +132,7 @@ def propagate(
             seeds = seeds.at[rows, examples.labels].add(examples.weights, mode="drop")
             reached = spread(context.graph, seeds, alpha)
             if equal_classes:
-                reached /= _or_1(reached.sum(axis=0))[None, :]
+                reached /= or_1(reached.sum(axis=0))[None, :]
             guesses, weights = guessed(reached)
             weights = weights.at[rows].set(0.0, mode="drop")
             taught = _joined(choose_key, examples, guesses, weights, min(most, N))
@@ -135,7 +151,7 @@ def propagate(
             prepare=prepare, init=init, begin=begin, advance=advance, finish=finish
         )
 
-    return called(
+    return called(  # without max_points, which decides nothing in a fit
         make,
         "propagate",
         learner=described(learner),
@@ -153,7 +169,7 @@ def guessed(reached: jax.Array) -> tuple[jax.Array, jax.Array]:
     That is 1 - H(z) / log C of z = F / sum(F), and 0 where F is 0.
     """
     totals = reached.sum(axis=1)
-    shares = reached / _or_1(totals)[:, None]
+    shares = reached / or_1(totals)[:, None]
     entropy = jax.scipy.special.entr(shares).sum(axis=1)
     weights = jnp.clip(1 - entropy / np.log(shares.shape[1]), 0.0, 1.0)
     return shares.argmax(axis=1).astype(jnp.int32), jnp.where(totals > 0, weights, 0.0)
@@ -189,10 +205,6 @@ def _is_there(examples: Examples) -> jax.Array:
     return jnp.arange(examples.labels.size) < examples.count
 
 
-def _or_1(numbers: jax.Array) -> jax.Array:
-    return jnp.where(numbers > 0, numbers, 1.0)
-
-
 def _whole(pool: Pool) -> np.ndarray:
     """Returns all examples of `pool`, read some at a time."""
     inputs = np.empty((len(pool), *pool.spec.shape), pool.spec.dtype)
@@ -206,10 +218,11 @@ def _points(inputs: jax.Array, normalizer: Normalizer) -> np.ndarray:
     return np.asarray(normalize(inputs, normalizer)).reshape(len(inputs), -1)
 
 
-def _check(neighbours: int, alpha: float, power: float, equal_classes: bool, most: int) -> None:
-    for name, whole in (("neighbours", neighbours), ("most", most)):
-        if type(whole) is not int or whole < 1:
-            raise UsageError(f"{name} is {whole!r}, but must be a whole number, at least 1.")
+def _check(
+    neighbours: int, alpha: float, power: float, equal_classes: bool, most: int, max_points: int
+) -> None:
+    for name, whole in (("neighbours", neighbours), ("most", most), ("max_points", max_points)):
+        check_at_least_one(name, whole)
     if type(alpha) not in (int, float) or not 0 < alpha < 1:
         raise UsageError(f"alpha is {alpha!r}, but must be a number above 0 and below 1.")
     if type(power) not in (int, float) or not 0 <= power < np.inf:

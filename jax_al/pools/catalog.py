@@ -105,8 +105,13 @@ def _read(path: Path) -> tuple[list[Entry], int]:
                 entry = Entry(*json.loads(line))
             except (ValueError, TypeError):
                 break
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or not _is_entry(entry):
                 break
             entries.append(entry)
             length += len(line)
     return entries, length
+
+
+def _is_entry(entry: Entry) -> bool:
+    like = Entry("", 0, 0)
+    return list(map(type, entry)) == list(map(type, like)) and entry.slot >= -1

@@ -22,11 +22,13 @@ from jax_al.pools.progress import say, tracked
 from jax_al.pools.rows import RowPool
 from jax_al.pools.turns import turn
 from jax_al.pools.walk import Found, walk
+from jax_al.pools.within import content_within
 from jax_al.types import Spec
 
-VERSION = 1  # of what is cached; raise it when the decoding changes
+VERSION = 2  # of what is cached; raise it when the decoding changes
 MOST_BYTES = 1 << 30  # of a file; a larger one is no photo
-_TOGETHER = 128  # files read before they are kept
+_TOGETHER = 128  # files read before they are kept, at most
+_SQUARES = 1 << 26  # bytes of their squares, at most
 _CANNOT_BE_READ = "cannot be read"
 _MANY = 2000  # files from which on it is told beforehand how long they will take
 _TRIED = 16  # files whose reading tells that
@@ -181,10 +183,11 @@ def _read_all(
     with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         _say_what_it_takes(root, new, read, 3 * size**2, cache)
-        for start in tracked(range(0, len(new), _TOGETHER), f"Reading {root.name}"):
+        together = max(1, min(_TOGETHER, _SQUARES // (3 * size**2)))
+        for start in tracked(range(0, len(new), together), f"Reading {root.name}"):
             entries: list[Entry] = []
             squares: list[np.ndarray] = []
-            for entry, image in pool.map(read, new[start : start + _TOGETHER]):
+            for entry, image in pool.map(read, new[start : start + together]):
                 twin = by_content.get(entry.sha256)  # known before, or since a moment ago
                 if twin is not None:
                     entry = twin._replace(id=entry.id, size=entry.size, mtime=entry.mtime)
@@ -219,7 +222,7 @@ def _read(
 
 
 def _content(root: Path, name: str) -> bytes:
-    return (root / name).read_bytes()
+    return content_within(root, name, MOST_BYTES)
 
 
 def _say_what_it_takes(

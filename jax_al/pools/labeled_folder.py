@@ -148,8 +148,11 @@ def _by_table(path: str) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"{path} cannot be read: {reason}.") from error
-    lines = csv.DictReader(io.StringIO(text, newline=""))
-    columns = lines.fieldnames or ()
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns, lines = reader.fieldnames or (), list(reader)
+    except csv.Error as error:
+        raise UsageError(f"{path} cannot be read as a table: {error}.") from error
     if not {"id", "label"} <= set(columns):
         raise UsageError(
             f"{path} must have the columns id and label, and has {', '.join(columns)}."

@@ -13,6 +13,7 @@ import numpy as np
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 1 << 27  # more are a fault or an attack: 384 MiB of RGB
 FITS = ("crop", "pad")
+ORIENTATION = 0x0112  # EXIF's tag of how the camera was held
 
 
 class UnreadableError(Exception):
@@ -35,7 +36,7 @@ def decode(content: bytes) -> np.ndarray:
       UnreadableError: it is of none of FORMATS, or broken, or larger than MAX_PIXELS, or its
         pixels are 32-bit or floating point numbers, whose range nothing tells.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     if not content:
         raise UnreadableError("is empty")
@@ -45,7 +46,7 @@ def decode(content: bytes) -> np.ndarray:
                 raise UnreadableError(
                     f"has {image.width:,} x {image.height:,} pixels, which is too many"
                 )
-            return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+            return np.asarray(_rgb(_upright(image)))
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -84,6 +85,27 @@ def square(pixels: np.ndarray, size: int, fit: str) -> np.ndarray:
     whole = Image.new("RGB", (size, size), "white")
     whole.paste(image.resize(small, bicubic), ((size - small[0]) // 2, (size - small[1]) // 2))
     return np.asarray(whole)
+
+
+def _upright(image: Any) -> Any:
+    """Returns a picture of Pillow's as its EXIF orientation says.
+
+    `ImageOps.exif_transpose` writes the rest of the EXIF anew as well, which fails if any of it is
+    odd, as in many photos it is.
+    """
+    from PIL import Image
+
+    turn = Image.Transpose
+    turns = {
+        2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
+        6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90,
+    }  # fmt: skip
+    image.load()
+    try:
+        orientation = image.getexif().get(ORIENTATION)
+    except Exception:  # no EXIF to be read, but pixels
+        return image
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def _rgb(image: Any) -> Any:

@@ -33,16 +33,27 @@ def walk(root: Path) -> Iterator[Found]:
       root: a directory, resolved.
     """
     seen: set[tuple[int, int]] = set()  # directories reached through links
-    yield from _inside(root, root, "", seen)
+    # Not by a function that calls itself: folders may lie within each other a thousand times.
+    inside = [_inside(root, root, "", seen)]
+    while inside:
+        one = next(inside[-1], None)
+        if one is None:
+            inside.pop()
+        elif isinstance(one, Found):
+            yield one
+        else:
+            inside.append(_inside(root, *one, seen))
 
 
 def _inside(
     root: Path, directory: Path, prefix: str, seen: set[tuple[int, int]]
-) -> Iterator[Found]:
+) -> Iterator[Found | tuple[Path, str]]:
+    """Yields what is in one directory: files, and directories with the beginning of their ids."""
     try:
-        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        with os.scandir(directory) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        yield Found(prefix.rstrip("/"), 0, 0, f"cannot be opened ({error.strerror})")
+        yield Found(prefix.rstrip("/") or ".", 0, 0, f"cannot be opened ({error.strerror})")
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in SYSTEM:
@@ -57,7 +68,7 @@ def _inside(
             yield Found(name, 0, 0, f"cannot be read ({error.strerror})")
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _inside(root, Path(entry.path), f"{name}/", seen)
+            yield Path(entry.path), f"{name}/"
         elif stat.S_ISREG(status.st_mode):
             yield Found(name, status.st_size, status.st_mtime_ns)
         else:
