@@ -169,6 +169,9 @@ def main() -> None:
         parser.error(f"{args.directory} holds no finished run with test accuracies")
     num_seeds = "/".join(map(str, sorted({len(curve) for curve in curves.values()})))
     who = next(iter(curves)) if len(curves) == 1 else f"{len(curves)} strategies"
+    if has_differences(curves):
+        others = len(curves) - 1
+        who = f"{others} {'strategy' if others == 1 else 'strategies'} beside {REFERENCE}"
     title = f"{data}: {who}, {num_seeds} seed{'' if num_seeds == '1' else 's'}"
     draw(curves, title).savefig(args.out.with_suffix(".png"), dpi=120)
     text = table(curves) + "\n"

@@ -91,7 +91,9 @@ def test_each_strategy_has_an_entry_with_what_the_table_says_of_it():
 
 def test_an_entry_says_when_and_its_figures_are_measured():
     tables = "".join(page.read_text() for name, page in PAGES.items() if "_compare" in name)
-    tables += PAGES["cifar_ten_seeds.md"].read_text()
+    tables += "".join(
+        PAGES[f"{name}.md"].read_text() for name in ("cifar_ten_seeds", "cifar_study")
+    )
     for name, entry in entries().items():
         assert "**When:**" in entry, name
         for figure in re.findall(r"[+-]0\.\d{3}", entry):
@@ -145,9 +147,12 @@ def test_the_commit_of_a_claim_is_one_of_ours():
         assert found.returncode == 0, commit
 
 
+TABLES = r"_(compare|seeds|budget|1000|study|first|tail|again)\.md$|flowers_features\.md$"
+
+
 def test_every_table_of_results_belongs_to_a_claim():
     claimed = {target.partition("#")[0] for target in pages.links(PAGES["claims.md"])}
-    tables = {name for name in PAGES if re.search(r"_(compare|seeds|budget|1000)\.md$", name)}
+    tables = {name for name in PAGES if re.search(TABLES, name)}
     tables |= {f"../benchmarks/results/{page.name}" for page in pages.MEASURED}
-    assert len(tables) == 7 + len(pages.MEASURED)
+    assert len(tables) == 12 + len(pages.MEASURED)
     assert tables <= claimed
