@@ -28,6 +28,7 @@ def signals():
         "mc_std": rng.random((N, C)),
         "sampled_probs": rng.dirichlet(np.ones(C), (T, N)),
         "true_labels": rng.integers(0, C, N),
+        "head": rng.normal(size=(D + 1, C)),
     }
 
 

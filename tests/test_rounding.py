@@ -27,9 +27,10 @@ ROOMS = {  # the sizes of blocks
     "jax_al.strategies.members": ("WITHIN", 5),
     "jax_al.strategies.bait": ("CHUNK", 11),
 }
-# The classifier of `discriminative` draws its first weights, and so depends on their number. The
-# logistic regression of the others is solved to four digits, not to the last.
-BY_WEIGHTS = {"discriminative", "atlas", "active_transfer"}
+# The classifier of `discriminative` draws its first weights, and so depends on their number, as the
+# masks of `dropquery` do. The logistic regression of the others is solved to four digits, not to
+# the last.
+BY_WEIGHTS = {"discriminative", "dropquery", "atlas", "active_transfer"}
 NAMES = [
     name
     for name, make in sorted(STRATEGIES.items())
@@ -67,11 +68,14 @@ def program(made, more):
         rng = np.random.default_rng(1)
         logits = rng.integers(-1, 2, size=(N, C)).astype(np.float64)
         log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        head = rng.integers(-1, 2, size=(points.shape[1], C))
+        head = np.pad(head, ((0, more + 1), (0, 0))).astype(np.float32)  # and no bias
         points = np.pad(points, ((0, 0), (0, more))).astype(np.float32)
         given = {
             "embedding": points,
             "head_inputs": np.maximum(points, 0),
             "log_probs": log_probs.astype(np.float32),
+            "head": head,
         }
         signals = Signals(**{need: given[need] for need in made.needs})
         keys = (jax.random.key(0), jax.random.key(1))

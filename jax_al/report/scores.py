@@ -22,6 +22,8 @@ SCORES = {
     "active_transfer": _SECOND_MODEL,
     "adaptive_representative": "cosine to the mean of the unlabeled points minus cosine to the "
     "mean of the labeled ones, earlier picks being among these",
+    "alfa_mix": "by how much, in logits, the class changes where its features are mixed with those "
+    "of a labeled class",
     "atlas": _SECOND_MODEL,
     "badge": "distance of its gradient to the nearest of those of earlier picks, of the first its "
     "length. Chance decides, the farther the likelier",
@@ -33,17 +35,25 @@ SCORES = {
     "class_balanced": "minus the number of labels that its class has before it",
     "cluster_margin": "minus the difference between the two highest probabilities; 0 is a tie. "
     "The clusters decide on the order",
+    "committee_vote_entropy": "entropy of the votes of the dropout passes, in nats; 0: they agree",
     "coreset": _DISTANCE,
     "coreset_robust": f"{_DISTANCE}. The batch is chosen as a whole",
+    "direct": "probability of the class that it was asked for minus the highest one; 0: it is the "
+    "highest",
     "discriminative": "how sure a classifier is that it is not among the labeled points (its "
     "logit; 0: it cannot tell)",
+    "dropquery": "share of the draws, each without some features, that change its class",
     "entropy": "entropy of the predicted probabilities, in nats; 0 is certainty",
+    "epig": "the information, in nats, that its label gives on the predictions of other points",
     "facility_location": "how much it adds to the sum, over the pool, of each point's similarity "
     "to the nearest labeled or picked one",
     "kmeans": "minus the squared distance to the center of its cluster",
     "kmedoids": "minus the sum of the distances from the points of its cluster",
+    "lcmd": "distance to the center of its cluster, the largest one then",
     "least_confidence": "1 minus the highest probability; 0 is certainty",
     "margin": "minus the difference between the two highest probabilities; 0 is a tie",
+    "max_herding": "how much it adds to the sum, over the pool, of each point's likeness (a "
+    "Gaussian of the distance) to the nearest labeled or picked one",
     "mc_entropy": f"entropy {_PASSES}, in nats; 0 is certainty",
     "mc_least_confidence": f"1 minus the highest {_PASSES}; 0 is certainty",
     "mc_margin": f"minus the difference between the two highest {_PASSES}; 0 is a tie",
@@ -62,6 +72,8 @@ SCORES = {
     "typiclust": "typicality, one over the mean distance to its nearest neighbors in its cluster; "
     "high in dense places",
     "uncertainty_coreset": f"{_DISTANCE}. Only the most uncertain points can be picked",
+    "uncertainty_herding": "how much it adds to the sum, over the pool, of each point's likeness "
+    "to the nearest labeled or picked one, the more the less certain that point is",
     "variation_ratios": "share of the dropout passes that do not vote for the most voted class",
 }
 # What follows "No score: ", for strategies whose single picks have none.
