@@ -4,7 +4,7 @@
 
 2,000 episodes: pool of 50,000, test set of 10,000, 100 labels and nine times 100 more. The images
 are read once as `lite0` (docs/features.md; wants the extra `pretrained`): 256 components, each
-row of length 1, with a linear head whose penalty is chosen at every fit. docs/study.md has the
+row of length 1, with a linear head whose penalty is chosen at every fit. docs/which.md has the
 table and how long it took.
 """
 

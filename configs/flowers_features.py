@@ -3,7 +3,7 @@
     jax-al run flowers_features
 
 The pool of `flowers_coreset`, 2,040 images, read as `lite0` (docs/features.md; wants the extra
-`pretrained`) with a linear head; 102 labels and nine times 102 more. docs/study.md has the table.
+`pretrained`) with a linear head; 102 labels and nine times 102 more. docs/which.md has the table.
 """
 
 from jax_al.recipes import cifar_study, flowers_coreset
@@ -11,16 +11,8 @@ from jax_al.recipes import cifar_study, flowers_coreset
 
 def get_config():
     """Returns the recipe."""
-    config = flowers_coreset.get_config()
-    study = cifar_study.get_config()
-    config.compare = study.compare
-    config.features = study.features
-    config.features_args = study.features_args
-    config.model = study.model
-    config.num_seeds = 20
-    config.jobs = 2
-    config.keep_checkpoints = 1
+    config = cifar_study.get_config()
+    config.data = flowers_coreset.get_config().data
     config.initial_size = 102
     config.budget = 102
-    config.max_episodes = 10
     return config

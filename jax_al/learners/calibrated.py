@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.errors import UsageError
 from jax_al.learners.held_out import check_share, held_apart, mean_loss, told
 from jax_al.learners.logistic import sum_of_blocks
 from jax_al.learners.naming import called, described
+from jax_al.learners.wrapping import compiled
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 HOTTEST = 100.0  # the temperature is sought between this and its inverse
@@ -61,12 +61,13 @@ def calibrated(
     check_share("share", share)
 
     def make(spec: Spec, num_classes: int) -> Learner:
-        inner = learner(spec, num_classes)
-        if inner.on_host:
-            raise UsageError(
-                "calibrated is compiled, and this learner runs on the host: take scikit-learn's "
-                "CalibratedClassifierCV around the classifier instead."
-            )
+        inner = compiled(
+            learner,
+            spec,
+            num_classes,
+            "calibrated is compiled, and this learner runs on the host: take scikit-learn's "
+            "CalibratedClassifierCV around the classifier instead.",
+        )
 
         def init(init_key: jax.Array, context: Any) -> State:
             return State(inner.init(init_key, context), jnp.float32(1))

@@ -9,6 +9,7 @@ from jax import lax
 
 from jax_al.errors import UsageError
 from jax_al.learners.naming import called, described
+from jax_al.learners.wrapping import compiled
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 BY = ("bootstrap", "key")
@@ -55,12 +56,13 @@ def ensemble(
         raise UsageError(f"by is {by!r}, but must be 'bootstrap' or 'key'.")
 
     def make(spec: Spec, num_classes: int) -> Learner:
-        member = learner(spec, num_classes)
-        if member.on_host:
-            raise UsageError(
-                "An ensemble is compiled, and this learner runs on the host: take scikit-learn's "
-                "BaggingClassifier around the classifier instead."
-            )
+        member = compiled(
+            learner,
+            spec,
+            num_classes,
+            "An ensemble is compiled, and this learner runs on the host: take scikit-learn's "
+            "BaggingClassifier around the classifier instead.",
+        )
 
         def init(init_key: jax.Array, context: Any) -> Any:
             keys = jax.random.split(init_key, members)

@@ -14,6 +14,7 @@ from jax_al.learners.inputs import Normalizer, by_column, normalize
 from jax_al.learners.naming import called, described
 from jax_al.learners.networks.network import check_at_least_one
 from jax_al.learners.spread import Graph, graph_of, or_1, spread
+from jax_al.learners.wrapping import compiled
 from jax_al.types import Examples, Fit, Learner, Pool, Spec
 
 _READ = 4096  # examples read together
@@ -94,12 +95,13 @@ def propagate(
     _check(neighbours, alpha, power, equal_classes, most, max_points)
 
     def make(spec: Spec, num_classes: int) -> Learner:
-        inner = learner(spec, num_classes)
-        if inner.on_host:
-            raise UsageError(
-                "propagate is for learners in JAX, as linear() and networks are, and this one "
-                "works on the host."
-            )
+        inner = compiled(
+            learner,
+            spec,
+            num_classes,
+            "propagate is for learners in JAX, as linear() and networks are, and this one works on "
+            "the host.",
+        )
 
         def prepare(pool: Pool) -> Context:
             if len(pool) < 2:

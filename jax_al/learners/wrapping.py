@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from jax_al.errors import UsageError
+from jax_al.types import Learner, Spec
 
 WRAPPED = "linear"  # what is wrapped where nothing else is named
 
@@ -47,3 +48,23 @@ def apart(
     own = {name: value for name, value in options.items() if name in names}
     rest = {name: value for name, value in options.items() if name not in {"learner", *names}}
     return own, rest
+
+
+def compiled(
+    learner: Callable[[Spec, int], Learner], spec: Spec, num_classes: int, instead: str
+) -> Learner:
+    """Returns what `learner` makes, to be wrapped in a program.
+
+    Args:
+      learner: makes what is wrapped.
+      spec: of the pool.
+      num_classes: C.
+      instead: the sentence for one that works on the host.
+
+    Raises:
+      UsageError: it works on the host.
+    """
+    made = learner(spec, num_classes)
+    if made.on_host:
+        raise UsageError(instead)
+    return made
