@@ -18,7 +18,7 @@ class MadeUpDesk:
 
     def __init__(self, num_items, classes, names=None, errors=()):
         self.ids = names or [f"photos/{k:03}.jpg" for k in range(num_items)]
-        self.names, self.errors = list(classes), list(errors)
+        self.names, self.errors, self.project = list(classes), list(errors), "photos"
         self.told, self.calls, self.fails = {}, [], None
         self._handed, self._tokens, self._stack = {}, set(), []
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class MadeUpDesk:
 
     def status(self):
         return {
-            "project": "photos", "labels": len(self.told), "left": None, "per_minute": None,
+            "project": self.project, "labels": len(self.told), "left": None, "per_minute": None,
             "training": "", "accuracy": None, "advice": [], "errors": self.errors,
         }  # fmt: skip
 
