@@ -70,7 +70,7 @@ def test_what_has_no_class_is_excluded_and_never_joins(decision):
     record = fold([begun(), asked(0, 0, [4, 9]), answered({9: decision, 4: 1}), closed(0)])
     assert (record.order, record.excluded) == ((4,), (9,))
     assert record.decisions[9].decision == decision
-    assert record.decisions[9][1:] == ("eve", 3.0)
+    assert record.decisions[9][1:] == ("eve", 3.0, "strategy", None, "")
 
 
 def test_a_later_answer_replaces_only_if_it_says_so_and_keeps_its_place():

@@ -16,7 +16,7 @@ from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
-from jax_al.session.fold import Record
+from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.opening import begin
@@ -64,8 +64,16 @@ def course_of(study: Study) -> Course:
     )
 
 
-def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progress]:
+def open_progress(
+    study: Study, part: Part, tell: Tell, *, may_grow: bool = False
+) -> tuple[Journal, Progress]:
     """Returns the record of a part, begun if it is new; a change of versions is told.
+
+    Args:
+      study: what it is a part of.
+      part: to be opened.
+      tell: is told what has changed.
+      may_grow: whether the pool may have more rows than it had, all that were asked at their place.
 
     Raises:
       UsageError: what is on record is of other data, or cannot be read.
@@ -73,6 +81,8 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
     journal = Journal(part.directory)
     prints = fingerprints(part.strategy)
     _check_embedding(journal, part, prints)
+    if may_grow:
+        check_data(study, journal.fold())  # before it is written down that there is more
     changed = begin(
         journal,
         strategy=part.name,
@@ -85,6 +95,7 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
         classes=study.benchmark.classes,
         config=study.public,
         versions=versions() | prints,
+        may_grow=may_grow,
     )
     if changed:
         text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
@@ -110,8 +121,9 @@ def check_data(study: Study, record: Record) -> None:
       UsageError: it is not.
     """
     ids, truth = study.benchmark.pool.ids, study.benchmark.truth
-    for request in record.requests:
-        for row, name in zip(request.rows, request.ids, strict=True):
+    asked: list[Request | Draw] = [*record.requests, *record.draws]
+    for one in asked:
+        for row, name in zip(one.rows, one.ids, strict=True):
             if row >= len(ids) or ids[row] != name:
                 raise UsageError(
                     f"The record names the example {name!r} as row {row}, and the data do not: "
