@@ -1,5 +1,6 @@
 """Rows that are answered outside of any request: held out, at random, known beforehand."""
 
+import jax
 import numpy as np
 import pytest
 from made_up_journals import added, answered, asked, begun, closed, drawn, merged, trained, undone
@@ -72,7 +73,7 @@ def test_a_file_that_has_gone_keeps_its_place_and_comes_back():
 
 def test_classes_that_change_are_told():
     events = [begun(), added(3, "dog"), merged(0, 2)]
-    assert [fold(events[:k]).classes_changed for k in (1, 2, 3)] == [-1, 1, 2]
+    assert [fold(events[:k]).outdated for k in (1, 2, 3)] == [-1, 1, 2]
     assert fold(events).begun_classes == ("ant", "bee", "cat")
 
 
@@ -221,6 +222,22 @@ def test_classes_come_and_go_while_people_label(tmp_path, learner):
         assert s.classes == ("1", "even")
         assert set(s.labels.values()) == {"1", "even"}
         np.testing.assert_array_equal(s.predict(pool), probs)
+
+
+def test_other_features_of_the_same_pool_are_trained_on_anew(tmp_path):
+    pool = clouds()
+    with session(tmp_path, pool=al.with_features(pool, "pixels_pca", pca=3, cache=False)) as s:
+        s.tell(true(s.ask().ids))
+        s.train()
+    flipped = al.with_features(pool, "pixels_pca", pca=3, cache=False)
+    fitted = flipped.fitted[0]
+    state = jax.tree.map(lambda x: -np.asarray(x), fitted.state)
+    other = al.with_features(pool, (fitted._replace(state=state),), cache=False)
+    with session(tmp_path, pool=other) as s:
+        before = s.record.trained[2]
+        right = s.predict(pool).argmax(1) == np.arange(40) % 2
+        assert right.mean() > 0.7
+        assert before.as_of < s.record.outdated < s.record.trained[2].as_of
 
 
 def test_a_pool_that_has_grown_goes_on(tmp_path):

@@ -192,7 +192,7 @@ def without_counting(record):
         num_events=0,
         answered=(),
         told=(),
-        classes_changed=0,
+        outdated=0,
         requests=[r._replace(asked_at=0) for r in record.requests],
         open=0,
     )

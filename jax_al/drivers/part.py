@@ -331,7 +331,7 @@ class Driver:
     def _taught(self, record: Record, episode: int) -> tuple[list[int], list[int]]:
         """Returns rows and labels to train on: those owned, and what the last query believed."""
         rows, labels = list(record.order), self._columns(record)
-        changed = self.progress.record.classes_changed
+        changed = self.progress.record.outdated
         for request in record.requests:
             is_last = request.episode == episode - 1 and request.asked_at > changed
             if is_last and request.pseudo_labels is not None:

@@ -182,15 +182,8 @@ class Session:
         """
         self._check_open()
         check_least(count=(count, 1))
-        record = self._progress.refold()
-        taken = [*record.decisions, *record.held_out, *record.undecided()]
-        free = np.setdiff1d(np.arange(len(self._rows)), np.array(taken, int))
-        rng = np.random.default_rng((self._driver.part.seed, len(record.draws)))
-        rows = rng.permutation(free)[:count].tolist()
-        pool = self._engine.benchmark.pool
-        ids = tuple(pool.ids[row] for row in rows)
-        self._teller.draw(rows, ids, why, whole_index(pool)[rows].tolist())
-        return ids
+        pool, seed = self._engine.benchmark.pool, self._driver.part.seed
+        return self._teller.draw_among(pool.ids, count, why, seed=seed, index=whole_index(pool))
 
     def add_class(self, name: str) -> None:
         """Adds a class; the open request is closed.
@@ -257,7 +250,7 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        if record.trained[max(record.trained)].as_of < record.classes_changed:
+        if record.trained[max(record.trained)].as_of < record.outdated:
             self._catch_up()
         self._plan()  # the classes of now, whoever changed them
         last = max(self._progress.record.trained)

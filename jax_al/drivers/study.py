@@ -16,13 +16,15 @@ from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
+from jax_al.features.pool import FeaturePool
+from jax_al.session.checkpoint import digest_of
 from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.work import Course
-from jax_al.types import Benchmark, Oracle, Strategy
+from jax_al.types import Benchmark, Oracle, Pool, Strategy
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -91,6 +93,7 @@ def open_progress(
             "name": study.benchmark.name,
             "version": study.benchmark.version,
             "size": len(study.benchmark.pool),
+            **({"features": _fit_of(study.benchmark.pool)} if may_grow else {}),
         },
         classes=study.benchmark.classes,
         config=study.public,
@@ -103,6 +106,12 @@ def open_progress(
     progress = Progress(journal, course_of(study))
     check_data(study, progress.record)
     return journal, progress
+
+
+def _fit_of(pool: Pool) -> str:
+    """Returns a hash of what features have learned of the pool, empty if they have not."""
+    states = [one.state for one in pool.fitted] if isinstance(pool, FeaturePool) else []
+    return digest_of(states)[:16] if jax.tree.leaves(states) else ""
 
 
 def _check_embedding(journal: Journal, part: Part, prints: Mapping[str, str]) -> None:

@@ -92,7 +92,7 @@ def trained(record: Record, wanted: Train | None, result: Trained, *, is_fresher
     """
     before = record.trained.get(result.episode)
     is_again = before is not None and before.as_of == result.as_of
-    is_stale = before is None or before.as_of < record.classes_changed
+    is_stale = before is None or before.as_of < record.outdated
     is_next = wanted == (result.episode, result.as_of) and is_stale
     if not (is_again or is_next or is_fresher):
         raise UsageError(

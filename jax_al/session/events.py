@@ -34,7 +34,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "class_added": ("id", "name"),
     "class_renamed": ("id", "name"),
     "class_merged": ("id", "into"),
-    "grown": ("size",),  # the pool has more rows, behind those that it had
+    # The pool has more rows, behind those that it had, or other features: as of `begun`.
+    "pool_changed": ("data",),
 }  # fmt: skip
 
 

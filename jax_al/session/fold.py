@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from jax_al.session.events import Event
 
-HELD_OUT = ("audit", "check")  # draws that are labeled blind, to learn how right the rest is
+# Draws that are labeled blind, to learn how right the rest is; or that are like another row.
+HELD_OUT = ("audit", "check", "twin")
 # Of the data themselves: a class known beforehand, a file that has gone or is another one.
 OF_DATA = ("given", "gone", "changed")
 DRAWN = (*HELD_OUT, "random", *OF_DATA)  # why rows may be drawn
@@ -85,7 +86,7 @@ class Record(NamedTuple):
     num_classes: int  # ids ever given: 0..num_classes-1
     merged: dict[int, int]  # a class that is gone -> the one it is part of
     begun_classes: tuple[str, ...]  # names, of the first event
-    classes_changed: int  # the number of the last event that added or merged a class; -1: none
+    outdated: int  # the last event that what was trained before does not fit; -1: none
     requests: tuple[Request, ...]  # by number
     draws: tuple[Draw, ...]  # by number
     open: Request | None  # the one that waits for answers
@@ -159,7 +160,7 @@ class Draft:
         self._classes: dict[int, str] = {}
         self._num_classes = 0
         self._into: dict[int, int] = {}
-        self._classes_changed = -1
+        self._outdated = -1
         self._requests: list[Request] = []
         self._draws: list[Draw] = []
         self._open: Request | None = None
@@ -187,7 +188,7 @@ class Draft:
             num_classes=self._num_classes,
             merged=dict(self._into),
             begun_classes=tuple(self._begin["classes"]),
-            classes_changed=self._classes_changed,
+            outdated=self._outdated,
             requests=tuple(self._requests),
             draws=tuple(self._draws),
             open=self._open,
@@ -302,7 +303,7 @@ class Draft:
 
     def _class_added(self, event: Event) -> None:
         self._close()
-        self._classes_changed = self.num_events
+        self._outdated = self.num_events
         self._classes[event["id"]] = event["name"]
         self._num_classes = max(self._num_classes, event["id"] + 1)
 
@@ -312,14 +313,16 @@ class Draft:
 
     def _class_merged(self, event: Event) -> None:
         self._close()
-        self._classes_changed = self.num_events
+        self._outdated = self.num_events
         gone, into = event["id"], event["into"]
         del self._classes[gone]
         self._into = {id: into if to == gone else to for id, to in self._into.items()}
         self._into[gone] = into
 
-    def _grown(self, event: Event) -> None:
-        self._begin = self._begin | {"data": self._begin["data"] | {"size": event["size"]}}
+    def _pool_changed(self, event: Event) -> None:
+        self._close()
+        self._outdated = self.num_events
+        self._begin = self._begin | {"data": event["data"]}
 
     def _close(self) -> None:
         if self._open is None:

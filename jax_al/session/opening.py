@@ -29,7 +29,7 @@ def begin(
       classes: C names; only those of an empty journal count, as classes change by events.
       config: of what JSON can hold; whether another may go on is for the caller to say.
       versions: of whatever may change a number.
-      may_grow: whether the pool may have more rows than it had, behind those.
+      may_grow: whether the pool may have more rows than it had, behind those, or other features.
 
     Returns:
       What has another version than when the part was last worked on, as "jax 0.10.1 -> 0.10.2".
@@ -49,9 +49,9 @@ def begin(
                 f"{journal.path} is of {record.strategy}, seed {record.seed}, and not of "
                 f"{strategy}, seed {seed}; name another directory."
             )
-        elif may_grow and _has_grown(record.data, data):
-            journal.append({"event": "grown", "size": data["size"]})
-        elif record.data != data:
+        elif may_grow and _goes_on(record.data, data):
+            journal.append({"event": "pool_changed", "data": dict(data)})
+        elif {**data, **record.data} != data:
             raise UsageError(
                 f"{journal.path} began on the data {record.data}, which are {dict(data)} now: the "
                 "data set has changed since the run began; restore it, or start anew with "
@@ -69,5 +69,8 @@ def begin(
     ]
 
 
-def _has_grown(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    return now["size"] > before["size"] and {**before, "size": now["size"]} == now
+def _goes_on(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a pool is what may become of another: no smaller, or with other features."""
+    known = {"features": now.get("features"), **before}  # older journals do not tell
+    same = all(known[name] == now[name] for name in ("name", "version"))
+    return same and now["size"] >= known["size"] and known != now

@@ -44,7 +44,7 @@ def next_work(record: Record, course: Course) -> Work | None:
         return Select(0, 0, course.initial_size)
     episode = record.num_queries + 1
     trained = record.trained.get(episode)
-    if trained is None or trained.as_of < record.classes_changed:
+    if trained is None or trained.as_of < record.outdated:
         return Train(episode, record.num_events - 1)
     if is_last(record, course, episode):
         return None

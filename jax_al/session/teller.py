@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
@@ -147,6 +149,40 @@ class Teller:
           UsageError: a row is not in the pool, or spoken for already.
         """
         self._commit(Drawn(rows, ids, rows if index is None else index, why))
+
+    def draw_among(
+        self,
+        ids: Sequence[str],
+        count: int,
+        why: str,
+        *,
+        seed: int = 0,
+        index: np.ndarray | None = None,
+    ) -> tuple[str, ...]:
+        """Draws rows uniformly among those that are neither asked now nor decided.
+
+        Args:
+          ids: of the whole pool.
+          count: how many; fewer if fewer are left.
+          why: see `draw`.
+          seed: of the chance; another draw of the same seed is another one.
+          index: of the pool, see `draw`.
+
+        Returns:
+          The ids of the rows that were drawn.
+
+        Raises:
+          UsageError: there is no such reason.
+        """
+        with self._journal.writing():
+            record = self.record()
+            taken = [*record.decisions, *record.held_out, *record.undecided()]
+            free = np.setdiff1d(np.arange(len(ids)), np.array(taken, int))
+            rng = np.random.default_rng((seed, len(record.draws)))
+            rows = rng.permutation(free)[:count]
+            names = tuple(ids[row] for row in rows.tolist())
+            self.draw(rows.tolist(), names, why, None if index is None else index[rows].tolist())
+        return names
 
     def join_late(self) -> None:
         """Lets answers count that came outside of a request, where none is open."""
