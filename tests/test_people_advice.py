@@ -73,8 +73,9 @@ def test_the_slope_is_that_of_scipy_and_its_interval_students():
     gain = advice.expected_gain(labels, right, 1000, 50)
     line = stats.linregress(np.log(labels), np.log((1000.5 - np.array(right)) / 1001))
     half = stats.t.ppf(0.975, 3) * line.stderr
+    slopes = [line.slope, line.slope + half, line.slope - half]
     now = math.exp(line.intercept + line.slope * math.log(250))
-    for found, slope in zip(gain[1:], [line.slope, line.slope + half, line.slope - half]):
+    for found, slope in zip(gain[1:], slopes, strict=True):
         assert found == pytest.approx(now * (1 - (300 / 250) ** slope))
 
 
