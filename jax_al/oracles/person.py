@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.session.teller import Teller
 from jax_al.types import SKIP, UNSURE
 
+BY_PEOPLE = ("audit", "check", "random")  # why rows are drawn that wait for somebody
 SPREAD = 0.5  # of the logarithm of the seconds that an answer takes
 
 
@@ -95,8 +97,49 @@ def label_session(person: Person, session: Any, requests: int) -> int:
         request = session.ask()
         if request is None:
             return number
-        told = {
-            name: person.answer(row)[0] for row, name in zip(request.rows, request.ids, strict=True)
-        }
-        session.tell(told, who=person.who)
+        told = zip(request.ids, map(person.answer, request.rows), strict=True)
+        session.tell({name: said for name, (said, _) in told}, who=person.who)
     return requests
+
+
+def label_record(person: Person, teller: Teller) -> int:
+    """Answers all that waits on a record now: what the open request asks, what was drawn.
+
+    Whoever computes there goes on when this has returned.
+
+    Returns:
+      How many rows it answered.
+    """
+    record = teller.record()
+    names = {row: name for name, row in teller.rows().items()}
+    drawn = [row for draw in record.draws if draw.why in BY_PEOPLE for row in draw.rows]
+    asked = dict.fromkeys([*record.undecided(), *drawn])
+    waits = [row for row in asked if record.said(row) is None]
+    for row in waits:
+        said, seconds = person.answer(row)
+        name = names[row]
+        teller.tell({name: said}, who=person.who, seconds={name: seconds})
+    return len(waits)
+
+
+def label_desk(person: Person, desk: Any, client: str, count: int) -> int:
+    """Answers what a Desk hands out, as a client of the page does, one after another.
+
+    Args:
+      person: who answers.
+      desk: `people.desk.Desk`.
+      client: the name of the client.
+      count: how many answers to give.
+
+    Returns:
+      How many it gave: fewer if nothing is handed out any more.
+    """
+    words = {SKIP: "skip", UNSURE: "unsure"}
+    for number in range(count):
+        items = desk.next(client, 1, [])
+        if not items:
+            return number
+        row = items[0].row
+        said, seconds = person.answer(row)
+        desk.answer(row, words.get(said, said), client, f"{row}:{number}", seconds)
+    return count
