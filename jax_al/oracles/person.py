@@ -134,12 +134,12 @@ def label_desk(person: Person, desk: Any, client: str, count: int) -> int:
     Returns:
       How many it gave: fewer if nothing is handed out any more.
     """
-    words = {SKIP: "skip", UNSURE: "unsure"}
+    words: dict[str | int, str] = {SKIP: "skip", UNSURE: "unsure"}
     for number in range(count):
         items = desk.next(client, 1, [])
         if not items:
             return number
         row = items[0].row
         said, seconds = person.answer(row)
-        desk.answer(row, words.get(said, said), client, f"{row}:{number}", seconds)
+        desk.answer(row, words.get(said) or said, client, f"{row}:{number}", seconds)
     return count
