@@ -104,7 +104,7 @@ def _project(arguments: argparse.Namespace) -> Project:
     source = None if arguments.source is None else Path(arguments.source).expanduser().resolve()
     if arguments.workdir is None and source is None:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
-    place = arguments.workdir or Path("runs") / source.stem
+    place = arguments.workdir or Path("runs") / (source.stem if source else "")
     if (place / PROJECT).exists():
         given = [flag for flag in OF_THE_START if getattr(arguments, flag) is not None]
         if given:
