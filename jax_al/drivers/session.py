@@ -20,6 +20,7 @@ from jax_al.drivers.checks import (
 )
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
+from jax_al.drivers.predictor import save_model
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError, did_you_mean
@@ -98,7 +99,7 @@ class Session:
         check_maker(learner)
         name, made = _named(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
-        self._tell, self._is_open = guarded(tell), True
+        self._tell, self._is_open, self._learner = guarded(tell), True, learner
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
         benchmark = Benchmark(pool, None, tuple(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
@@ -191,10 +192,7 @@ class Session:
         Raises:
           ValueError: nothing was trained yet, or the examples are of another shape.
         """
-        self._check_open()
-        trained = self._progress.refold().trained
-        if not trained:
-            raise UsageError("Nothing is trained yet: call train() or ask() first.")
+        episode = self._last_trained()
         check_pool_like("pool", pool)
         own = self._engine.benchmark.pool
         if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
@@ -205,7 +203,29 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        return np.exp(self._engine.predict(self._state(max(trained)), pool))
+        return np.exp(self._engine.predict(self._state(episode), pool))
+
+    def export(self, path: str | Path) -> None:
+        """Writes what was trained last as one file, from which `al.load_predictor` predicts.
+
+        Neither the directory of the session nor its pool is needed there.
+
+        Args:
+          path: of the file; another model of that name is replaced.
+
+        Raises:
+          ValueError: nothing was trained yet, or a file cannot hold the learner or the features.
+        """
+        episode = self._last_trained()
+        trained = self._progress.record.trained[episode]
+        save_model(
+            path,
+            pool=self._engine.benchmark.pool,
+            classes=self.classes,
+            learner=self._learner,
+            state=self._state(episode),
+            facts={"digest": trained.digest, "episode": episode},
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -260,6 +280,13 @@ class Session:
                 assert isinstance(work, Train)
                 self._driver.compute(work)
         return state
+
+    def _last_trained(self) -> int:
+        self._check_open()
+        trained = self._progress.refold().trained
+        if not trained:
+            raise UsageError("Nothing is trained yet: call train() or ask() first.")
+        return max(trained)
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -49,6 +49,7 @@ class FolderPool(RowPool):
       copies: the other files that hold the same picture, by row; none of most rows.
       passed_over: files that are no pictures, and why.
       sha256: of the bytes of the file that a row is named by, by row.
+      fit: how pictures became squares.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class FolderPool(RowPool):
         copies: dict[int, tuple[str, ...]],
         passed_over: tuple[PassedOver, ...],
         squares: np.ndarray,
+        fit: str,
     ) -> None:
         """Makes the pool of `rows`, whose squares are at their slots."""
         slots = np.array([one.slot for one in rows], np.int64)
@@ -69,6 +71,7 @@ class FolderPool(RowPool):
             show=self._picture,
         )
         self.root, self.copies, self.passed_over = root, copies, passed_over
+        self.fit = fit
         self.sha256 = tuple(one.sha256 for one in rows)
 
     def _picture(self, row: int) -> np.ndarray:
@@ -135,7 +138,7 @@ def folder(
             f"The squares of {root} cannot be kept in {cache} ({error.strerror}): make room, or "
             "name another cache_dir."
         ) from error
-    return _pool(root, found, catalog)
+    return _pool(root, found, catalog, fit)
 
 
 def _root(path: str | Path, size: int, fit: str) -> Path:
@@ -252,7 +255,7 @@ def _say_what_it_takes(
     )
 
 
-def _pool(root: Path, found: Sequence[Found], catalog: Catalog) -> FolderPool:
+def _pool(root: Path, found: Sequence[Found], catalog: Catalog, fit: str) -> FolderPool:
     """Returns the pool of what was found: a row for each picture that is like no earlier one."""
     rows: dict[str, Entry] = {}
     copies: dict[str, list[str]] = collections.defaultdict(list)
@@ -272,4 +275,5 @@ def _pool(root: Path, found: Sequence[Found], catalog: Catalog) -> FolderPool:
             f"There is no picture in {root}: {len(passed_over):,} files were passed over{first}."
         )
     of_row = {row: tuple(copies[key]) for row, key in enumerate(rows) if key in copies}
-    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), catalog.squares())
+    squares = catalog.squares()
+    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), squares, fit)

@@ -1,0 +1,1 @@
+"""What people do: label, predict, export, and learn how right it is."""
