@@ -205,6 +205,9 @@ class Answer(NamedTuple):
     decision: int  # a class, or SKIP, UNSURE, BROKEN
     who: str = ""
     when: float = 0.0  # seconds since 1970
+    why: str = ""  # it was asked, where that is not what the record says; see `session.fold.WHY`
+    seconds: float | None = None  # that it took, where somebody measured
+    item: str = ""  # hash of what was looked at
 
 
 class Oracle(Protocol):

@@ -90,3 +90,15 @@ def selected(work, rows):
 
 def told(rows, decision=0, when=0.0, who="eve"):
     return Answered([Answer(row, decision, who, when) for row in rows])
+
+
+def drawn(rows, why, episode=0):
+    return {
+        "event": "drawn",
+        "episode": episode,
+        "rows": list(rows),
+        "ids": [f"{row}.png" for row in rows],
+        "index": [100 + row for row in rows],
+        "why": why,
+        "at": 6.0,
+    }

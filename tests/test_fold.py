@@ -9,6 +9,7 @@ from made_up_journals import (
     asked,
     begun,
     closed,
+    drawn,
     merged,
     renamed,
     trained,
@@ -70,7 +71,7 @@ def test_what_has_no_class_is_excluded_and_never_joins(decision):
     record = fold([begun(), asked(0, 0, [4, 9]), answered({9: decision, 4: 1}), closed(0)])
     assert (record.order, record.excluded) == ((4,), (9,))
     assert record.decisions[9].decision == decision
-    assert record.decisions[9][1:] == ("eve", 3.0)
+    assert record.decisions[9][1:] == ("eve", 3.0, "strategy", None, "")
 
 
 def test_a_later_answer_replaces_only_if_it_says_so_and_keeps_its_place():
@@ -143,6 +144,11 @@ OPS = st.lists(
             st.dictionaries(st.integers(0, 7), st.integers(-4, 2).filter(lambda d: d != -1)),
             st.booleans(),
         ),
+        st.tuples(
+            st.just("draw"),
+            st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True),
+            st.sampled_from(["audit", "check", "random", "given"]),
+        ),
         st.tuples(st.just("close")),
         st.tuples(st.just("undo"), st.integers(0, 30)),
         st.tuples(st.just("merge"), st.sampled_from([(0, 1), (1, 0), (2, 1), (0, 2)])),
@@ -157,16 +163,21 @@ def legal(ops):
     for op, *args in ops:
         record = fold(events)
         if op == "ask" and record.open is None:
-            if rows := [row for row in args[0] if row not in record.decisions]:
+            taken = record.decisions.keys() | record.held_out.keys()
+            if rows := [row for row in args[0] if row not in taken]:
                 events.append(asked(len(record.requests), len(record.requests), rows))
         elif op == "answer":
             answers, relabel = args
             known = {
                 row: decision
                 for row, decision in answers.items()
-                if row in record.asked and (relabel or row not in record.decisions)
+                if row in record.asked and (relabel or record.said(row) is None)
             }
             events += [answered(known, relabel)] if known else []
+        elif op == "draw":
+            taken = {*record.decisions, *record.held_out, *record.undecided()}
+            if rows := [row for row in args[0] if row not in taken]:
+                events.append(drawn(rows, args[1]))
         elif op == "close" and record.open is not None:
             events.append(closed(record.open.number))
         elif op == "undo" and args[0] in record.answered:
@@ -180,6 +191,8 @@ def without_counting(record):
     return record._replace(
         num_events=0,
         answered=(),
+        told=(),
+        outdated=0,
         requests=[r._replace(asked_at=0) for r in record.requests],
         open=0,
     )
@@ -216,7 +229,8 @@ def test_what_holds_of_every_record(ops):
     assert len(set(record.order)) == len(record.order) == len(record.labels)
     assert set(record.order) | set(record.late) | waits == has_class
     assert not set(record.order) & (set(record.late) | waits)
-    assert set(record.excluded) == set(record.decisions) - has_class
+    assert set(record.excluded) == (set(record.decisions) - has_class) | set(record.held_out)
+    assert not set(record.held_out) & set(record.decisions)
     assert set(record.labels) <= set(record.classes)
     for row, label in zip(record.order, record.labels, strict=True):
         assert label == record.label_of(record.decisions[row].decision)

@@ -105,16 +105,17 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
             )
 
 
-def check_classes(classes: Any) -> None:
-    """Makes sure that `classes` are the names of at least two classes.
+def check_classes(classes: Any, least: int = 2) -> None:
+    """Makes sure that `classes` are the names of at least `least` classes.
 
     Raises:
       UsageError: they are not.
     """
     are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
-    are_names = are_names and all(isinstance(one, str) for one in classes)
-    if not are_names or len(classes) < 2 or len(set(classes)) < len(classes):
-        raise UsageError(f"classes must be two or more different names, not {classes!r}.")
+    are_names = are_names and all(isinstance(one, str) and one for one in classes)
+    if not are_names or len(classes) < least or len(set(classes)) < len(classes):
+        many = "two or more different names" if least else "different names"
+        raise UsageError(f"classes must be {many}, not {classes!r}.")
 
 
 def _check_test(benchmark: Benchmark) -> None:

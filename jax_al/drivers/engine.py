@@ -84,6 +84,15 @@ class Engine:
         self.learner = make(benchmark.pool.spec, len(benchmark.classes))
         self._given: dict[str, Any] = {}  # embeddings that no training changes, by their names
 
+    def with_classes(self, classes: Sequence[str]) -> "Engine":
+        """Returns an engine for other classes that shares whatever comes of the pool alone."""
+        other = Engine(self.benchmark._replace(classes=tuple(classes)), self._make, self.looking)
+        for name in ("context", "near_duplicates", "inputs"):
+            if name in self.__dict__:  # was made already
+                other.__dict__[name] = self.__dict__[name]
+        other._given = self._given
+        return other
+
     @functools.cached_property
     def context(self) -> Any:
         """What the learner makes of the pool alone, once."""

@@ -91,6 +91,11 @@ class Driver:
         self._latest: tuple[str, Any] | None = None  # the newest State, by its digest
         self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
 
+    def with_engine(self, engine: Engine) -> "Driver":
+        """Returns a driver of the same part with another engine, which holds no State yet."""
+        told = self._journal, self.progress, self.states, self._tell
+        return Driver(engine, self.part, self.schedule, *told)
+
     def compile_ahead(self) -> None:
         """Compiles all that is needed, so that nothing is bought before it can be used."""
         budget = min(self.schedule.budget, len(self.engine.benchmark.pool))
@@ -325,9 +330,11 @@ class Driver:
 
     def _taught(self, record: Record, episode: int) -> tuple[list[int], list[int]]:
         """Returns rows and labels to train on: those owned, and what the last query believed."""
-        rows, labels = list(record.order), list(record.labels)
+        rows, labels = list(record.order), self._columns(record)
+        changed = self.progress.record.outdated
         for request in record.requests:
-            if request.episode == episode - 1 and request.pseudo_labels is not None:
+            is_last = request.episode == episode - 1 and request.asked_at > changed
+            if is_last and request.pseudo_labels is not None:
                 believed = self._read_believed(request.episode, request.pseudo_labels)
                 more = np.flatnonzero(believed != UNKNOWN)
                 more = more[~np.isin(more, rows)]  # what was told since is known
@@ -376,7 +383,17 @@ class Driver:
 
     def pool_state(self, record: Record) -> PoolState:
         """Returns what `record` says of the pool."""
-        return replay(record, len(self.engine.benchmark.pool), self.capacity(len(record.order)))
+        N, capacity = len(self.engine.benchmark.pool), self.capacity(len(record.order))
+        return replay(record, self._columns(record), N, capacity)
+
+    def _columns(self, record: Record) -> list[int]:
+        """Returns the labels of `record` as places among the classes there are now, rising by id.
+
+        They are the labels themselves unless people have merged classes.
+        """
+        now = self.progress.record
+        place = {number: column for column, number in enumerate(sorted(now.classes))}
+        return [place[now.label_of(label)] for label in record.labels]
 
     def _keys(self, episode: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         key = jax.random.fold_in(jax.random.key(self.part.seed), episode)

@@ -2,8 +2,7 @@
 
 import contextlib
 import inspect
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -23,24 +22,16 @@ from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.predictor import save_model
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.learners.naming import described
+from jax_al.pools.rows import whole_index
+from jax_al.session.fold import Record
 from jax_al.session.locks import computing
-from jax_al.session.work import (
-    Answered,
-    Ask,
-    Asked,
-    Closed,
-    JoinedLate,
-    Select,
-    Train,
-    Undone,
-)
+from jax_al.session.teller import Teller
+from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
 from jax_al.strategies.entries import strategies_named
-from jax_al.types import BROKEN, SKIP, UNSURE, Answer, Benchmark, Pool, Strategy
-
-DECISIONS = (SKIP, UNSURE, BROKEN)
+from jax_al.types import Benchmark, Pool, Strategy
 
 
 class Request(NamedTuple):
@@ -60,7 +51,8 @@ class Session:
 
     Args:
       pool: what can be labeled.
-      classes: their names, at least two.
+      classes: their names; those that people add, rename and merge later are on record, so when a
+        session goes on these may be the ones it began with, or the ones of now.
       learner: a function of (Spec, number of classes), such as `al.cnn()` or `al.linear()`.
       strategy: a name, or a Strategy.
       budget: rows of a request; fewer if fewer are left.
@@ -94,14 +86,14 @@ class Session:
             chunk_size=(chunk_size, 1),
             num_samples=(num_samples, 1),
         )
-        check_classes(classes)
+        check_classes(classes, least=0)
         check_pool_like("pool", pool)
         check_maker(learner)
         name, made = _named(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
         self._tell, self._is_open, self._learner = guarded(tell), True, learner
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
-        benchmark = Benchmark(pool, None, tuple(classes), name=kind)
+        benchmark = Benchmark(pool, None, _at_least_two(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
         public = {"strategy": name, "learner": described(learner)}
         looking = Looking(chunk_size, num_samples)
@@ -110,9 +102,11 @@ class Session:
         self._engine = Engine(benchmark, learner, looking)
         self._engine.check(made)  # what it cannot have is refused before anything is begun
         with python_words():
-            journal, self._progress = open_progress(study, part, self._tell)
+            # On record are the classes that there are, and no more.
+            begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
+            journal, self._progress = open_progress(begun, part, self._tell, may_grow=True)
         self._check_begun(classes, public)
-        self._ids = {name: number for number, name in self._progress.record.classes.items()}
+        self._teller = Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
         )
@@ -125,7 +119,7 @@ class Session:
         """
         self._check_open()
         while True:
-            match self._progress.plan():
+            match self._plan():
                 case Ask() as work:
                     self._progress.commit(Asked(work.request))
                 case Select() | Train() as work:
@@ -136,7 +130,12 @@ class Session:
                     return self._request()
 
     def tell(
-        self, answers: Mapping[str, str | int], *, relabel: bool = False, who: str = ""
+        self,
+        answers: Mapping[str, str | int],
+        *,
+        relabel: bool = False,
+        who: str = "",
+        why: str = "",
     ) -> None:
         """Takes answers; they are durable when this returns.
 
@@ -144,32 +143,75 @@ class Session:
           answers: by id: the name of a class, or SKIP, UNSURE or BROKEN.
           relabel: whether an answer may replace another one.
           who: says so.
+          why: it was asked, where the record does not say; "review".
 
         Raises:
           ValueError: an id was not asked, a class does not exist, or an answer is there already
             and another one; then none is taken.
         """
         self._check_open()
-        if not isinstance(answers, Mapping):
-            raise UsageError(
-                f"answers must be a dictionary by id, and not a {type(answers).__name__}."
-            )
-        self._progress.refold()
-        now = time.time()  # one for all: what is told together is one event
-        told = [self._answer(name, said, who, now) for name, said in answers.items()]
-        self._progress.commit(Answered(told, relabel))
+        for name in answers if isinstance(answers, Mapping) else ():
+            if name not in self._rows:
+                raise UsageError(
+                    f"There is no example {name!r} in the pool: answers go by id, a text, as "
+                    "request.ids has them."
+                )
+        self._teller.tell(answers, relabel=relabel, who=who, why=why)
 
-    def undo(self) -> None:
-        """Takes the last answers back, as many as were told together.
+    def undo(self) -> tuple[str, ...]:
+        """Takes the last answers back, as many as were told together; returns their ids.
 
         Raises:
           ValueError: there are none.
         """
         self._check_open()
-        answered = self._progress.refold().answered  # somebody else may have told since
-        if not answered:
-            raise UsageError("There is no answer to take back.")
-        self._progress.commit(Undone(answered[-1]))
+        return self._teller.undo()
+
+    def draw(self, count: int, why: str = "audit") -> tuple[str, ...]:
+        """Draws examples uniformly among those neither asked now nor decided; returns their ids.
+
+        They are told like others, whenever somebody likes, and cost nothing of the budget.
+
+        Args:
+          count: how many; fewer if fewer are left.
+          why: "audit": they are held out, never asked by the strategy and never trained on, to
+            learn how right the learner is; "check": likewise, of what is unlabeled by now;
+            "random": they are trained on as of the next request.
+
+        Raises:
+          ValueError: there is no such reason.
+        """
+        self._check_open()
+        check_least(count=(count, 1))
+        pool, seed = self._engine.benchmark.pool, self._driver.part.seed
+        return self._teller.draw_among(pool.ids, count, why, seed=seed, index=whole_index(pool))
+
+    def add_class(self, name: str) -> None:
+        """Adds a class; the open request is closed.
+
+        Raises:
+          ValueError: it has no name, or another class has it.
+        """
+        self._check_open()
+        self._teller.add_class(name)
+
+    def rename_class(self, old: str, new: str) -> None:
+        """Gives a class another name; the open request is closed.
+
+        Raises:
+          ValueError: there is no such class, or the name is taken.
+        """
+        self._check_open()
+        self._teller.rename_class(old, new)
+
+    def merge_class(self, gone: str, into: str) -> None:
+        """Makes all that is labeled `gone` count as `into`; the open request is closed.
+
+        Raises:
+          ValueError: there are no such classes.
+        """
+        self._check_open()
+        self._teller.merge_class(gone, into)
 
     def train(self) -> None:
         """Closes the open request and trains on all labels there are."""
@@ -179,20 +221,21 @@ class Session:
             self._progress.commit(Closed(record.open.number))
         elif record.late:
             self._progress.commit(JoinedLate())
-        while isinstance(work := self._progress.plan(), Train):
-            self._compute(work)
+        self._catch_up()
         if (again := self._progress.refresh()) is not None:
             self._compute(again)
 
     def predict(self, pool: Pool) -> np.ndarray:
         """Returns the probabilities, float32 [n, C], by what was trained last.
 
-        Where the pool of the session is read as features, so are the examples given here.
+        Where the pool of the session is read as features, so are the examples given here. The
+        columns are as `classes`; after one was added or merged it is trained anew first.
 
         Raises:
-          ValueError: nothing was trained yet, or the examples are of another shape.
+          ValueError: nothing was trained yet, there are fewer than two classes, or the examples are
+            of another shape.
         """
-        episode = self._last_trained()
+        self._check_trained()
         check_pool_like("pool", pool)
         own = self._engine.benchmark.pool
         if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
@@ -203,7 +246,7 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        return np.exp(self._engine.predict(self._state(episode), pool))
+        return np.exp(self._engine.predict(self._state(self._latest()), pool))
 
     def export(self, path: str | Path) -> None:
         """Writes what was trained last as one file, from which `al.load_predictor` predicts.
@@ -214,33 +257,34 @@ class Session:
           path: of the file; another model of that name is replaced.
 
         Raises:
-          ValueError: nothing was trained yet, or a file cannot hold the learner or the features.
+          ValueError: nothing was trained yet, there are fewer than two classes, or a file cannot
+            hold the learner or the features.
         """
-        episode = self._last_trained()
-        trained = self._progress.record.trained[episode]
+        self._check_trained()
+        episode = self._latest()
         save_model(
             path,
             pool=self._engine.benchmark.pool,
             classes=self.classes,
             learner=self._learner,
             state=self._state(episode),
-            facts={"digest": trained.digest, "episode": episode},
+            facts={"digest": self._progress.record.trained[episode].digest, "episode": episode},
         )
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self._engine.benchmark.classes
+        """The names of the classes, in the order of the columns of `predict`."""
+        return tuple(self._progress.refold().classes.values())
 
     @property
     def labels(self) -> dict[str, str]:
         """All classes that were told and stand, by id; those of the open request included."""
-        record, ids = self._progress.refold(), self._engine.benchmark.pool.ids
-        return {
-            ids[row]: self.classes[said.decision]
-            for row, said in record.decisions.items()
-            if said.decision >= 0
-        }
+        return self._teller.labels()
+
+    @property
+    def record(self) -> Record:
+        """What is on record, whoever wrote it."""
+        return self._progress.refold()
 
     def close(self) -> None:
         """Ends the session; what was told is on record already."""
@@ -256,6 +300,19 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _plan(self) -> Work | None:
+        """Returns what to do next, by an engine for the classes that there are by now."""
+        work = self._progress.plan()
+        names = _at_least_two(self._progress.record.classes.values())
+        if names != self._engine.benchmark.classes:
+            self._engine = self._engine.with_classes(names)
+            self._driver = self._driver.with_engine(self._engine)
+        return work
+
+    def _catch_up(self) -> None:
+        while isinstance(work := self._plan(), Train):
+            self._compute(work)
 
     def _compute(self, work: Select | Train) -> None:
         with self._alone():
@@ -276,17 +333,26 @@ class Session:
             return state
         with self._alone():
             while (state := self._driver.state(episode)) is None:  # damaged: trained again
-                work = self._progress.plan()
+                work = self._plan()
                 assert isinstance(work, Train)
                 self._driver.compute(work)
         return state
 
-    def _last_trained(self) -> int:
+    def _latest(self) -> int:
+        """Returns the last episode, trained for the classes that there are by now."""
+        record = self._progress.record
+        if record.trained[max(record.trained)].as_of < record.outdated:
+            self._catch_up()
+        self._plan()  # the classes of now, whoever changed them
+        return max(self._progress.record.trained)
+
+    def _check_trained(self) -> None:
         self._check_open()
-        trained = self._progress.refold().trained
-        if not trained:
+        record = self._progress.refold()
+        if not record.trained:
             raise UsageError("Nothing is trained yet: call train() or ask() first.")
-        return max(trained)
+        if len(record.classes) < 2:
+            raise UsageError("There are fewer than two classes: call add_class() first.")
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -296,10 +362,9 @@ class Session:
     def _check_begun(self, classes: Sequence[str], public: Mapping[str, Any]) -> None:
         """Makes sure that the session on record had these classes and this learner."""
         record = self._progress.record
-        begun = tuple(record.classes.values())
-        if begun != tuple(classes):
+        if tuple(classes) not in (record.begun_classes, tuple(record.classes.values())):
             raise UsageError(
-                f"{self._place} was begun with the classes {', '.join(begun)}, not "
+                f"{self._place} was begun with the classes {', '.join(record.begun_classes)}, not "
                 f"{', '.join(classes)}."
             )
         learner = record.config.get("learner", public["learner"])
@@ -322,27 +387,6 @@ class Session:
             None if scores is None else tuple(scores[place] for place in left),
         )
 
-    def _answer(self, name: str, said: str | int, who: str, when: float) -> Answer:
-        if name not in self._rows:
-            raise UsageError(
-                f"There is no example {name!r} in the pool: answers go by id, a text, as "
-                "request.ids has them."
-            )
-        if self._rows[name] not in self._progress.record.asked:
-            raise UsageError(f"{name!r} was never asked: answer what a request asks.")
-        if isinstance(said, str):
-            if said not in self.classes:
-                raise UsageError(f"There is no class {said!r}: {did_you_mean(said, self.classes)}")
-            decision = self._ids[said]
-        elif said in DECISIONS:
-            decision = said
-        else:
-            raise UsageError(
-                f"The answer for {name!r} is {said!r}, but must be the name of a class, or SKIP, "
-                "UNSURE or BROKEN."
-            )
-        return Answer(self._rows[name], decision, who, when)
-
 
 def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
     """Returns the strategy and what it is called on record."""
@@ -350,6 +394,15 @@ def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
         ((name, made),) = strategies_named([strategy]).items()
         return name, made
     return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
+
+
+def _at_least_two(classes: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of classes, and of some that are nobody's where there are fewer than two.
+
+    So a learner can be made before people have said what classes there are.
+    """
+    names = tuple(classes)
+    return names + tuple(f"class {number} to come" for number in range(len(names), 2))
 
 
 def _nobody(benchmark: Benchmark, seed: int) -> Any:

@@ -16,13 +16,15 @@ from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
-from jax_al.session.fold import Record
+from jax_al.features.pool import FeaturePool
+from jax_al.session.checkpoint import digest_of
+from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.work import Course
-from jax_al.types import Benchmark, Oracle, Strategy
+from jax_al.types import Benchmark, Oracle, Pool, Strategy
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -64,8 +66,16 @@ def course_of(study: Study) -> Course:
     )
 
 
-def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progress]:
+def open_progress(
+    study: Study, part: Part, tell: Tell, *, may_grow: bool = False
+) -> tuple[Journal, Progress]:
     """Returns the record of a part, begun if it is new; a change of versions is told.
+
+    Args:
+      study: what it is a part of.
+      part: to be opened.
+      tell: is told what has changed.
+      may_grow: whether the pool may have more rows than it had, all that were asked at their place.
 
     Raises:
       UsageError: what is on record is of other data, or cannot be read.
@@ -73,6 +83,8 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
     journal = Journal(part.directory)
     prints = fingerprints(part.strategy)
     _check_embedding(journal, part, prints)
+    if may_grow:
+        check_data(study, journal.fold())  # before it is written down that there is more
     changed = begin(
         journal,
         strategy=part.name,
@@ -81,10 +93,12 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
             "name": study.benchmark.name,
             "version": study.benchmark.version,
             "size": len(study.benchmark.pool),
+            **({"features": _fit_of(study.benchmark.pool)} if may_grow else {}),
         },
         classes=study.benchmark.classes,
         config=study.public,
         versions=versions() | prints,
+        may_grow=may_grow,
     )
     if changed:
         text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
@@ -92,6 +106,12 @@ def open_progress(study: Study, part: Part, tell: Tell) -> tuple[Journal, Progre
     progress = Progress(journal, course_of(study))
     check_data(study, progress.record)
     return journal, progress
+
+
+def _fit_of(pool: Pool) -> str:
+    """Returns a hash of what features have learned of the pool, empty if they have not."""
+    states = [one.state for one in pool.fitted] if isinstance(pool, FeaturePool) else []
+    return digest_of(states)[:16] if jax.tree.leaves(states) else ""
 
 
 def _check_embedding(journal: Journal, part: Part, prints: Mapping[str, str]) -> None:
@@ -110,8 +130,9 @@ def check_data(study: Study, record: Record) -> None:
       UsageError: it is not.
     """
     ids, truth = study.benchmark.pool.ids, study.benchmark.truth
-    for request in record.requests:
-        for row, name in zip(request.rows, request.ids, strict=True):
+    asked: list[Request | Draw] = [*record.requests, *record.draws]
+    for one in asked:
+        for row, name in zip(one.rows, one.ids, strict=True):
             if row >= len(ids) or ids[row] != name:
                 raise UsageError(
                     f"The record names the example {name!r} as row {row}, and the data do not: "

@@ -6,13 +6,14 @@ from typing import Any
 
 from jax_al.errors import UsageError
 from jax_al.session.events import Event
-from jax_al.session.fold import Record, Trained
+from jax_al.session.fold import DRAWN, HELD_OUT, Record, Trained
 from jax_al.session.work import (
     Answered,
     ClassAdded,
     ClassMerged,
     ClassRenamed,
     Closed,
+    Drawn,
     Select,
     Selected,
     Train,
@@ -91,13 +92,44 @@ def trained(record: Record, wanted: Train | None, result: Trained, *, is_fresher
     """
     before = record.trained.get(result.episode)
     is_again = before is not None and before.as_of == result.as_of
-    is_next = wanted == (result.episode, result.as_of) and before is None
+    is_stale = before is None or before.as_of < record.outdated
+    is_next = wanted == (result.episode, result.as_of) and is_stale
     if not (is_again or is_next or is_fresher):
         raise UsageError(
             f"A network of episode {result.episode} as of event {result.as_of} is not wanted; "
             "train what plan() asks for."
         )
     return {"event": "trained", **result._asdict()}
+
+
+def drawn(record: Record, result: Drawn) -> Event:
+    """Returns the event of a draw.
+
+    Raises:
+      UsageError: a row is not in the pool, twice there, or spoken for already.
+    """
+    rows = [int(row) for row in result.rows]
+    if result.why not in DRAWN:
+        raise UsageError(f"Nothing is drawn for {result.why!r}; say {', '.join(DRAWN)}.")
+    if len(set(rows)) < len(rows) or not len(rows) == len(result.ids) == len(result.index):
+        raise UsageError("Rows are drawn once each, with an id and an index for each of them.")
+    size = record.data.get("size", 0)
+    is_open = record.undecided() if result.why in HELD_OUT else ()
+    for row, name in zip(rows, result.ids, strict=True):
+        if not 0 <= row < size:
+            raise UsageError(f"Row {row} is not in the pool of {size}; draw others.")
+        if result.why not in ("gone", "changed") and (
+            row in record.decisions or row in record.held_out or row in is_open
+        ):
+            raise UsageError(f"{name!r} is asked, decided or held out already; draw others.")
+    return {
+        "event": "drawn",
+        "episode": max(record.trained, default=0),
+        "rows": rows,
+        "ids": [str(id) for id in result.ids],
+        "index": [int(i) for i in result.index],
+        "why": result.why,
+    }
 
 
 def answered(record: Record, result: Answered) -> list[Event]:
@@ -112,11 +144,13 @@ def answered(record: Record, result: Answered) -> list[Event]:
         _check_answer(record, row, decision)
         if row in told and told[row].decision != decision:
             raise UsageError(f"{_id(record, row)} has two answers at once; tell one.")
-        told[row] = Answer(row, decision, str(answer.who), float(answer.when))
+        told[row] = answer._replace(
+            row=row, decision=decision, who=str(answer.who), when=float(answer.when)
+        )
     news = [answer for answer in told.values() if not _is_known(record, answer)]
     if not result.relabel:
         for answer in news:
-            if (old := record.decisions.get(answer.row)) is not None:
+            if (old := record.said(answer.row)) is not None:
                 raise UsageError(
                     f"{_id(record, answer.row)} was answered {_word(record, old.decision)} before, "
                     f"and now {_word(record, answer.decision)}; relabel=True replaces an answer."
@@ -132,6 +166,10 @@ def answered(record: Record, result: Answered) -> list[Event]:
             "who": who,
             "when": when,
             **({"relabel": True} if result.relabel else {}),
+            **({"token": result.token} if result.token else {}),
+            **_each("why", [answer.why or None for answer in group]),
+            **_each("seconds", [_seconds(answer.seconds) for answer in group]),
+            **_each("items", [answer.item or None for answer in group]),
         }
         for (who, when), group in groups.items()
     ]
@@ -145,7 +183,8 @@ def undone(record: Record, result: Undone) -> Event:
     """
     if result.event not in record.answered:
         raise UsageError(f"Event {result.event} holds no answers that stand; undo one that does.")
-    return {"event": "undone", "of": int(result.event)}
+    token = {"token": result.token} if result.token else {}
+    return {"event": "undone", "of": int(result.event), **token}
 
 
 def closed(record: Record, result: Closed) -> Event:
@@ -207,13 +246,13 @@ def _check_class(record: Record, id: int) -> None:
 
 
 def _is_known(record: Record, answer: Answer) -> bool:
-    old = record.decisions.get(answer.row)
+    old = record.said(answer.row)
     return old is not None and record.label_of(old.decision) == record.label_of(answer.decision)
 
 
 def _id(record: Record, row: int) -> str:
-    request = record.requests[record.asked[row]]
-    return repr(request.ids[request.rows.index(row)])
+    origin = record.origin(row)
+    return repr(origin.ids[origin.rows.index(row)])
 
 
 def _word(record: Record, decision: int) -> str:
@@ -223,7 +262,16 @@ def _word(record: Record, decision: int) -> str:
 
 def _one_or_none(numbers: Iterable[int]) -> int | None:
     distinct = set(numbers)
-    return distinct.pop() if len(distinct) == 1 else None
+    return max(distinct) if len(distinct) == 1 and min(distinct) >= 0 else None
+
+
+def _each(name: str, values: list[Any]) -> dict[str, list[Any]]:
+    """Returns a field with one value an answer, or no field where nobody tells any."""
+    return {name: values} if any(value is not None for value in values) else {}
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else _finite(value)
 
 
 def _finite(value: Any) -> float | None:

@@ -23,15 +23,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "request", "episode", "rows", "ids", "index", "scores", "info", "near_duplicate_share",
         "seconds_embed", "seconds_select", "pseudo_labels",
     ),  # request 0 of episode 0: the initial labels; rows in pick order
-    "answered": ("request", "answers", "who", "when"),  # answers: [[row, decision], ...]
     # An `asked` may also hold seconds_record.
-    "undone": ("of",),  # the number of the `answered` that is taken back
+    "drawn": ("episode", "rows", "ids", "index", "why"),  # may be answered outside of any request
+    "answered": ("request", "answers", "who", "when"),  # answers: [[row, decision], ...]
+    # An `answered` may also hold relabel and token, and, one for each answer, why, seconds, items.
+    "undone": ("of",),  # the number of the `answered` that is taken back; may hold token
     "closed": ("request",),
     "joined_late": (),  # answers that came late join although no request is open
     "trained": ("episode", "as_of", "metrics", "digest"),  # as_of: the last event trained on
     "class_added": ("id", "name"),
     "class_renamed": ("id", "name"),
     "class_merged": ("id", "into"),
+    # The pool has more rows, behind those that it had, or other features: as of `begun`.
+    "pool_changed": ("data",),
 }  # fmt: skip
 
 

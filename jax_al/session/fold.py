@@ -6,12 +6,22 @@ next close, after the rows of the request that closes. A joined row whose answer
 another class keeps its place; one that has no class any more leaves it.
 
 An answer that is undone is as if it had never been told: everything is folded without it.
+
+Rows may also be drawn, and then answered outside of any request. What is drawn to hold it out is
+never asked by a strategy and never trained on; all else that is drawn joins as late answers do.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jax_al.session.events import Event
+
+# Draws that are labeled blind, to learn how right the rest is; or that are like another row.
+HELD_OUT = ("audit", "check", "twin")
+# Of the data themselves: a class known beforehand, a file that has gone or is another one.
+OF_DATA = ("given", "gone", "changed")
+DRAWN = (*HELD_OUT, "random", *OF_DATA)  # why rows may be drawn
+WHY = ("strategy", "review", *DRAWN)  # why an answer was asked for
 
 
 class Decision(NamedTuple):
@@ -20,6 +30,20 @@ class Decision(NamedTuple):
     decision: int  # a class as it was told (maybe merged since), or SKIP, UNSURE, BROKEN
     who: str
     when: float  # seconds since 1970
+    why: str = "strategy"  # it was asked, one of WHY
+    seconds: float | None = None  # that it took
+    item: str = ""  # hash of what was looked at
+
+
+class Draw(NamedTuple):
+    """Rows that may be answered outside of any request; the sequences are as long as `rows`."""
+
+    number: int  # from 0
+    episode: int  # whose learner was the last when they were drawn
+    rows: tuple[int, ...]
+    ids: tuple[str, ...]
+    index: tuple[int, ...]  # type: ignore[assignment]  # in the whole data set; hides tuple.index
+    why: str  # one of DRAWN
 
 
 class Request(NamedTuple):
@@ -61,11 +85,16 @@ class Record(NamedTuple):
     classes: dict[int, str]  # by id, without those that were merged into others
     num_classes: int  # ids ever given: 0..num_classes-1
     merged: dict[int, int]  # a class that is gone -> the one it is part of
+    begun_classes: tuple[str, ...]  # names, of the first event
+    outdated: int  # the last event that what was trained before does not fit; -1: none
     requests: tuple[Request, ...]  # by number
+    draws: tuple[Draw, ...]  # by number
     open: Request | None  # the one that waits for answers
-    asked: dict[int, int]  # row -> the last request that it is of
+    asked: dict[int, int]  # row -> the last request that it is of, or ~n of draw n if of none
+    drawn: dict[int, str]  # row -> why it was last drawn, where it was since it was last asked
     decisions: dict[int, Decision]  # by row; none of these rows is asked again
-    excluded: tuple[int, ...]  # rows decided without a class, rising
+    held_out: dict[int, Decision | None]  # rows drawn to hold them out, and what was said of them
+    excluded: tuple[int, ...]  # rows decided without a class or held out, rising
     late: tuple[int, ...]  # rows with a class that join at the next close, rising
     order: tuple[int, ...]  # rows labeled, in the order of the closes
     labels: tuple[int, ...]  # theirs, after all merges
@@ -73,12 +102,31 @@ class Record(NamedTuple):
     num_queries: int  # requests of episodes that are closed
     trained: dict[int, Trained]  # by episode, the last of each
     answered: tuple[int, ...]  # numbers of the `answered` events that stand
+    told: tuple[int, ...]  # those of them that people told, not the data
     num_events: int
+
+    @property
+    def num_taken(self) -> int:
+        """How many rows no strategy may ask any more."""
+        return len(self.decisions) + len(self.held_out)
+
+    def said(self, row: int) -> Decision | None:
+        """Returns what was last said of a row, held out or not."""
+        return self.held_out[row] if row in self.held_out else self.decisions.get(row)
+
+    def why(self, row: int) -> str:
+        """Returns why `row`, which was asked or drawn, is to be answered; one of WHY."""
+        return self.drawn.get(row, "strategy")
+
+    def origin(self, row: int) -> "Request | Draw":
+        """Returns the last request that `row` is of, or else the draw."""
+        number = self.asked[row]
+        return self.draws[~number] if number < 0 else self.requests[number]
 
     def undecided(self) -> tuple[int, ...]:
         """Returns the rows of the open request that wait for an answer, in pick order."""
         rows = self.open.rows if self.open else ()
-        return tuple(row for row in rows if row not in self.decisions)
+        return tuple(row for row in rows if row not in self.decisions and row not in self.held_out)
 
     def label_of(self, decision: int) -> int:
         """Returns `decision` after all merges."""
@@ -107,19 +155,25 @@ class Draft:
 
     def __init__(self) -> None:
         self.num_events = 0
-        self._begin: Event = {"strategy": "", "seed": 0, "data": {}, "config": {}}
+        self._begin: Event = {"strategy": "", "seed": 0, "data": {}, "config": {}, "classes": []}
         self._last_versions: dict[str, Any] = {}
         self._classes: dict[int, str] = {}
         self._num_classes = 0
         self._into: dict[int, int] = {}
+        self._outdated = -1
         self._requests: list[Request] = []
+        self._draws: list[Draw] = []
         self._open: Request | None = None
-        self._place: dict[int, tuple[int, int]] = {}  # row -> its last request, its place in it
+        # row -> its last request or, negative, its first draw; its place in it
+        self._place: dict[int, tuple[int, int]] = {}
+        self._why: dict[int, str] = {}
+        self._held_out: dict[int, Decision | None] = {}
         self._decisions: dict[int, Decision] = {}
         self._late: set[int] = set()
         self._joined: dict[int, int] = {}  # row -> the request whose close it joined at, in order
         self._networks: dict[int, Trained] = {}
         self._answers: list[int] = []
+        self._told: list[int] = []
 
     def record(self) -> Record:
         """Returns the record as of now; costs as much as it is large."""
@@ -133,18 +187,31 @@ class Draft:
             classes=dict(self._classes),
             num_classes=self._num_classes,
             merged=dict(self._into),
+            begun_classes=tuple(self._begin["classes"]),
+            outdated=self._outdated,
             requests=tuple(self._requests),
+            draws=tuple(self._draws),
             open=self._open,
             asked={row: number for row, (number, _) in self._place.items()},
+            drawn=dict(self._why),
             decisions=dict(self._decisions),
-            excluded=tuple(sorted(row for row, d in self._decisions.items() if d.decision < 0)),
+            held_out=dict(self._held_out),
+            excluded=tuple(
+                sorted(
+                    {row for row, d in self._decisions.items() if d.decision < 0}
+                    | self._held_out.keys()
+                )
+            ),
             late=tuple(sorted(self._late)),
             order=tuple(self._joined),
             labels=tuple(self._into.get(decision, decision) for decision in told),
-            num_initial=sum(self._requests[k].episode == 0 for k in self._joined.values()),
+            num_initial=sum(
+                k >= 0 and self._requests[k].episode == 0 for k in self._joined.values()
+            ),
             num_queries=sum(r.closed and r.episode > 0 for r in self._requests),
             trained=dict(self._networks),
             answered=tuple(self._answers),
+            told=tuple(self._told),
             num_events=self.num_events,
         )
 
@@ -179,14 +246,38 @@ class Draft:
         self._open = request
         for place, row in enumerate(request.rows):
             self._place[row] = (request.number, place)
+            self._why.pop(row, None)
             self._late.discard(row)  # told while it was chosen: it is of this request now
+
+    def _drawn(self, event: Event) -> None:
+        number, why = len(self._draws), event["why"]
+        rows, ids = tuple(event["rows"]), tuple(event["ids"])
+        self._draws.append(Draw(number, event["episode"], rows, ids, tuple(event["index"]), why))
+        for place, row in enumerate(rows):
+            self._place.setdefault(row, (~number, place))
+            if why in HELD_OUT:
+                self._held_out[row] = None
+            if why not in ("gone", "changed"):  # which say nothing of why it is answered
+                self._why[row] = why
 
     def _answered(self, event: Event) -> None:
         self._answers.append(self.num_events)
-        for row, decision in event["answers"]:
-            if row in self._decisions and not event.get("relabel", False):
+        answers = event["answers"]
+        nothing = [None] * len(answers)
+        whys = event.get("why", nothing)
+        if not any(why in OF_DATA for why in whys):
+            self._told.append(self.num_events)
+        more = zip(whys, event.get("seconds", nothing), event.get("items", nothing), strict=True)
+        for (row, decision), (why, seconds, item) in zip(answers, more, strict=True):
+            before = self._held_out[row] if row in self._held_out else self._decisions.get(row)
+            if before is not None and not event.get("relabel", False):
                 continue
-            self._decisions[row] = Decision(decision, event["who"], event["when"])
+            why = why or self._why.get(row, "strategy")
+            now = Decision(decision, event["who"], event["when"], why, seconds, item or "")
+            if row in self._held_out:
+                self._held_out[row] = now
+                continue
+            self._decisions[row] = now
             if decision < 0:
                 self._joined.pop(row, None)
                 self._late.discard(row)
@@ -212,6 +303,7 @@ class Draft:
 
     def _class_added(self, event: Event) -> None:
         self._close()
+        self._outdated = self.num_events
         self._classes[event["id"]] = event["name"]
         self._num_classes = max(self._num_classes, event["id"] + 1)
 
@@ -221,10 +313,16 @@ class Draft:
 
     def _class_merged(self, event: Event) -> None:
         self._close()
+        self._outdated = self.num_events
         gone, into = event["id"], event["into"]
         del self._classes[gone]
         self._into = {id: into if to == gone else to for id, to in self._into.items()}
         self._into[gone] = into
+
+    def _pool_changed(self, event: Event) -> None:
+        self._close()
+        self._outdated = self.num_events
+        self._begin = self._begin | {"data": event["data"]}
 
     def _close(self) -> None:
         if self._open is None:

@@ -17,6 +17,7 @@ def begin(
     classes: Sequence[str],
     config: Mapping[str, Any],
     versions: Mapping[str, Any],
+    may_grow: bool = False,
 ) -> list[str]:
     """Writes the first event of an empty journal, and `versions` if they are not the last known.
 
@@ -28,6 +29,7 @@ def begin(
       classes: C names; only those of an empty journal count, as classes change by events.
       config: of what JSON can hold; whether another may go on is for the caller to say.
       versions: of whatever may change a number.
+      may_grow: whether the pool may have more rows than it had, behind those, or other features.
 
     Returns:
       What has another version than when the part was last worked on, as "jax 0.10.1 -> 0.10.2".
@@ -47,7 +49,9 @@ def begin(
                 f"{journal.path} is of {record.strategy}, seed {record.seed}, and not of "
                 f"{strategy}, seed {seed}; name another directory."
             )
-        elif record.data != data:
+        elif may_grow and _goes_on(record.data, data):
+            journal.append({"event": "pool_changed", "data": dict(data)})
+        elif {**data, **record.data} != data:
             raise UsageError(
                 f"{journal.path} began on the data {record.data}, which are {dict(data)} now: the "
                 "data set has changed since the run began; restore it, or start anew with "
@@ -63,3 +67,10 @@ def begin(
         for name in sorted(record.versions.keys() | versions.keys())
         if record.versions.get(name, "absent") != versions.get(name, "absent")
     ]
+
+
+def _goes_on(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a pool is what may become of another: no smaller, or with other features."""
+    known = {"features": now.get("features"), **before}  # older journals do not tell
+    same = all(known[name] == now[name] for name in ("name", "version"))
+    return same and now["size"] >= known["size"] and known != now

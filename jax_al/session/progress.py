@@ -24,6 +24,7 @@ from jax_al.session.work import (
     ClassRenamed,
     Closed,
     Course,
+    Drawn,
     JoinedLate,
     Result,
     Select,
@@ -42,18 +43,19 @@ def next_work(record: Record, course: Course) -> Work | None:
     if not record.requests and course.initial_size:
         return Select(0, 0, course.initial_size)
     episode = record.num_queries + 1
-    if episode not in record.trained:
+    trained = record.trained.get(episode)
+    if trained is None or trained.as_of < record.outdated:
         return Train(episode, record.num_events - 1)
     if is_last(record, course, episode):
         return None
-    left = course.num_points - len(record.decisions)
+    left = course.num_points - record.num_taken
     return Select(len(record.requests), episode, min(course.budget, left))
 
 
 def is_last(record: Record, course: Course, episode: int) -> bool:
     """Whether `episode` asks nothing: no more are wanted, or nothing is left to ask."""
     is_wanted = course.max_episodes is None or episode < course.max_episodes
-    return not is_wanted or len(record.decisions) >= course.num_points
+    return not is_wanted or record.num_taken >= course.num_points
 
 
 class _Planned(NamedTuple):
@@ -181,7 +183,7 @@ class Progress:
                 work, before = self._planned or (next_work(record, self._course), record)
                 if not isinstance(work, Select):
                     raise UsageError("No request is in turn; plan() says what is.")
-                num_points, taken = self._course.num_points, before.decisions
+                num_points, taken = self._course.num_points, before.decisions | before.held_out
                 return [checks.selected(record, num_points, result, work, taken)]
             case Trained():
                 known = fold(self._journal.events()[: result.as_of + 1])
@@ -189,6 +191,8 @@ class Progress:
                 wanted = work if isinstance(work, Train) else None
                 is_fresher = self._is_fresher(record, known, result)
                 return [checks.trained(record, wanted, result, is_fresher=is_fresher)]
+            case Drawn():
+                return [checks.drawn(record, result)]
             case Answered():
                 return checks.answered(record, result)
             case Undone():

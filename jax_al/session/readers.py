@@ -12,9 +12,10 @@ def picks_of(events: Sequence[Event]) -> list[Pick]:
     """Returns the labels that `events` come to, in the order in which they count."""
     record = fold(events)
     names = {
-        (request.number, row): (request.episode, index, id)
-        for request in record.requests
-        for row, index, id in zip(request.rows, request.index, request.ids, strict=True)
+        (number, row): (one.episode, index, id)
+        for numbered in (enumerate(record.requests), ((~d.number, d) for d in record.draws))
+        for number, one in numbered
+        for row, index, id in zip(one.rows, one.index, one.ids, strict=True)
     }
     picks = []
     for order, (row, label) in enumerate(zip(record.order, record.labels, strict=True)):
@@ -34,7 +35,7 @@ def rows_of(events: Sequence[Event], *, finished: bool = True) -> list[Row]:
     """
     record = fold(events)
     of_episode = {request.episode: request for request in record.requests}
-    bought = Counter(record.requests[record.asked[row]].episode for row in record.order)
+    bought = Counter(record.origin(row).episode for row in record.order)
     trained_on = _records_as_of(events, {one.as_of for one in record.trained.values()})
     rows = []
     for episode, trained in sorted(record.trained.items()):

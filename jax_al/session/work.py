@@ -71,17 +71,28 @@ class Asked(NamedTuple):
     request: int
 
 
+class Drawn(NamedTuple):
+    """Rows that may be answered outside of any request and of the budget."""
+
+    rows: Sequence[int]
+    ids: Sequence[str]
+    index: Sequence[int]  # type: ignore[assignment]  # in the whole data set; hides tuple.index
+    why: str  # one of `fold.DRAWN`
+
+
 class Answered(NamedTuple):
-    """What somebody said, of rows of any request, in any number."""
+    """What somebody said, of rows of any request or draw, in any number."""
 
     answers: Sequence[Answer]
     relabel: bool = False  # whether answers that are there may be replaced
+    token: str = ""  # by which it is known again when it is told twice
 
 
 class Undone(NamedTuple):
     """The `answered` event of this number is taken back."""
 
     event: int
+    token: str = ""  # as of `Answered`
 
 
 class Closed(NamedTuple):
@@ -118,6 +129,7 @@ Result = (
     Selected
     | Trained
     | Asked
+    | Drawn
     | Answered
     | Undone
     | Closed
