@@ -12,7 +12,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
@@ -20,6 +20,7 @@ from jax_al.types import BROKEN, SKIP, UNSURE
 
 COLUMNS = ("id", "label", "decision", "why")
 DECISIONS = {"skip": SKIP, "unsure": UNSURE, "broken": BROKEN}
+REVIEW = "review"  # why a label is asked once more
 DELIMITERS = (",", ";", "\t")
 _FORMULA = re.compile(r"['=+\-@\t\r]")
 _NUMERAL = re.compile(r"[\d.,:/eE+\- ]+")
@@ -33,6 +34,7 @@ class Line(NamedTuple):
     id: str
     label: str
     decision: str
+    why: str  # it is asked
 
 
 class Fault(NamedTuple):
@@ -48,19 +50,21 @@ class Told(NamedTuple):
     answers: dict[str, str | int]  # by id: the name of a class, or SKIP, UNSURE, BROKEN
     numbers: dict[str, int]  # the line of each
     undecided: int  # lines that say nothing yet
-    faults: tuple[Fault, ...]  # by line
+    reviewed: frozenset[str]  # ids whose labels were doubted
+    faults: tuple[Fault, ...]  # rising
 
 
-def batch_text(rows: Iterable[tuple[str, str]]) -> str:
+def batch_text(rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
     """Returns the text of a batch in which nothing is decided yet.
 
     Args:
-      rows: (id, why it is asked) each.
+      rows: id, why it is asked, and a text for each of `more`.
+      more: columns that are there to be looked at.
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows((_guarded(id), "", "", why) for id, why in rows)
+    writer.writerow((*COLUMNS, *more))
+    writer.writerows((_guarded(id), "", "", why, *map(_guarded, rest)) for id, why, *rest in rows)
     return "\ufeff" + text.getvalue()  # without the mark, Excel takes UTF-8 for something else
 
 
@@ -92,7 +96,7 @@ def read_lines(content: bytes, name: str) -> tuple[list[Line], list[Fault]]:
                 faults.append(Fault(number, f"{what}{delimiter!r} in it needs quotes around it"))
                 continue
             cell = dict(zip(header, cells, strict=False))
-            said = (cell.get(column, "") for column in COLUMNS[:3])
+            said = (cell.get(column, "") for column in COLUMNS)
             lines.append(Line(number, *said))
     except csv.Error as error:
         raise UsageError(
@@ -122,7 +126,8 @@ def told(content: bytes, name: str, ids: Collection[str], classes: Collection[st
         raise UsageError(f"{name} has no line below its first: there is nothing to tell.")
     answers: dict[str, str | int] = {}
     numbers: dict[str, int] = {}
-    torn: dict[str, Line] = {}
+    torn: set[str] = set()
+    reviewed: set[str] = set()
     undecided = 0
     for line in lines:
         said = _said(line, classes)
@@ -134,14 +139,16 @@ def told(content: bytes, name: str, ids: Collection[str], classes: Collection[st
         elif id not in ids:
             faults.append(Fault(line.number, f"there is no example {line.id!r}"))
         elif answers.setdefault(id, said) != said:
-            torn[id] = line
+            torn.add(id)
             what = f"{word(said)} for {id!r}, and line {numbers[id]} says {word(answers[id])}"
             faults.append(Fault(line.number, what))
         else:
             numbers.setdefault(id, line.number)
+            if line.why.strip() == REVIEW:
+                reviewed.add(id)
     for id in torn:
         del answers[id], numbers[id]
-    return Told(answers, numbers, undecided, tuple(sorted(faults)))
+    return Told(answers, numbers, undecided, frozenset(reviewed - torn), tuple(sorted(faults)))
 
 
 def changes(said: Told, standing: Mapping[str, str | int]) -> dict[str, Fault]:
