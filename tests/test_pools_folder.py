@@ -14,6 +14,7 @@ from made_up_pictures import encoded, pixels, png
 import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.pools import folder as folders
+from jax_al.pools import scan
 from jax_al.pools.pictures import decode
 from jax_al.pools.within import content_within
 from jax_al.testing import check_pool
@@ -202,9 +203,9 @@ def test_two_shapes_of_one_colour_are_two_pictures(photos):
 def test_the_second_start_reads_what_has_changed_and_nothing_else(photos, monkeypatch):
     first = photos(some())
     read = []
-    content_of = folders._content
+    content_of = scan.content_of
     monkeypatch.setattr(
-        folders, "_content", lambda root, name: read.append(name) or content_of(root, name)
+        scan, "content_of", lambda root, name: read.append(name) or content_of(root, name)
     )
     again = photos()
     assert read == []
@@ -242,15 +243,15 @@ def test_a_folder_that_has_moved_has_the_same_ids_and_rows(photos, tmp_path):
 def test_a_renamed_file_is_not_decoded_again(photos, monkeypatch):
     photos(some(2))
     (photos.root / "1.png").rename(photos.root / "renamed.png")
-    monkeypatch.setattr(folders, "decode", lambda content: pytest.fail("decoded again"))
+    monkeypatch.setattr(scan, "decode", lambda content: pytest.fail("decoded again"))
     assert list(photos().ids) == ["0.png", "renamed.png"]
 
 
 def test_a_scan_that_was_killed_goes_on_behind_the_last_whole_line(photos, monkeypatch):
     expected = photos(some(6), cache_dir=str(photos.cache / "whole")).read(slice(None))
     code = (
-        "import os, sys, jax_al as al; from jax_al.pools import catalog, folder\n"
-        "folder._TOGETHER = 2; keep = catalog.Catalog._grow; grown = []\n"
+        "import os, sys, jax_al as al; from jax_al.pools import catalog, scan\n"
+        "scan._TOGETHER = 2; keep = catalog.Catalog._grow; grown = []\n"
         "def grow(self, name, content):\n"
         "    if len(grown) == int(sys.argv[3]):\n"
         "        keep(self, name, content[:len(content) // 2]); os._exit(9)\n"
@@ -259,9 +260,9 @@ def test_a_scan_that_was_killed_goes_on_behind_the_last_whole_line(photos, monke
         "al.folder(sys.argv[1], size=8, cache_dir=sys.argv[2])"
     )
     read = []
-    content_of = folders._content
+    content_of = scan.content_of
     monkeypatch.setattr(
-        folders, "_content", lambda root, name: read.append(name) or content_of(root, name)
+        scan, "content_of", lambda root, name: read.append(name) or content_of(root, name)
     )
     for step in range(6):  # squares and lines of three blocks
         cache = str(photos.cache / str(step))
@@ -279,13 +280,13 @@ def test_a_scan_that_was_killed_goes_on_behind_the_last_whole_line(photos, monke
 
 def test_large_squares_are_kept_before_many_are_in_memory(photos, monkeypatch):
     together = []
-    append = folders.Catalog.append
+    append = scan.Catalog.append
     monkeypatch.setattr(
-        folders.Catalog, "append", lambda self, told, squares: (
+        scan.Catalog, "append", lambda self, told, squares: (
             together.append(len(squares)), append(self, told, squares)
         ),
     )  # fmt: skip
-    monkeypatch.setattr(folders, "_SQUARES", 2 * 3 * 8**2)
+    monkeypatch.setattr(scan, "_SQUARES", 2 * 3 * 8**2)
     photos(some(5))
     assert together == [2, 2, 1]
 
@@ -307,21 +308,19 @@ def test_a_file_that_could_not_be_read_is_tried_again(photos, monkeypatch):
 
     photos(some(1))
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "_content", denied)
+        patch.setattr(scan, "content_of", denied)
         pool = photos({"1.png": encoded(pixels(1), "PNG")})
     assert [one.why for one in pool.passed_over] == ["cannot be read (Permission denied)"]
     assert len(photos()) == 2
 
 
 def test_a_long_scan_says_what_it_takes_and_a_full_disk_is_seen_before(photos, monkeypatch, capsys):
-    monkeypatch.setattr(folders, "_MANY", 3)
+    monkeypatch.setattr(scan, "_MANY", 3)
     photos(some(4))
     said = capsys.readouterr().err
     assert "Reading the 4 files of" in said
-    assert "about 1 minutes" in said
-    monkeypatch.setattr(
-        folders.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0)
-    )
+    assert "about 1 seconds" in said
+    monkeypatch.setattr(scan.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
     with pytest.raises(UsageError, match=r"need 768 bytes in .*, where 0 are free: make room"):
         photos(cache_dir=str(photos.cache / "other"))
 

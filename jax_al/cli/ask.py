@@ -23,10 +23,10 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
     """
     parser = argparse.ArgumentParser(
         prog=name,
-        description="Writes what to label next as a CSV file. Fill in the column label with a "
-        "class, or decision with skip, unsure or broken, in a spreadsheet or by a program, and hand "
-        "it to jax-al tell. A request that is open is written again; what is answered is left out. "
-        "One row in five is of the audit until that is done: label it as all others.",
+        description="What to label next, as a CSV file: fill in label with a class, or decision "
+        "with skip, unsure or broken, in a spreadsheet or by a program, and hand it to jax-al "
+        "tell. A request that is open is written again, without what is answered. One row in five "
+        "is of the audit until that is done: label it like the others.",
     )
     parser.add_argument("--out", type=Path, required=True, help=".csv file to fill in")
     parser.add_argument(

@@ -70,13 +70,16 @@ def _model(out: Path, project: Project) -> None:
 
 def _imagefolder(out: Path, project: Project, labeled_only: bool) -> None:
     from jax_al.people.export import check_target, copy_all, placed
+    from jax_al.pools.folder import FolderPool
 
     root = Path(project.settings.source)
     if not root.is_dir():
         raise UsageError(f"--to is imagefolder, but the project is of {root}, which has no files.")
     target = check_target(out, root)
     files = placed(_finals(project, labeled_only))
-    copy_all(target, files, project.pool.source.content)
+    source = project.pool.source
+    assert isinstance(source, FolderPool)
+    copy_all(target, files, source.content)
     print(f"{len(files):,} files in {out}")
 
 

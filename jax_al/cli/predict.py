@@ -19,6 +19,7 @@ from jax_al.cli.people import (
 from jax_al.errors import UsageError
 from jax_al.people.predictions import predictions_text
 from jax_al.people.project import Project
+from jax_al.types import Pool
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al predict") -> int:
@@ -45,7 +46,10 @@ def _run(arguments: argparse.Namespace) -> None:
     out = out_of("--out", arguments.out, project)
     others = None if arguments.images is None else _others(arguments.images, project)
     session = trained_session(project)
-    pool, rows = others or (project.pool, named_rows(project.pool))
+    pool: Pool = project.pool
+    rows = named_rows(project.pool)
+    if others is not None:
+        pool, rows = others
     probs = session.predict(pool)[np.array(list(rows.values()), np.int64)]
     record = session.record
     said = {} if others else said_by_name(rows, record)
@@ -54,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> None:
     print(f"{len(rows):,} predictions in {arguments.out}")
 
 
-def _others(images: Path, project: Project):  # type: ignore[no-untyped-def]
+def _others(images: Path, project: Project) -> tuple[Pool, dict[str, int]]:
     """Returns the pool of another folder, and the row of each picture, copies too, by its id."""
     from jax_al.pools.folder import folder
 

@@ -73,7 +73,7 @@ def _doubts(session: "Session") -> list[Doubt]:
 
     def fit_and_predict(rows: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
         next(folds, None)
-        return session.predict_by(rows, labels, others)
+        return session.predict_by(rows.tolist(), labels.tolist(), others)
 
     labels = [place[label] for label in record.labels]
     return doubts(record.order, labels, fit_and_predict, seed=record.seed)

@@ -46,7 +46,9 @@ def _run(arguments: argparse.Namespace) -> None:
     changed = changes(found, standing)
     refused = [*found.faults, *(() if arguments.relabel else changed.values())]
     if refused and not arguments.partial:
-        raise UsageError(_sentence(arguments.batch, bool(changed) and not arguments.relabel, refused))
+        raise UsageError(
+            _sentence(arguments.batch, bool(changed) and not arguments.relabel, refused)
+        )
     taken = {
         id: said
         for id, said in found.answers.items()
@@ -92,9 +94,7 @@ def _content(batch: Path) -> bytes:
         raise UsageError(f"{batch} cannot be read: {error.strerror}.") from error
 
 
-def _sentence(
-    batch: Path, has_changes: bool, refused: Sequence[Fault]
-) -> str:
+def _sentence(batch: Path, has_changes: bool, refused: Sequence[Fault]) -> str:
     ways = ["--partial takes the rest"]
     if has_changes:
         ways.append("--relabel takes what would change")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jax_al.drivers.checks import (
@@ -26,6 +27,7 @@ from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.learners.naming import described
 from jax_al.pools.rows import whole_index
+from jax_al.pools.subset import subset
 from jax_al.session.fold import Record
 from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
@@ -248,6 +250,29 @@ class Session:
             )
         return np.exp(self._engine.predict(self._state(self._latest()), pool))
 
+    def predict_by(
+        self, rows: Sequence[int], labels: Sequence[int], others: np.ndarray
+    ) -> np.ndarray:
+        """Returns what a learner would predict that had been fitted to some labels alone.
+
+        Nothing of it is on record.
+
+        Args:
+          rows: of the pool, at least one, in which some may stand more than once.
+          labels: theirs, places in `classes`.
+          others: int64 [n], the rows to predict.
+
+        Returns:
+          float32 [n, C].
+        """
+        self._check_open()
+        self._plan()  # the classes of now
+        engine, seed = self._engine, self._driver.part.seed
+        init_key, train_key = jax.random.split(jax.random.key(seed))
+        capacity = self._driver.capacity(len(rows))
+        state, _ = engine.fit(train_key, engine.init(init_key), rows, labels, capacity)
+        return np.exp(engine.predict(state, subset(engine.benchmark.pool, others)))
+
     def export(self, path: str | Path) -> None:
         """Writes what was trained last as one file, from which `al.load_predictor` predicts.
 
@@ -275,6 +300,11 @@ class Session:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the columns of `predict`."""
         return tuple(self._progress.refold().classes.values())
+
+    @property
+    def pool(self) -> Pool:
+        """What can be labeled, as the learner sees it."""
+        return self._engine.benchmark.pool
 
     @property
     def labels(self) -> dict[str, str]:

@@ -33,6 +33,11 @@ class Entry(NamedTuple):
 class Catalog:
     """The catalog in a directory, open for appending.
 
+    Attributes:
+      entries: the last one of each file, by id.
+      known: one of each picture that is kept, of files too that have changed since, by the hash of
+        their bytes.
+
     Args:
       directory: is made if missing.
       size: side of a square.
@@ -46,11 +51,12 @@ class Catalog:
         has = (directory / SQUARES).stat().st_size if (directory / SQUARES).exists() else 0
         whole = [entry for entry in entries if (entry.slot + 1) * self._bytes <= has]
         self.entries = {entry.id: entry for entry in whole}  # of two lines the later counts
+        self.known = {entry.sha256: entry for entry in whole if entry.slot >= 0}
         self._slots = 1 + max((entry.slot for entry in whole), default=-1)
         with open(directory / CATALOG, "ab") as file:
             file.truncate(length)  # what a kill has left of a line
         if len(whole) < len(entries):  # squares were lost: the lines of these go
-            self._rewrite()
+            self._rewrite(whole)
         with open(directory / SQUARES, "ab") as file:
             file.truncate(self._slots * self._bytes)
 
@@ -71,10 +77,11 @@ class Catalog:
         self._grow(CATALOG, b"".join(map(_line, told)))
         self._slots += len(squares)
         self.entries |= {one.id: one for one in told}
+        self.known |= {one.sha256: one for one in told if one.slot >= 0}
 
-    def _rewrite(self) -> None:
-        """Writes the catalog anew, a line for each file."""
-        content = b"".join(map(_line, self.entries.values()))
+    def _rewrite(self, entries: Iterable[Entry]) -> None:
+        """Writes the catalog anew."""
+        content = b"".join(map(_line, entries))
         write_atomically(self._directory / CATALOG, content)
 
     def squares(self) -> np.ndarray:

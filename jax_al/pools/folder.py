@@ -1,37 +1,26 @@
 """A pool of the pictures in a folder, as people have them."""
 
 import collections
-import concurrent.futures
+import functools
 import hashlib
-import math
 import os
-import shutil
-import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.pools.cache import cache_root
 from jax_al.pools.catalog import Catalog, Entry
-from jax_al.pools.pictures import FITS, UnreadableError, decode, square
-from jax_al.pools.progress import say, tracked
+from jax_al.pools.pictures import FITS, decode
 from jax_al.pools.rows import RowPool
+from jax_al.pools.scan import content_of, read_new
 from jax_al.pools.turns import turn
 from jax_al.pools.walk import Found, walk
-from jax_al.pools.within import content_within
 from jax_al.types import Spec
 
 VERSION = 2  # of what is cached; raise it when the decoding changes
-MOST_BYTES = 1 << 30  # of a file; a larger one is no photo
-_TOGETHER = 128  # files read before they are kept, at most
-_SQUARES = 1 << 26  # bytes of their squares, at most
-_CANNOT_BE_READ = "cannot be read"
-_MANY = 2000  # files from which on it is told beforehand how long they will take
-_TRIED = 16  # files whose reading tells that
 
 
 class PassedOver(NamedTuple):
@@ -48,8 +37,11 @@ class FolderPool(RowPool):
       root: the folder.
       copies: the other files that hold the same picture, by row; none of most rows.
       passed_over: files that are no pictures, and why.
+      files: what is known of each file that holds a picture, copies too, by id.
       sha256: of the bytes of the file that a row is named by, by row.
-      fit: how pictures became squares.
+      squares: uint8 [slots, size, size, 3], mapped: all pictures that the folder holds or, as far
+        as the cache still knows, once held.
+      fit: how pictures became squares, see `folder`.
     """
 
     def __init__(
@@ -58,36 +50,60 @@ class FolderPool(RowPool):
         rows: Sequence[Entry],
         copies: dict[int, tuple[str, ...]],
         passed_over: tuple[PassedOver, ...],
-        squares: np.ndarray,
+        catalog: Catalog,
         fit: str,
     ) -> None:
         """Makes the pool of `rows`, whose squares are at their slots."""
+        squares = catalog.squares()
         slots = np.array([one.slot for one in rows], np.int64)
         super().__init__(
             len(rows),
             Spec(tuple(squares.shape[1:]), np.dtype(np.uint8)),
             lambda chosen: squares[slots[chosen]],
             ids=[one.id for one in rows],
-            show=self._picture,
+            show=lambda row: decode(self.content(self.ids[row])),
         )
         self.root, self.copies, self.passed_over = root, copies, passed_over
-        self.fit = fit
+        self.squares, self.fit = squares, fit
         self.sha256 = tuple(one.sha256 for one in rows)
+        same = [name for names in copies.values() for name in names]
+        self.files: Mapping[str, Entry] = {
+            name: catalog.entries[name] for name in (*self.ids, *same)
+        }
+        self._known = catalog.known
 
-    def _picture(self, row: int) -> np.ndarray:
-        """Returns the whole picture, as it is on disk now.
+    def content(self, name: str) -> bytes:
+        """Returns the bytes of a file, which are those that were read when it was scanned.
+
+        Args:
+          name: an id, or that of a copy.
 
         Raises:
-          UsageError: the file has gone, or is another one.
+          UsageError: there is no such file, it has gone, or is another one.
         """
-        name = self.ids[row]
+        if name not in self.files:
+            raise UsageError(f"There is no picture {name!r} in {self.root}.")
         try:
-            content = _content(self.root, name)
+            content = content_of(self.root, name)
         except OSError as error:
             raise UsageError(f"{name} cannot be read any more: {error.strerror}.") from error
-        if hashlib.sha256(content).hexdigest() != self.sha256[row]:
+        if hashlib.sha256(content).hexdigest() != self.files[name].sha256:
             raise UsageError(f"{name} has changed since the folder was read: open it again.")
-        return decode(content)
+        return content
+
+    def slot(self, sha256: str, pixels: str) -> int:
+        """Returns where in `squares` a picture lies, by the hash of its file or its pixels; or -1.
+
+        Args:
+          sha256: of a file that holds it.
+          pixels: see `Entry`.
+        """
+        entry = self._known.get(sha256) or self._by_pixels.get(pixels)
+        return -1 if entry is None else entry.slot
+
+    @functools.cached_property
+    def _by_pixels(self) -> dict[str, Entry]:
+        return {one.pixels: one for one in self._known.values()}
 
 
 def folder(
@@ -131,8 +147,7 @@ def folder(
         cache.mkdir(parents=True, exist_ok=True)
         with turn(cache / "lock", f"the squares of {root}"):
             catalog = Catalog(cache, size)
-            new = [one for one in found if _is_new(one, catalog)]
-            _read_all(root, new, catalog, size, fit, cache)
+            read_new(root, found, catalog, size, fit, cache)
     except OSError as error:
         raise UsageError(
             f"The squares of {root} cannot be kept in {cache} ({error.strerror}): make room, or "
@@ -162,99 +177,6 @@ def _is_shown(root: Path, cache: Path) -> bool:
     return not any(part.startswith(".") for part in cache.relative_to(root).parts)
 
 
-def _is_new(one: Found, catalog: Catalog) -> bool:
-    """Whether a file has to be read: it is not known, has changed, or could not be opened."""
-    known = catalog.entries.get(one.id)
-    if one.fault or known is None:
-        return not one.fault
-    is_same = (known.size, known.mtime) == (one.size, one.mtime)
-    return not is_same or known.fault.startswith(_CANNOT_BE_READ)
-
-
-def _read_all(
-    root: Path, new: Sequence[Found], catalog: Catalog, size: int, fit: str, cache: Path
-) -> None:
-    """Reads the files `new` and puts them into the catalog, a block at a time."""
-    if not new:
-        return
-    by_content = {one.sha256: one for one in catalog.entries.values() if one.sha256}
-
-    def read(one: Found) -> tuple[Entry, np.ndarray | None]:
-        return _read(root, one, size, fit, by_content)
-
-    # A picture that is too large is told as such, and by us alone.
-    with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")
-        _say_what_it_takes(root, new, read, 3 * size**2, cache)
-        together = max(1, min(_TOGETHER, _SQUARES // (3 * size**2)))
-        for start in tracked(range(0, len(new), together), f"Reading {root.name}"):
-            entries: list[Entry] = []
-            squares: list[np.ndarray] = []
-            for entry, image in pool.map(read, new[start : start + together]):
-                twin = by_content.get(entry.sha256)  # known before, or since a moment ago
-                if twin is not None:
-                    entry = twin._replace(id=entry.id, size=entry.size, mtime=entry.mtime)
-                elif image is not None:
-                    entry = entry._replace(slot=catalog.slots + len(squares))
-                    squares.append(image)
-                    by_content[entry.sha256] = entry
-                entries.append(entry)
-            catalog.append(entries, squares)
-
-
-def _read(
-    root: Path, one: Found, size: int, fit: str, by_content: Mapping[str, Entry]
-) -> tuple[Entry, np.ndarray | None]:
-    """Returns what is known of a file, and its square where it is a picture not known yet."""
-    entry = Entry(one.id, one.size, one.mtime)
-    try:
-        if one.size > MOST_BYTES:
-            raise UnreadableError(f"has {one.size:,} bytes, which is too much")
-        content = _content(root, one.id)
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 in by_content:
-            return entry._replace(sha256=sha256), None
-        picture = decode(content)
-    except OSError as error:
-        return entry._replace(fault=f"{_CANNOT_BE_READ} ({error.strerror})"), None
-    except UnreadableError as error:
-        return entry._replace(fault=str(error)), None
-    shape = repr(picture.shape).encode()
-    pixels = hashlib.sha256(shape + np.ascontiguousarray(picture).tobytes()).hexdigest()
-    return entry._replace(sha256=sha256, pixels=pixels), square(picture, size, fit)
-
-
-def _content(root: Path, name: str) -> bytes:
-    return content_within(root, name, MOST_BYTES)
-
-
-def _say_what_it_takes(
-    root: Path, new: Sequence[Found], read: Callable[[Found], Any], row_bytes: int, cache: Path
-) -> None:
-    """Says how long a long scan will take; makes sure that there is room.
-
-    Raises:
-      UsageError: there is none.
-    """
-    needed, free = len(new) * row_bytes, shutil.disk_usage(cache).free
-    if needed > free:
-        raise UsageError(
-            f"The squares of {len(new):,} files need {needed:,} bytes in {cache}, where "
-            f"{free:,} are free: make room, choose a smaller size, or name another cache_dir."
-        )
-    if len(new) < _MANY:
-        return
-    some = [new[place] for place in np.linspace(0, len(new) - 1, _TRIED).astype(int).tolist()]
-    start = time.perf_counter()
-    for one in some:
-        read(one)
-    seconds = (time.perf_counter() - start) / _TRIED * len(new) / (os.cpu_count() or 1)
-    say(
-        f"Reading the {len(new):,} files of {root}, once: about {math.ceil(seconds / 60):,} "
-        f"minutes, and {needed / 2**30:.1f} GiB in {cache}."
-    )
-
-
 def _pool(root: Path, found: Sequence[Found], catalog: Catalog, fit: str) -> FolderPool:
     """Returns the pool of what was found: a row for each picture that is like no earlier one."""
     rows: dict[str, Entry] = {}
@@ -275,5 +197,4 @@ def _pool(root: Path, found: Sequence[Found], catalog: Catalog, fit: str) -> Fol
             f"There is no picture in {root}: {len(passed_over):,} files were passed over{first}."
         )
     of_row = {row: tuple(copies[key]) for row, key in enumerate(rows) if key in copies}
-    squares = catalog.squares()
-    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), squares, fit)
+    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), catalog, fit)

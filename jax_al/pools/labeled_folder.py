@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +97,10 @@ def _read(
     if labels is None:
         return pool, None
     if labels == BY_FOLDER:
-        known = _by_folder(pool, path)
+        known = labels_from_folders(pool)
+        _check_all_in_folders(pool, known, path)
     elif labels.endswith(".csv"):
-        known = _by_table(labels)
+        known = labels_from_csv(labels)
     else:
         raise UsageError(
             f"{field} is {labels!r}, but must be {BY_FOLDER!r} or the path of a .csv file with the "
@@ -129,20 +130,23 @@ def _labeled(pool: FolderPool, known: Mapping[str, str], what: str) -> tuple[Row
     return (subset(pool, np.array(kept)) if torn else pool), names
 
 
-def _by_folder(pool: FolderPool, path: str) -> dict[str, str]:
-    found = {}
-    for name in _all_ids(pool):
-        place, slash, _ = name.partition("/")
-        if not slash:
-            raise UsageError(
-                f"{name} lies in no subfolder of {path}, so its class is not known: put each "
-                "picture into a folder with the name of its class, or name a .csv file."
-            )
-        found[name] = place
-    return found
+def labels_from_folders(pool: FolderPool) -> dict[str, str]:
+    """Returns the name of the first subfolder that each picture lies in, copies too, by id.
+
+    Pictures that lie in none are left out.
+    """
+    parts = ((name, name.partition("/")) for name in pool.files)
+    return {name: place for name, (place, slash, _) in parts if slash}
 
 
-def _by_table(path: str) -> dict[str, str]:
+def labels_from_csv(path: str) -> dict[str, str]:
+    """Returns the labels of a CSV file with the columns id and label, by id.
+
+    Blanks around a label are taken off, and none around an id; a line without a label says nothing.
+
+    Raises:
+      UsageError: it cannot be read, or has two labels of an id.
+    """
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -165,7 +169,10 @@ def _by_table(path: str) -> dict[str, str]:
     return found
 
 
-def _all_ids(pool: FolderPool) -> Iterable[str]:
-    yield from pool.ids
-    for names in pool.copies.values():
-        yield from names
+def _check_all_in_folders(pool: FolderPool, known: Mapping[str, str], path: str) -> None:
+    for name in pool.files:
+        if name not in known:
+            raise UsageError(
+                f"{name} lies in no subfolder of {path}, so its class is not known: put each "
+                "picture into a folder with the name of its class, or name a .csv file."
+            )

@@ -129,6 +129,10 @@ class Teller:
             self._known(record)
             return tuple(self._names[row] for row, _ in events[last]["answers"])
 
+    def why_of(self, number: int) -> str:
+        """Returns why the answers of the `answered` event of that number were told, if it says."""
+        return (self._journal.events()[number].get("why") or [""])[0] or ""
+
     def take_back(self, number: int) -> None:
         """Takes the `answered` event of that number back, whatever it is of."""
         self._progress.commit(Undone(number))
