@@ -29,11 +29,13 @@ class LedgerPool(RowPool):
       missing: why a row is not there, by row: "gone" or "changed".
       sha256: by row: of the bytes that are there under its path; as first seen where it is missing.
       source: the pool that was read: a folder, or a table.
+      fit: how pictures became squares, see `folder`; None of a table.
     """
 
     def __init__(self, ledger: Sequence[Item], pool: Pool, change: Change) -> None:
         """Makes the pool of `ledger`, which holds `change.new`, too; see `take_in`."""
         self.change, self.source = change, pool
+        self.fit: str | None = getattr(pool, "fit", None)
         self.paths, self.missing = change.paths, change.missing
         self._places = np.array(change.places, np.int64)
         self.copies: dict[int, tuple[str, ...]] = {}
@@ -98,10 +100,20 @@ def take_in(items: Items, pool: Pool, before: Collection[int] = ()) -> LedgerPoo
       items: of the project.
       pool: the folder as it was scanned just now, or a table.
       before: rows that were missing when that was last looked at.
+
+    Raises:
+      UsageError: none of the items is there, so that it must be another pool; or the ledger cannot
+        be read or written.
     """
     present = present_in(pool)
     with items.alone():
-        change = reconcile(items.all(), present, before)
+        ledger = items.all()
+        change = reconcile(ledger, present, before)
+        if ledger and len(change.missing) == len(ledger):
+            raise UsageError(
+                f"Nothing of what {items.path} lists is there, {ledger[0].id} for one: name the "
+                "folder or the table that the project was begun with."
+            )
         items.append(change.new)
         ledger = items.all()
     return LedgerPool(ledger, pool, change)
