@@ -10,7 +10,7 @@ import numpy as np
 from jax_al.people.project import begin_project
 from jax_al.people.settings import Settings
 from tests.made_up_pictures import encoded
-from tests.page_server import TOKEN, Served
+from tests.page_server import Served
 
 PROGRAM = """
 import sys
@@ -22,7 +22,7 @@ from jax_al.people.project import open_project
 listen()
 project = open_project(Path(sys.argv[1]))
 desk = Desk(project, project.session())
-serve(desk, "127.0.0.1", int(sys.argv[2]), False, sys.argv[3], lambda s: print(s, flush=True))
+serve(desk, project.place, "127.0.0.1", 0, False, lambda said: print(said, flush=True))
 desk.close()
 """
 CLASSES = ("dark", "light")
@@ -46,12 +46,12 @@ def begun(directory, num_photos, make=None, **settings):
 
 
 @contextlib.contextmanager
-def serving(work, port=0):
+def serving(work):
     """Serves the page of the project in `work`; yields the process and where it serves."""
-    command = [sys.executable, "-c", PROGRAM, str(work), str(port), TOKEN]
+    command = [sys.executable, "-c", PROGRAM, str(work)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said = process.stdout.readline()
-            yield process, Served(int(re.search(r":(\d+)/", said)[1]))
+            port, token = re.search(r":(\d+)/.token=(\S+)", process.stdout.readline()).groups()
+            yield process, Served(int(port), token)
         finally:
             process.kill()

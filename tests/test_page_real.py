@@ -50,13 +50,12 @@ def label(browser, said):
 
 
 def test_fifty_labels_while_the_server_is_killed(browser, work):
-    said, port, kills = {}, 0, dict(KILLS)
+    said, kills = {}, dict(KILLS)
     while len(said) < 50:
-        with serving(work, port) as (process, served):
-            if not port:
+        with serving(work) as (process, served):
+            if not said:
                 view(browser)
                 visit(browser, served)
-            port = served.port
             while len(said) < 50 and process.poll() is None:
                 ready(browser)
                 label(browser, said)
@@ -86,7 +85,7 @@ def test_undo_a_restart_and_another_page(browser, work):
         saved(browser)
         assert told(work)[0] == before | {row: CLASSES[0]}
     with serving(work) as (_, served):
-        visit(browser, served)  # another port: another page, which knows nothing of the first
+        visit(browser, served)  # another page, which knows nothing of the first
         press(browser, Keys.BACKSPACE)
         until(browser, f"{SHOWN} === '{row}'")
         saved(browser)
