@@ -5,8 +5,8 @@ r"""Does the interval of an audit hold the truth as often as it says? Simulated,
 A pool of examples of which a model has a known share right; people are unsure of one in twenty of
 them, right or wrong. An audit is drawn as a project draws it, answered, and gives its interval. A
 check is the same of what is left after 500 labels, and its interval is of the share right in the
-export. Beside the count of 1,000 stands the chance that it should be near: the sum over all outcomes
-of a binomial (audit) or hypergeometric (check) distribution, for an audit without anyone unsure.
+export. Beside each count stands the chance that it should be near: the sum over all outcomes of a
+binomial (audit) or hypergeometric (check) distribution, where nobody is unsure.
 """
 
 import argparse

@@ -20,7 +20,7 @@ BELOW_DRIVERS = BASE | {
     "record", "__version__",
 }  # fmt: skip
 PEOPLE = BELOW_DRIVERS | {"drivers", "statistics"}
-EVERYTHING = PEOPLE | {"people", "page", "report", "cli", "recipes"}
+EVERYTHING = PEOPLE | {"report", "people", "page", "cli", "recipes"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
