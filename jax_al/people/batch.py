@@ -64,7 +64,9 @@ def batch_text(rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow((*COLUMNS, *more))
-    writer.writerows((_guarded(id), "", "", why, *map(_no_formula, rest)) for id, why, *rest in rows)
+    writer.writerows(
+        (_guarded(id), "", "", why, *map(_no_formula, rest)) for id, why, *rest in rows
+    )
     return "\ufeff" + text.getvalue()  # without the mark, Excel takes UTF-8 for something else
 
 
