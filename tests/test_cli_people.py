@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -283,6 +284,27 @@ def test_a_review_finds_the_wrong_labels_and_tell_mends_them(taught):
     assert {said[id].why for id in wrong} == {"review"}
     assert all(said == truth(id) for id, said in taught.project.teller.labels().items())
     assert "has been filled in" in taught("review")[1]
+
+
+def test_a_model_is_of_all_labels_and_an_open_request_stays_where_it_has_none(taught):
+    def events():
+        return [line["event"] for line in map(json.loads, taught.journal().splitlines())]
+
+    assert taught("predict", "--out", "p.csv")[0] == 0
+    assert events()[-1] == "trained"
+    assert taught("ask", "--out", "batch.csv")[0] == 0
+    assert taught("predict", "--out", "q.csv")[0] == 0
+    assert events()[-1] == "asked"
+    assert table("p.csv") == table("q.csv")
+    one, two = [row["id"] for row in table("batch.csv") if row["why"] == "strategy"][:2]
+    taught.fill(say=lambda id: truth(id) if id == one else "")
+    taught("tell", "batch.csv")
+    assert taught("predict", "--out", "q.csv")[0] == 0
+    assert events()[-3:] == ["answered", "closed", "trained"]
+    assert table("p.csv")[0]["model"] != table("q.csv")[0]["model"]
+    (taught.root / "batch.csv").write_text(f"id,label\n{two},{truth(two)}\n", encoding="utf-8")
+    assert taught("tell", "batch.csv")[0] == 0  # of a request that is closed
+    assert two in taught.project.teller.labels()
 
 
 def test_predictions_of_another_folder(taught):
