@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "report": BASE | {"statistics", "session"},
     "drivers": BELOW_DRIVERS,
     "people": PEOPLE,
+    "page": PEOPLE | {"people"},
     "cli": EVERYTHING,
     "testing": GEOMETRY | POOLS | {"strategies", "learners", "oracles"},
     "kcenter": GEOMETRY | {"cli"},
