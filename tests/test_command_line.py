@@ -126,7 +126,8 @@ def test_of_two_values_the_last_counts():
         ("--config.data.name=~nobody_here/x", "There is no home directory for ~nobody_here/x."),
         ("--config.part=5/4", "config.part is '5/4', but must be from 1/N to N/N."),
         ("--config.part=5", "config.part is '5', but must be K/N, as in 1/4."),
-        ("--config.oracle=me", "config.oracle is 'me', but must be simulated or module:function."),
+        ("--config.oracle=me", "config.oracle is 'me', but must be simulated, people or "
+         "module:function."),
         ("--config.data.resident=maybe", "data.resident is 'maybe': choose among auto, no, yes."),
         ("--config.seeds_at_once=3", "config.seeds_at_once is gone: seeds run one after another; "
          "use --config.jobs=2 for two processes."),

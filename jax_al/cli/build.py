@@ -35,6 +35,13 @@ def study_of(public: Mapping[str, Any]) -> Study:
     strategies = strategies_of(public)
     learner = _learner(public, fields)
     data = _with_features(_benchmark(fields), public)
+    if fields["oracle"] == "people":
+        data = data._replace(truth=None)  # they are asked: nothing here knows it better
+        if fields["initial"] != "random":
+            raise UsageError(
+                f"config.initial is {fields['initial']!r}, which looks at the truth, and people "
+                "are asked for it: choose random."
+            )
     check_oracle(fields["oracle"], data)
     if fields["initial_size"] > len(data.pool):
         raise UsageError(

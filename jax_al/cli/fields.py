@@ -239,8 +239,9 @@ class Config:
     )
     oracle: str = _field(
         "simulated",
-        "Who labels: simulated, which knows the truth, or module:function",
-        form=Form(r"simulated|[\w.]+:\w+", "simulated or module:function"),
+        "Who labels: simulated, which knows the truth; people, who answer by jax-al tell while the "
+        "run waits; or module:function",
+        form=Form(r"simulated|people|[\w.]+:\w+", "simulated, people or module:function"),
         since=2,
     )
     initial: str = _field(

@@ -262,6 +262,11 @@ class Session:
         return tuple(self._progress.refold().classes.values())
 
     @property
+    def pool(self) -> Pool:
+        """What can be labeled, as the learner sees it."""
+        return self._engine.benchmark.pool
+
+    @property
     def labels(self) -> dict[str, str]:
         """All classes that were told and stand, by id; those of the open request included."""
         return self._teller.labels()

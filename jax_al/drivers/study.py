@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool
+from jax_al.oracles.people import people
 from jax_al.session.checkpoint import digest_of
 from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
@@ -165,8 +167,21 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         states = held.enter_context(opened(part.directory, study.schedule.kept()))
         driver = Driver(engine, part, study.schedule, journal, progress, states, tell)
         driver.compile_ahead()
-        driver.run(study.oracle(study.benchmark, part.seed))
+        if study.public.get("oracle") == "people":
+            driver.run(people(lambda count: tell({"event": "say", "text": _waits(part, count)})))
+        else:
+            driver.run(study.oracle(study.benchmark, part.seed))
     return progress
+
+
+def _waits(part: Part, count: int) -> str:
+    """Says what a part waits for, and how people answer."""
+    there = f"--workdir={shlex.quote(str(part.directory))}"
+    return (
+        f"{part.name}, seed {part.seed} waits for {count:,} answers by people: jax-al ask "
+        f"--out batch.csv {there} writes them down, jax-al tell batch.csv {there} takes what was "
+        "filled in; Ctrl-C leaves everything as it is."
+    )
 
 
 def work_left(study: Study, engine: Engine, part: Part, record: Record | None) -> float:

@@ -20,7 +20,7 @@ from jax_al.session.events import Event
 HELD_OUT = ("audit", "check", "twin")
 # Of the data themselves: a class known beforehand, a file that has gone or is another one.
 OF_DATA = ("given", "gone", "changed")
-DRAWN = (*HELD_OUT, "random", *OF_DATA)  # why rows may be drawn
+DRAWN = (*HELD_OUT, "random", "alike", *OF_DATA)  # why rows may be drawn
 WHY = ("strategy", "review", *DRAWN)  # why an answer was asked for
 
 

@@ -1,0 +1,178 @@
+"""How right a model is, by labels that it has never seen: audit, check, progressive validation.
+
+An audit is a uniform draw from the pool, labeled blind and never trained on: the share of it that a
+model gets right is its accuracy on examples like those of the pool. A check is a fresh draw from
+what is still unlabeled at the end: it tells how much of an export is right. Both leave out what
+people cannot name. Cross-validation on bought labels is none of these: they were chosen because
+they are hard, or odd, and no figure here is made from them but one that is marked so.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jax_al.errors import UsageError
+from jax_al.people.intervals import count_interval, share_interval
+from jax_al.types import BROKEN, SKIP, UNSURE
+
+OTHERS = 4  # labels between one of the audit and the next
+
+
+class Accuracy(NamedTuple):
+    """How many of the answers a model had right, and what that says of all: a 95% interval."""
+
+    right: int
+    answered: int  # with a class
+    unsure: int  # said to be unsure; these three are in no figure
+    low: float
+    high: float
+    skipped: int
+    broken: int
+
+    @property
+    def share(self) -> float:
+        """The share of right answers; nan of none."""
+        return self.right / self.answered if self.answered else float("nan")
+
+
+class Export(NamedTuple):
+    """How much of an export is right: what people said counts as right, the rest is estimated."""
+
+    told: int  # L, labels by people, those of the check among them
+    predicted: int  # N - L, classes by the model
+    low: int  # of those N, how many are right: a 95% interval
+    right: float  # L + (N - L) accuracy
+    high: int
+
+
+def accuracy(predicted: Mapping[int, int], told: Mapping[int, int]) -> Accuracy:
+    """Returns the accuracy of what was predicted, by what people said of the same rows.
+
+    Args:
+      predicted: the class of each row of `told`, by a model that was not trained on it.
+      told: what was said by row: a class, or SKIP, UNSURE, BROKEN.
+    """
+    named = {row: said for row, said in told.items() if said >= 0}
+    right = sum(predicted[row] == said for row, said in named.items())
+    passed = [told[row] for row in told.keys() - named.keys()]
+    low, high = share_interval(right, len(named))
+    return Accuracy(
+        right,
+        len(named),
+        passed.count(UNSURE),
+        low,
+        high,
+        skipped=passed.count(SKIP),
+        broken=passed.count(BROKEN),
+    )
+
+
+def exported(check: Accuracy, told: int, unlabeled: int) -> Export:
+    """Returns how much of an export is right, (L + (N - L) acc) / N, by a check.
+
+    Exact in the number of examples that are left, so the interval ends where all of them were
+    looked at. Whatever nobody labels is taken to be as right as what was answered.
+
+    Args:
+      check: of a uniform draw from what was unlabeled.
+      told: labels by people before the check.
+      unlabeled: M, examples without a label before it, of which it was drawn.
+
+    Raises:
+      UsageError: nothing was answered.
+    """
+    if not check.answered:
+        raise UsageError("No example of the check has a class yet: answer some of them first.")
+    low, high = count_interval(check.right, check.answered, unlabeled)
+    # What the check found wrong is right in the export: people have said it.
+    by_people, left = told + check.answered, unlabeled - check.answered
+    return Export(
+        by_people,
+        left,
+        by_people + low - check.right,
+        by_people + left * check.share,
+        by_people + high - check.right,
+    )
+
+
+def audit_is_next(num_answered_audit: int, num_answered_others: int, size: int) -> bool:
+    """Whether the next example is one of the audit: one in five, until it is done.
+
+    Args:
+      num_answered_audit: answers of any kind to rows of the audit.
+      num_answered_others: answers to others.
+      size: rows of the audit.
+    """
+    return num_answered_audit < size and num_answered_others >= OTHERS * (num_answered_audit + 1)
+
+
+def draw(rows: Iterable[int], size: int, seed: int, number: int) -> list[int]:
+    """Returns a uniform draw without replacement, in an order that is random too.
+
+    Args:
+      rows: to draw from.
+      size: how many; fewer if fewer are there.
+      seed: of all chance.
+      number: of the draw, so that each has chance of its own.
+    """
+    some = np.sort(np.fromiter(rows, np.int64))
+    rng = np.random.default_rng((seed, number))
+    return rng.permutation(some)[:size].tolist()
+
+
+def by_audit(found: Accuracy, size: int) -> str:
+    """Returns the sentence about an audit of `size` rows, done or not."""
+    if not found.answered:
+        return f"No accuracy yet: none of the {size:,} examples of the audit has a class."
+    done = found.answered + found.unsure + found.skipped + found.broken
+    so_far = "" if done >= size else f" so far, {done:,} of {size:,} being answered"
+    return (
+        f"Accuracy {_percent(found.share)} ({_percent(found.low)} to {_percent(found.high)}) by "
+        f"audit{so_far}: {_right(found)}{_passed(found)}."
+    )
+
+
+def by_progress(found: Accuracy) -> str:
+    """Returns the sentence about answers that came after the predictions, without an audit."""
+    if not found.answered:
+        return "No accuracy: there is no audit, and no label that a model had predicted before."
+    return (
+        f"No audit, so no accuracy: of what was asked last, the model before had "
+        f"{_right(found)}, {_percent(found.share)} ({_percent(found.low)} to "
+        f"{_percent(found.high)}); the strategy chose these, so all the others may be easier or "
+        f"harder{_passed(found)}."
+    )
+
+
+def by_check(found: Accuracy, export: Export) -> str:
+    """Returns the sentence about a check."""
+    N = export.told + export.predicted
+    low, right, high = (_percent(x / N) for x in (export.low, export.right, export.high))
+    return (
+        f"{right} ({low} to {high}) of the {N:,} classes of an export are right: {export.told:,} "
+        f"are by people and count as right; of those that the model names, a fresh draw had "
+        f"{_right(found)}, {_percent(found.share)}{_passed(found)}."
+    )
+
+
+def _right(found: Accuracy) -> str:
+    return f"{found.right:,} of {found.answered:,} right"
+
+
+def _passed(found: Accuracy) -> str:
+    """Says what has no class and is in no figure."""
+    words = [
+        f"{count:,} {word}"
+        for count, word in (
+            (found.unsure, "unsure"),
+            (found.skipped, "skipped"),
+            (found.broken, "broken"),
+        )
+        if count
+    ]
+    return f"; left out: {', '.join(words)}" if words else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"

