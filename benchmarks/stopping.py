@@ -23,7 +23,6 @@ import jax_al as al
 from benchmarks import setting
 from jax_al.oracles.person import Person
 from jax_al.people import advice
-from jax_al.people.audit import draw
 from jax_al.pools.load import benchmark
 from jax_al.pools.subset import subset
 from jax_al.types import Benchmark
@@ -81,7 +80,7 @@ def course(task: Task, data: Benchmark, seed: int) -> Course:
     """Labels by a simulated person; returns what the models said."""
     assert data.truth is not None
     N, C = len(data.pool), len(data.classes)
-    held_out = draw(range(N), AUDIT, seed, 0)
+    held_out = np.random.default_rng((seed, 0)).permutation(N)[:AUDIT]
     rows = np.setdiff1d(np.arange(N), held_out)
     pool, truth = subset(data.pool, rows), data.truth[rows]
     person = Person(truth, data.classes, seed=seed)

@@ -70,7 +70,7 @@ def test_the_noise_floor_is_of_two_draws_with_replacement_beside_what_is_labeled
 
 def test_the_slope_is_that_of_scipy_and_its_interval_students():
     labels, right = [50, 100, 150, 200, 250], [520, 640, 700, 720, 750]
-    gain = advice.expected_gain(labels, right, 1000, 50)
+    gain = advice.expected_gain(labels, right, [1000] * 5, 50)
     line = stats.linregress(np.log(labels), np.log((1000.5 - np.array(right)) / 1001))
     half = stats.t.ppf(0.975, 3) * line.stderr
     slopes = [line.slope, line.slope + half, line.slope - half]
@@ -82,17 +82,16 @@ def test_the_slope_is_that_of_scipy_and_its_interval_students():
 def test_a_curve_that_falls_as_a_power_is_gone_on_with():
     labels = np.array([100, 200, 300, 400, 500])
     right = 1e6 * (1 - 0.9 * labels**-0.3)
-    gain = advice.expected_gain(labels, right, 10**6, 100)
+    gain = advice.expected_gain(labels, right, [10**6] * 5, 100)
     assert gain.estimate == pytest.approx(0.9 * (500**-0.3 - 600**-0.3), rel=1e-3)
     assert gain.high - gain.low < 1e-4
 
 
 def test_what_cannot_be_told_is_not_told():
-    assert advice.expected_gain([1, 2, 3], [1, 2, 3], 5, 1) is None
-    assert advice.expected_gain([1, 2, 3, 4], [0, 0, 0, 0], 0, 1) is None
-    perfect = advice.expected_gain([10, 20, 30, 40], [100] * 4, 100, 10)
+    assert advice.expected_gain([1, 2, 3], [1, 2, 3], [5] * 3, 1) is None
+    perfect = advice.expected_gain([10, 20, 30, 40], [100] * 4, [100] * 4, 10)
     assert perfect.estimate == pytest.approx(0, abs=1e-9)
-    wild = advice.expected_gain([1, 2, 3, 4], [10, 90, 20, 80], 100, 10**6)
+    wild = advice.expected_gain([1, 2, 3, 4], [10, 90, 20, 80], [100] * 4, 10**6)
     assert -1 <= wild.low <= wild.estimate <= wild.high <= 1
 
 

@@ -87,7 +87,7 @@ def has_settled(kappas: Sequence[float]) -> bool:
 
 
 def expected_gain(
-    labels: Sequence[int], right: Sequence[int], answered: int, batch: int
+    labels: Sequence[int], right: Sequence[int], answered: Sequence[int], batch: int
 ) -> Gain | None:
     """Returns what `batch` more labels bring if the curve goes on as it went; None: cannot tell.
 
@@ -97,14 +97,14 @@ def expected_gain(
 
     Args:
       labels: that each model was trained on, rising and above 0.
-      right: how many of the same answers each had right.
-      answered: how many answers.
+      right: how many answers each had right.
+      answered: of how many, above 0; best the same ones for all.
       batch: labels to come.
     """
-    if len(labels) < LEAST or not answered:
+    if len(labels) < LEAST:
         return None
-    x = np.log(np.asarray(labels, float))
-    y = np.log((answered - np.asarray(right, float) + 0.5) / (answered + 1))
+    x, of = np.log(np.asarray(labels, float)), np.asarray(answered, float)
+    y = np.log((of - np.asarray(right, float) + 0.5) / (of + 1))
     middle, n = x.mean(), len(x)
     spread = float(((x - middle) ** 2).sum())
     slope = float(((x - middle) * y).sum()) / spread

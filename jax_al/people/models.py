@@ -24,6 +24,9 @@ class Model(NamedTuple):
     num_labels: int
     seconds: float  # that training and looking took
     said: dict[int, int]  # row -> id of a class
+    floor: float | None = (
+        None  # how much two alike agree, see `advice.noise_floor`; None: not asked
+    )
 
 
 def append_model(directory: Path, model: Model) -> None:

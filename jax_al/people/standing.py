@@ -1,0 +1,129 @@
+"""How a project stands: how right it is so far, and whether to go on.
+
+From the record and what each learner said (`models.py`): nothing is trained, and nobody waits.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jax_al.people import advice, audit
+from jax_al.people.models import Model
+from jax_al.session.fold import Decision, Record
+
+LAST = 3  # requests whose answers make the accuracy by progress
+
+
+class Standing(NamedTuple):
+    """What is known of a project without looking at it anew."""
+
+    kind: str  # what the accuracy is made of: "audit", or "progress" where there is none
+    accuracy: audit.Accuracy
+    says: str  # the sentence about it
+    advice: list[str]  # sentences, most important first
+
+
+def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
+    """Returns how a project stands.
+
+    Args:
+      record: of it.
+      models: all that were trained, in their order.
+      budget: rows of the next request.
+    """
+    ours = _successive(models, record.outdated)
+    size = sum(draw.why == "audit" for draw in record.draws for _ in draw.rows)
+    if size:
+        found, source = _by_audit(record, ours), "audit"
+        says = audit.by_audit(found[-1], size)
+    else:
+        each, source = _by_progress(record, ours), "progressive validation"
+        found = [*each, _together(each[-LAST:])]
+        says = audit.by_progress(found[-1])
+    curve = [
+        (model.num_labels, one.right, one.answered)
+        for model, one in zip(ours, found, strict=False)
+        if model.num_labels and one.answered
+    ]
+    counts = np.bincount(
+        [record.label_of(one.decision) for one in record.decisions.values() if one.decision >= 0],
+        minlength=record.num_classes,
+    )
+    kappas, num_free = _agreements(record, ours)
+    sentences = advice.sentences(
+        classes=list(record.classes.values()),
+        counts=[int(counts[number]) for number in record.classes],
+        kappas=kappas,
+        floor=ours[-1].floor if ours and ours[-1].floor is not None else math.nan,
+        num_free=num_free,
+        gain=advice.expected_gain(*zip(*curve, strict=True), batch=budget) if curve else None,
+        source=source,
+    )
+    return Standing("audit" if size else "progress", found[-1], says, sentences)
+
+
+def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy:
+    """Returns the accuracy of the last learner on the last check."""
+    last = [set(draw.rows) for draw in record.draws if draw.why == "check"][-1:]
+    rows = last[0] if last else set()
+    told = _told(record, {row: one for row, one in record.held_out.items() if row in rows})
+    return _accuracy(record, models[-1:], told)
+
+
+def _successive(models: Sequence[Model], outdated: int) -> list[Model]:
+    """Returns the last learner of each episode: one a batch, whatever was told in between."""
+    fit = [model for model in models if model.as_of >= outdated]
+    return [of for _, of in sorted({model.episode: model for model in fit}.items())]
+
+
+def _by_audit(record: Record, models: Sequence[Model]) -> list[audit.Accuracy]:
+    """Returns the accuracy of each learner by the audit of now; at least one, of none."""
+    rows = {row for draw in record.draws if draw.why == "audit" for row in draw.rows}
+    told = _told(record, {row: one for row, one in record.held_out.items() if row in rows})
+    return [_accuracy(record, [model], told) for model in models] or [audit.accuracy({}, {})]
+
+
+def _by_progress(record: Record, models: Sequence[Model]) -> list[audit.Accuracy]:
+    """Returns how right each learner was about what was asked after it, before anybody told."""
+    found = []
+    for model in models:
+        asked = [row for one in record.requests if one.episode == model.episode for row in one.rows]
+        said = {row: one for row in asked if (one := record.decisions.get(row)) is not None}
+        found.append(_accuracy(record, [model], _told(record, said)))
+    return found
+
+
+def _together(some: Sequence[audit.Accuracy]) -> audit.Accuracy:
+    """Returns the accuracy over the answers of several learners."""
+    right, answered, unsure, skipped, broken = (
+        sum(getattr(one, name) for one in some)
+        for name in ("right", "answered", "unsure", "skipped", "broken")
+    )
+    return audit.counted(right, answered, unsure=unsure, skipped=skipped, broken=broken)
+
+
+def _told(record: Record, said: Mapping[int, Decision | None]) -> dict[int, int]:
+    return {row: record.label_of(one.decision) for row, one in said.items() if one is not None}
+
+
+def _accuracy(record: Record, models: Sequence[Model], told: Mapping[int, int]) -> audit.Accuracy:
+    """Returns the accuracy of one learner, or of none, on what it has said of."""
+    said = {row: record.label_of(number) for model in models for row, number in model.said.items()}
+    return audit.accuracy(said, {row: one for row, one in told.items() if row in said})
+
+
+def _agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
+    """Returns the kappas of successive learners, and on how many examples the last of them is."""
+    kappas, num_free = [], 0
+    for one, other in itertools.pairwise(models):
+        rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
+        pair = (
+            np.array([record.label_of(model.said[row]) for row in rows], int)
+            for model in (one, other)
+        )
+        kappas.append(advice.kappa(*pair))
+        num_free = len(rows)
+    return kappas, num_free
