@@ -19,7 +19,8 @@ BELOW_DRIVERS = BASE | {
     "geometry", "pools", "features", "learners", "strategies", "session", "oracles", "interrupt",
     "record", "__version__",
 }  # fmt: skip
-EVERYTHING = BELOW_DRIVERS | {"report", "statistics", "drivers", "cli", "recipes"}
+PEOPLE = BELOW_DRIVERS | {"drivers", "statistics"}
+EVERYTHING = PEOPLE | {"people", "page", "report", "cli", "recipes"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "record": POOLS | {"session"},
     "report": BASE | {"statistics", "session"},
     "drivers": BELOW_DRIVERS,
+    "people": PEOPLE,
     "cli": EVERYTHING,
     "testing": GEOMETRY | POOLS | {"strategies", "learners", "oracles"},
     "kcenter": GEOMETRY | {"cli"},

@@ -22,6 +22,11 @@ jax-al: deep active learning. Which examples to label next?
   jax-al fields [FIELD]          what --config.FIELD=VALUE can say
   jax-al features DATA           fixed numbers of each example, as a .npy file
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
+  jax-al ask --out B.csv         what people should label next, to fill in
+  jax-al tell B.csv              takes what they have filled in
+  jax-al predict --out P.csv     what the model says of every example
+  jax-al review                  labels that the model doubts
+  jax-al export --to KIND        csv, imagefolder or model
   jax-al select STRATEGY         which rows of a matrix to label next
   jax-al kcenter POINTS          exact greedy k-center on a matrix
   jax-al --version
@@ -64,6 +69,11 @@ COMMANDS = {
     "kcenter": "jax_al.cli.kcenter",
     "select": "jax_al.cli.select",
     "features": "jax_al.cli.features",
+    "ask": "jax_al.cli.ask",
+    "tell": "jax_al.cli.tell",
+    "predict": "jax_al.cli.predict",
+    "review": "jax_al.cli.review",
+    "export": "jax_al.cli.export",
     "strategies": "jax_al.cli.strategies",
     "fields": "jax_al.cli.field_list",
 }

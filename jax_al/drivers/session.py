@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jax_al.drivers.checks import (
@@ -19,12 +20,14 @@ from jax_al.drivers.checks import (
 )
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
+from jax_al.drivers.predictor import save_model
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.learners.naming import described
 from jax_al.pools.rows import whole_index
+from jax_al.pools.subset import subset
 from jax_al.session.fold import Record
 from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
@@ -90,7 +93,7 @@ class Session:
         check_maker(learner)
         name, made = _named(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
-        self._tell, self._is_open = guarded(tell), True
+        self._tell, self._is_open, self._learner = guarded(tell), True, learner
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
         benchmark = Benchmark(pool, None, _at_least_two(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
@@ -234,12 +237,7 @@ class Session:
           ValueError: nothing was trained yet, there are fewer than two classes, or the examples are
             of another shape.
         """
-        self._check_open()
-        record = self._progress.refold()
-        if not record.trained:
-            raise UsageError("Nothing is trained yet: call train() or ask() first.")
-        if len(record.classes) < 2:
-            raise UsageError("There are fewer than two classes: call add_class() first.")
+        self._check_trained()
         check_pool_like("pool", pool)
         own = self._engine.benchmark.pool
         if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
@@ -250,11 +248,53 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        if record.trained[max(record.trained)].as_of < record.outdated:
-            self._catch_up()
-        self._plan()  # the classes of now, whoever changed them
-        last = max(self._progress.record.trained)
-        return np.exp(self._engine.predict(self._state(last), pool))
+        return np.exp(self._engine.predict(self._state(self._latest()), pool))
+
+    def predict_by(
+        self, rows: Sequence[int], labels: Sequence[int], others: np.ndarray
+    ) -> np.ndarray:
+        """Returns what a learner would predict that had been fitted to some labels alone.
+
+        Nothing of it is on record.
+
+        Args:
+          rows: of the pool, at least one, in which some may stand more than once.
+          labels: theirs, places in `classes`.
+          others: int64 [n], the rows to predict.
+
+        Returns:
+          float32 [n, C].
+        """
+        self._check_open()
+        self._plan()  # the classes of now
+        engine, seed = self._engine, self._driver.part.seed
+        init_key, train_key = jax.random.split(jax.random.key(seed))
+        capacity = self._driver.capacity(len(rows))
+        state, _ = engine.fit(train_key, engine.init(init_key), rows, labels, capacity)
+        return np.exp(engine.predict(state, subset(engine.benchmark.pool, others)))
+
+    def export(self, path: str | Path) -> None:
+        """Writes what was trained last as one file, from which `al.load_predictor` predicts.
+
+        Neither the directory of the session nor its pool is needed there.
+
+        Args:
+          path: of the file; another model of that name is replaced.
+
+        Raises:
+          ValueError: nothing was trained yet, there are fewer than two classes, or a file cannot
+            hold the learner or the features.
+        """
+        self._check_trained()
+        episode = self._latest()
+        save_model(
+            path,
+            pool=self._engine.benchmark.pool,
+            classes=self.classes,
+            learner=self._learner,
+            state=self._state(episode),
+            facts={"digest": self._progress.record.trained[episode].digest, "episode": episode},
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -327,6 +367,22 @@ class Session:
                 assert isinstance(work, Train)
                 self._driver.compute(work)
         return state
+
+    def _latest(self) -> int:
+        """Returns the last episode, trained for the classes that there are by now."""
+        record = self._progress.record
+        if record.trained[max(record.trained)].as_of < record.outdated:
+            self._catch_up()
+        self._plan()  # the classes of now, whoever changed them
+        return max(self._progress.record.trained)
+
+    def _check_trained(self) -> None:
+        self._check_open()
+        record = self._progress.refold()
+        if not record.trained:
+            raise UsageError("Nothing is trained yet: call train() or ask() first.")
+        if len(record.classes) < 2:
+            raise UsageError("There are fewer than two classes: call add_class() first.")
 
     def _check_open(self) -> None:
         if not self._is_open:

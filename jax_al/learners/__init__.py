@@ -12,6 +12,7 @@ from jax_al.learners.image_networks import cnn, resnet18, vgg16
 from jax_al.learners.laplace import laplace
 from jax_al.learners.linear import linear
 from jax_al.learners.mlp import mlp
+from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, network
 from jax_al.learners.propagate import propagate
 from jax_al.learners.training_options import TrainingOptions
@@ -147,7 +148,7 @@ def _from_outside(name: str, options: dict[str, Any]) -> MakeLearner:
             )
         return learner
 
-    return make
+    return called(make, name, **options)
 
 
 def _makes_makers(name: str) -> str:

@@ -129,7 +129,9 @@ class Desk:
                 told = self._word(record, before.decision)
                 raise ConflictError(f"{name} is labeled {told} already.")
             self._teller.tell(
-                {name: WORDS.get(said, said)} if said not in record.classes.values() else {name: said},
+                {name: WORDS.get(said, said)}
+                if said not in record.classes.values()
+                else {name: said},
                 relabel=relabel,
                 who=self._project.settings.who,
                 why="review" if relabel and before is not None else "",
@@ -219,9 +221,7 @@ class Desk:
             shown = self._pool.show(row)
             if not isinstance(shown, np.ndarray):
                 return str(shown or self._pool.ids[row]).encode(), "text/plain"
-        return self._previews.picture(
-            self._pool.sha256[row], lambda: self._seen(row), width
-        )
+        return self._previews.picture(self._pool.sha256[row], lambda: self._seen(row), width)
 
     def close(self) -> None:
         """Ends the training; what was told is on disk already."""

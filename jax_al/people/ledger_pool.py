@@ -29,11 +29,13 @@ class LedgerPool(RowPool):
       missing: why a row is not there, by row: "gone" or "changed".
       sha256: by row: of the bytes that are there under its path; as first seen where it is missing.
       source: the pool that was read: a folder, or a table.
+      fit: how pictures became squares, see `folder`; None of a table.
     """
 
     def __init__(self, ledger: Sequence[Item], pool: Pool, change: Change) -> None:
         """Makes the pool of `ledger`, which holds `change.new`, too; see `take_in`."""
         self.change, self.source = change, pool
+        self.fit: str | None = getattr(pool, "fit", None)
         self.paths, self.missing = change.paths, change.missing
         self._places = np.array(change.places, np.int64)
         self.copies: dict[int, tuple[str, ...]] = {}

@@ -41,6 +41,7 @@ class FolderPool(RowPool):
       sha256: of the bytes of the file that a row is named by, by row.
       squares: uint8 [slots, size, size, 3], mapped: all pictures that the folder holds or, as far
         as the cache still knows, once held.
+      fit: how pictures became squares, see `folder`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class FolderPool(RowPool):
         copies: dict[int, tuple[str, ...]],
         passed_over: tuple[PassedOver, ...],
         catalog: Catalog,
+        fit: str,
     ) -> None:
         """Makes the pool of `rows`, whose squares are at their slots."""
         squares = catalog.squares()
@@ -62,7 +64,7 @@ class FolderPool(RowPool):
             show=lambda row: decode(self.content(self.ids[row])),
         )
         self.root, self.copies, self.passed_over = root, copies, passed_over
-        self.squares = squares
+        self.squares, self.fit = squares, fit
         self.sha256 = tuple(one.sha256 for one in rows)
         same = [name for names in copies.values() for name in names]
         self.files: Mapping[str, Entry] = {
@@ -151,7 +153,7 @@ def folder(
             f"The squares of {root} cannot be kept in {cache} ({error.strerror}): make room, or "
             "name another cache_dir."
         ) from error
-    return _pool(root, found, catalog)
+    return _pool(root, found, catalog, fit)
 
 
 def _root(path: str | Path, size: int, fit: str) -> Path:
@@ -175,7 +177,7 @@ def _is_shown(root: Path, cache: Path) -> bool:
     return not any(part.startswith(".") for part in cache.relative_to(root).parts)
 
 
-def _pool(root: Path, found: Sequence[Found], catalog: Catalog) -> FolderPool:
+def _pool(root: Path, found: Sequence[Found], catalog: Catalog, fit: str) -> FolderPool:
     """Returns the pool of what was found: a row for each picture that is like no earlier one."""
     rows: dict[str, Entry] = {}
     copies: dict[str, list[str]] = collections.defaultdict(list)
@@ -195,4 +197,4 @@ def _pool(root: Path, found: Sequence[Found], catalog: Catalog) -> FolderPool:
             f"There is no picture in {root}: {len(passed_over):,} files were passed over{first}."
         )
     of_row = {row: tuple(copies[key]) for row, key in enumerate(rows) if key in copies}
-    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), catalog)
+    return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), catalog, fit)

@@ -1,0 +1,86 @@
+"""`jax-al ask --out batch.csv [--budget 50] [--workdir W]`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from jax_al.cli.ending import command
+from jax_al.cli.people import add_workdir, batch_place, project_of, write_text
+from jax_al.errors import UsageError
+from jax_al.people.batch import batch_text
+from jax_al.people.project import Project
+from jax_al.session.fold import Record
+
+BETWEEN = 4  # rows of the request before each of the audit
+
+
+def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
+    """Writes what to label next as a CSV file; returns the exit status.
+
+    Args:
+      words: of the command line; None: those of this process.
+      name: of the command.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description="What to label next, as a CSV file: fill in label with a class, or decision "
+        "with skip, unsure or broken, in a spreadsheet or by a program, and hand it to jax-al "
+        "tell. A request that is open is written again, without what is answered. One row in five "
+        "is of the audit until that is done: label it like the others.",
+    )
+    parser.add_argument("--out", type=Path, required=True, help=".csv file to fill in")
+    parser.add_argument(
+        "--budget", type=int, metavar="Q", help="rows of a new request; the project's if omitted"
+    )
+    add_workdir(parser)
+    return command(parser, _run, words)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    project = project_of(arguments)
+    out, budget = batch_place(arguments.out, project), arguments.budget
+    if budget is not None and budget < 1:
+        raise UsageError(f"--budget is {budget}, but must be at least 1.")
+    record = _asked(project, budget)
+    rows = in_turn(record)
+    if not rows:
+        raise UsageError("Nothing is left to ask: all is labeled, or put aside.")
+    items = project.items.all()
+    write_text(out, batch_text((items[row].id, record.why(row)) for row in rows))
+    audit = sum(record.why(row) == "audit" for row in rows)
+    told = f", {audit} of them of the audit" if audit else ""
+    print(f"{len(rows)} to label in {arguments.out}{told}: fill it in, then jax-al tell it.")
+    if budget is not None and record.open is not None and len(record.open.rows) != budget:
+        print(
+            f"They are of the request of {len(record.open.rows)} that is open; --budget holds for "
+            "the next one."
+        )
+
+
+def _asked(project: Project, budget: int | None) -> Record:
+    """Returns the record with a request that is open, or none where nothing is left."""
+    if (project.place / "journal.jsonl").exists():
+        record = project.teller.record()
+        if record.undecided():
+            return record  # without JAX, and without a look at the pictures
+    if budget is not None:
+        project = Project(project.place, project.settings._replace(budget=budget), print)
+    session = project.session()
+    session.ask()
+    return session.record
+
+
+def in_turn(record: Record) -> list[int]:
+    """Returns the rows of the open request in pick order, with one of the audit after each four.
+
+    At least one row of the audit is there until it is done, whatever is left of the request.
+    """
+    asked = record.undecided()
+    left = [row for row, one in record.held_out.items() if one is None]
+    audit = [row for row in left if record.why(row) == "audit"][: max(1, len(asked) // BETWEEN)]
+    found: list[int] = []
+    for place, row in enumerate(asked, 1):
+        found.append(row)
+        if place % BETWEEN == 0:
+            found += audit[place // BETWEEN - 1 : place // BETWEEN]
+    return found + audit[len(asked) // BETWEEN :]

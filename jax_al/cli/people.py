@@ -1,0 +1,127 @@
+"""What the commands for people who label have in common."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jax_al.cli.picks_file import place_of
+from jax_al.durable import write_atomically
+from jax_al.errors import UsageError
+from jax_al.people.batch import is_filled_in
+from jax_al.people.project import Project, open_project
+from jax_al.people.settings import only_project
+from jax_al.pools.progress import say
+from jax_al.session.fold import Record
+
+if TYPE_CHECKING:
+    from jax_al.drivers.session import Session
+    from jax_al.people.ledger_pool import LedgerPool
+
+
+def add_workdir(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that names the project."""
+    parser.add_argument(
+        "--workdir", type=Path, metavar="W", help="of the project; the only one in runs/ if omitted"
+    )
+
+
+def project_of(arguments: argparse.Namespace) -> Project:
+    """Returns the project that the flags name.
+
+    Raises:
+      UsageError: there is none, or there are several.
+    """
+    return open_project(arguments.workdir or only_project(), say)
+
+
+def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".csv",)) -> Path:
+    """Returns where `out` leads, found out before work that may take long.
+
+    Raises:
+      UsageError: it cannot be written, or lies in the folder of pictures.
+    """
+    place = place_of(flag, out, [], kinds=kinds)
+    source = Path(project.settings.source).resolve()
+    if source in place.resolve().parents:
+        raise UsageError(f"{out} lies in {source}, where nothing is written: name another place.")
+    return place
+
+
+def batch_place(out: Path, project: Project) -> Path:
+    """Returns where a batch goes.
+
+    Raises:
+      UsageError: it cannot be written there, or what is there was filled in, or is no batch.
+    """
+    place = out_of("--out", out, project)
+    try:
+        filled = place.exists() and is_filled_in(place.read_bytes(), str(out))
+    except UsageError as error:
+        raise UsageError(f"{out} is there already, and is no batch: name another --out.") from error
+    if filled:
+        raise UsageError(
+            f"{out} has been filled in: jax-al tell {out} takes it; then remove it, or name "
+            "another --out."
+        )
+    return place
+
+
+def write_text(out: Path, text: str) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+      OSError: it could not be written; then what was there stays.
+    """
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise OSError(f"{out} could not be written ({error.strerror or error})") from error
+
+
+def trained_session(project: Project) -> "Session":
+    """Returns the session of a project, trained on all labels that there are.
+
+    An open request in which somebody has answered is closed for it: what is told of its other rows
+    later counts all the same.
+
+    Raises:
+      UsageError: nothing is labeled, or of one class only.
+    """
+    session = project.session()
+    record = session.record
+    if not record.order and not record.late and not answered(record):
+        raise UsageError(
+            "Nothing is labeled yet: jax-al ask --out batch.csv says what to label first."
+        )
+    if record.open is None or record.late or answered(record):
+        session.train()
+    return session
+
+
+def answered(record: Record) -> int:
+    """Returns how many rows of the open request have a class."""
+    rows = record.open.rows if record.open else ()
+    said = [record.decisions.get(row) for row in rows]
+    return sum(one is not None and one.decision >= 0 for one in said)
+
+
+def said_by_row(record: Record) -> dict[int, str | int]:
+    """Returns what people said, by row: the name of a class of now, or SKIP, UNSURE, BROKEN."""
+    found = record.decisions | {row: one for row, one in record.held_out.items() if one}
+    return {
+        row: one.decision if one.decision < 0 else record.classes[record.label_of(one.decision)]
+        for row, one in found.items()
+    }
+
+
+def named_rows(pool: "LedgerPool") -> dict[str, int]:
+    """Returns the row of each example that is there, by the name it has now; of copies likewise."""
+    found = {path: row for row, path in enumerate(pool.paths) if path is not None}
+    return found | {name: row for row, names in pool.copies.items() for name in names}
+
+
+def said_by_name(rows: Mapping[str, int], record: Record) -> dict[str, str | int]:
+    """Returns what people said, by the names of `named_rows`."""
+    said = said_by_row(record)
+    return {name: said[row] for name, row in rows.items() if row in said}

@@ -1,0 +1,266 @@
+"""A batch to label as a CSV file: written for a spreadsheet, and read as spreadsheets leave it.
+
+Nothing is guessed: a cell is the text that stands in it, whatever it looks like. What cannot be
+meant is listed with its line, and who asked decides what becomes of the rest.
+
+A spreadsheet takes a cell that begins with = + - @ for a formula, which a file's name must not
+become, and rewrites what looks like a number or a date: 007 comes back as 7. So such ids are
+written with an apostrophe in front, which is taken off when they are read.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from jax_al.errors import UsageError, did_you_mean
+from jax_al.types import BROKEN, SKIP, UNSURE
+
+COLUMNS = ("id", "label", "decision", "why")
+DECISIONS = {"skip": SKIP, "unsure": UNSURE, "broken": BROKEN}
+REVIEW = "review"  # why a label is asked once more
+DELIMITERS = (",", ";", "\t")
+_FORMULA = re.compile(r"['=+\-@\t\r]")
+_NUMERAL = re.compile(r"[\d.,:/eE+\- ]+")
+_STAYS = re.compile(r"0|[1-9]\d{0,14}")  # a numeral that comes back as it was
+
+
+class Line(NamedTuple):
+    """What a batch says of one id, as it stands there."""
+
+    number: int  # of the line where it begins, from 1; a name may hold line ends
+    id: str
+    label: str
+    decision: str
+    why: str  # it is asked
+
+
+class Fault(NamedTuple):
+    """What is wrong with a line."""
+
+    number: int
+    what: str  # a clause
+
+
+class Told(NamedTuple):
+    """What a batch says, and what in it cannot be meant."""
+
+    answers: dict[str, str | int]  # by id: the name of a class, or SKIP, UNSURE, BROKEN
+    numbers: dict[str, int]  # the line of each
+    undecided: int  # lines that say nothing yet
+    reviewed: frozenset[str]  # ids whose labels were doubted
+    faults: tuple[Fault, ...]  # rising
+
+
+def batch_text(rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
+    """Returns the text of a batch in which nothing is decided yet.
+
+    Args:
+      rows: id, why it is asked, and a text for each of `more`.
+      more: columns that are there to be looked at.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow((*COLUMNS, *more))
+    writer.writerows((_guarded(id), "", "", why, *map(_guarded, rest)) for id, why, *rest in rows)
+    return "\ufeff" + text.getvalue()  # without the mark, Excel takes UTF-8 for something else
+
+
+def read_lines(content: bytes, name: str) -> tuple[list[Line], list[Fault]]:
+    """Returns the lines of a batch, and those that are none.
+
+    Args:
+      content: of the file: UTF-8 or UTF-16, with commas, semicolons or tabs.
+      name: of the file, for the sentence.
+
+    Raises:
+      UsageError: it is empty, no text, no table, or lacks a column.
+    """
+    text = _text(content, name)
+    delimiter = next((one for one in DELIMITERS if {"id", "label"} <= set(_header(text, one))), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    lines, faults, start = [], [], 1
+    try:
+        for cells in reader:
+            number, start = start, reader.line_num + 1
+            if not any(cells):
+                continue
+            if not header:
+                header = _columns(cells, name)
+                continue
+            if any(cells[len(header) :]):
+                what = f"has {len(cells)} cells, and the first line {len(header)}: a name with "
+                faults.append(Fault(number, f"{what}{delimiter!r} in it needs quotes around it"))
+                continue
+            cell = dict(zip(header, cells, strict=False))
+            said = (cell.get(column, "") for column in COLUMNS)
+            lines.append(Line(number, *said))
+    except csv.Error as error:
+        raise UsageError(
+            f"Line {start} of {name} cannot be read as a table ({error}): quotes open or close "
+            "where they must not."
+        ) from error
+    return lines, faults
+
+
+def told(content: bytes, name: str, ids: Collection[str], classes: Collection[str]) -> Told:
+    """Returns what a batch says.
+
+    An empty label and decision are no answer yet. Blanks around a label are passed over, and are
+    part of an id. Of an id with two different answers none is taken.
+
+    Args:
+      content: of the file, as for `read_lines`.
+      name: of the file, for the sentence.
+      ids: all that there are.
+      classes: their names.
+
+    Raises:
+      UsageError: as `read_lines`.
+    """
+    lines, faults = read_lines(content, name)
+    if not lines and not faults:
+        raise UsageError(f"{name} has no line below its first: there is nothing to tell.")
+    answers: dict[str, str | int] = {}
+    numbers: dict[str, int] = {}
+    torn: set[str] = set()
+    reviewed: set[str] = set()
+    undecided = 0
+    for line in lines:
+        said = _said(line, classes)
+        id = _plain(line.id, ids)
+        if said is None:
+            undecided += 1
+        elif isinstance(said, Fault):
+            faults.append(said)
+        elif id not in ids:
+            faults.append(Fault(line.number, f"there is no example {line.id!r}"))
+        elif answers.setdefault(id, said) != said:
+            torn.add(id)
+            what = f"{word(said)} for {id!r}, and line {numbers[id]} says {word(answers[id])}"
+            faults.append(Fault(line.number, what))
+        else:
+            numbers.setdefault(id, line.number)
+            if line.why.strip() == REVIEW:
+                reviewed.add(id)
+    for id in torn:
+        del answers[id], numbers[id]
+    return Told(answers, numbers, undecided, frozenset(reviewed - torn), tuple(sorted(faults)))
+
+
+def changes(said: Told, standing: Mapping[str, str | int]) -> dict[str, Fault]:
+    """Returns by id what would take the place of another answer.
+
+    Args:
+      said: by a batch.
+      standing: all answers that stand, by id.
+    """
+    return {
+        id: Fault(said.numbers[id], f"{id!r} is {word(standing[id])} and would become {word(new)}")
+        for id, new in said.answers.items()
+        if id in standing and standing[id] != new
+    }
+
+
+def is_filled_in(content: bytes, name: str) -> bool:
+    """Returns whether any answer stands in a batch.
+
+    Raises:
+      UsageError: as `read_lines`.
+    """
+    lines, faults = read_lines(content, name)
+    return bool(faults) or any(line.label.strip() or line.decision.strip() for line in lines)
+
+
+def listed(faults: Iterable[Fault]) -> str:
+    """Returns faults as text, each on a line of its own."""
+    return "".join(f"\n  line {one.number}: {one.what}" for one in faults)
+
+
+def word(said: str | int) -> str:
+    """Returns an answer as people read it: a class in quotes, or a decision."""
+    return repr(said) if isinstance(said, str) else _WORDS[said]
+
+
+_WORDS = {number: name for name, number in DECISIONS.items()}
+
+
+def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
+    """Returns the answer of a line, None where it says nothing yet."""
+    # A class may be called anything, so what stands there whole comes first.
+    label = line.label if line.label in classes else line.label.strip()
+    decision = line.decision.strip().lower()
+    if not label and not decision:
+        return None
+    if label and decision:
+        return Fault(line.number, f"says {label!r} and {decision!r}: leave one of them empty")
+    if decision and decision not in DECISIONS:
+        near = did_you_mean(decision, DECISIONS)
+        return Fault(line.number, f"there is no decision {decision!r}: {near}")
+    if decision:
+        return DECISIONS[decision]
+    if label in classes:
+        return label
+    if label.lower() in DECISIONS:
+        return Fault(line.number, f"{label!r} is no class: it goes into the column decision")
+    return Fault(line.number, f"there is no class {label!r}: {did_you_mean(label, classes)}")
+
+
+def _guarded(id: str) -> str:
+    """Returns an id as a cell that a spreadsheet leaves alone."""
+    is_numeral = _NUMERAL.fullmatch(id) and not _STAYS.fullmatch(id)
+    return f"'{id}" if is_numeral or _FORMULA.match(id) else id
+
+
+def _plain(cell: str, ids: Collection[str]) -> str:
+    """Returns the id that a cell holds; one with an apostrophe that was typed is left as it is."""
+    bare = cell[1:]
+    return bare if cell[:1] == "'" and _guarded(bare) == cell and bare in ids else cell
+
+
+def _text(content: bytes, name: str) -> str:
+    if content.startswith(b"PK\x03\x04"):
+        raise UsageError(f"{name} is a workbook or an archive: save the sheet as CSV (UTF-8).")
+    try:
+        text = content.decode(_encoding(content))
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not text as UTF-8 or UTF-16: save it as CSV (UTF-8)."
+        ) from error
+    if "\0" in text:
+        raise UsageError(f"{name} is not text: save it as CSV (UTF-8).")
+    if not text.strip():
+        raise UsageError(f"{name} is empty: there is nothing to tell.")
+    return text
+
+
+def _encoding(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # The first line begins with the name of a column, whose letters are ASCII.
+    if content[:1] == b"\0":
+        return "utf-16-be"
+    return "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    """Returns the names of the columns, were they separated by `delimiter`."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [cell.strip().lower() for cell in next(filter(any, reader), [])]
+    except csv.Error:
+        return []
+
+
+def _columns(cells: list[str], name: str) -> list[str]:
+    header = [cell.strip().lower() for cell in cells]
+    missing = [column for column in ("id", "label") if column not in header]
+    if missing:
+        raise UsageError(f"{name} must have the columns id and label, and has {', '.join(header)}.")
+    twice = [column for column in COLUMNS if header.count(column) > 1]
+    if twice:
+        raise UsageError(f"{name} has two columns {twice[0]}: remove one of them.")
+    return header
