@@ -3,20 +3,26 @@
 Nothing here is remembered but who has what in front of them: all else is on record.
 """
 
+import collections
+import functools
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jax_al.errors import UsageError
-from jax_al.people.audit import accuracy, audit_is_next
+from jax_al.errors import UsageError, did_you_mean
+from jax_al.people.audit import accuracy
+from jax_al.people.models import predictions, read_models
 from jax_al.people.previews import Previews
 from jax_al.people.project import Project
+from jax_al.people.settings import checked_classes
 from jax_al.people.trainer import Trainer
+from jax_al.people.turns import in_turn, said_by_people
 from jax_al.pools.cache import cache_root
-from jax_al.session.fold import HELD_OUT, Record
+from jax_al.pools.folder import FolderPool
+from jax_al.session.fold import Decision, Record
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 if TYPE_CHECKING:
@@ -62,9 +68,11 @@ class Desk:
     def classes(self) -> list[dict[str, Any]]:
         """Returns id, name and count of labels of each class."""
         record = self._teller.record()
-        told = [record.label_of(one.decision) for one in _said(record) if one.decision >= 0]
+        told = collections.Counter(
+            record.label_of(one.decision) for one in _said(record).values() if one.decision >= 0
+        )
         return [
-            {"id": number, "name": name, "count": told.count(number)}
+            {"id": number, "name": name, "count": told[number]}
             for number, name in record.classes.items()
         ]
 
@@ -81,13 +89,15 @@ class Desk:
         """
         with self._guard:
             record, now = self._teller.record(), time.monotonic()
-            if not self._waiting(record, holding) and record.num_taken < len(self._pool):
+            turn = in_turn(record)
+            if not set(turn).difference(holding):
                 self._teller.draw_among(
                     self._pool.ids, RANDOM, "random", seed=self._project.settings.seed
                 )
                 record = self._teller.record()
+                turn = in_turn(record)
             self._held = {row: held for row, held in self._held.items() if held[1] > now}
-            left = [row for row in _in_turn(record) if row not in holding]
+            left = [row for row in turn if row not in holding]
             own = [row for row in left if self._held.get(row, (client,))[0] == client]
             chosen = (own or left)[:count]
             self._held |= dict.fromkeys(chosen, (client, now + HELD))
@@ -122,22 +132,25 @@ class Desk:
             if row not in record.asked:
                 self._teller.draw([row], [name], "alike")
                 record = self._teller.record()
-            before, decision = record.said(row), self._decision(record, said)
-            differs = before is not None and record.label_of(before.decision) != decision
-            if differs and not relabel and not self._teller.has(_of(client, token)):
-                assert before is not None
-                told = self._word(record, before.decision)
-                raise ConflictError(f"{name} is labeled {told} already.")
+            token = _of(client, token)
+            before, told = record.said(row), self._decision(record, said)
+            differs = before is not None and record.label_of(before.decision) != told
+            if differs and not relabel and not self._teller.has(token):
+                raise ConflictError(f"{name} is {self._word(record, row)!r} already.")
             self._teller.tell(
+<<<<<<< HEAD
                 {name: WORDS.get(said, said)}
                 if said not in record.classes.values()
                 else {name: said},
+=======
+                {name: WORDS.get(said, said)},
+>>>>>>> core
                 relabel=relabel,
                 who=self._project.settings.who,
-                why="review" if relabel and before is not None else "",
+                why="review" if differs else "",
                 seconds=None if seconds is None else {name: seconds},
                 items={name: self._pool.sha256[row]},
-                token=_of(client, token),
+                token=token,
             )
             self._held.pop(row, None)
         self._trainer.wake()
@@ -153,16 +166,12 @@ class Desk:
 
     def add_class(self, name: str) -> None:
         """Adds a class."""
-        from jax_al.people.settings import checked_classes
-
         checked_classes([name])
         self._teller.add_class(name)
         self._trainer.wake()
 
     def rename_class(self, old: str, new: str) -> None:
         """Gives a class another name."""
-        from jax_al.people.settings import checked_classes
-
         checked_classes([new])
         self._teller.rename_class(old, new)
         self._trainer.wake()
@@ -176,8 +185,8 @@ class Desk:
         """Returns what people have answered last, the last first."""
         del client
         record = self._teller.record()
-        said = [(one.when, row) for row, one in _said_of(record).items() if row < len(self._pool)]
-        latest = sorted(said, reverse=True)[:count]
+        said = said_by_people(record).items()
+        latest = sorted(((one.when, row) for row, one in said), reverse=True)[:count]
         return [self._item(record, row) for _, row in latest]
 
     def alike(self, row: int, count: int = 12) -> list[Item]:
@@ -186,14 +195,14 @@ class Desk:
         record = self._teller.record()
         taken = record.decisions.keys() | record.held_out.keys()
         free = np.setdiff1d(np.arange(len(self._pool)), np.array([row, *taken], int))
-        x = self._embedding()
+        x = self._embedding
         nearest = free[np.argsort(-(x[free] @ x[row]), kind="stable")][:count]
         return [self._item(record, int(one)) for one in nearest]
 
     def status(self) -> dict[str, Any]:
         """Returns how it goes; see the page for what becomes of it."""
         record = self._teller.record()
-        said = [one for one in _said(record) if one.who != "jax_al"]
+        said = list(said_by_people(record).values())
         recent = [one for one in said if one.when > time.time() - RECENT]
         minutes = RECENT / 60
         if recent:
@@ -205,7 +214,7 @@ class Desk:
             "per_minute": len(recent) / minutes if recent else None,
             "training": self._trainer.phase,
             "accuracy": self._accuracy(record),
-            "advice": self._advice(record),
+            "advice": [],
             "errors": [self._trainer.fault] if self._trainer.fault else [],
         }
 
@@ -221,8 +230,81 @@ class Desk:
             shown = self._pool.show(row)
             if not isinstance(shown, np.ndarray):
                 return str(shown or self._pool.ids[row]).encode(), "text/plain"
+<<<<<<< HEAD
         return self._previews.picture(self._pool.sha256[row], lambda: self._seen(row), width)
+=======
+        read = functools.partial(self._content, row)
+        return self._previews.picture(self._pool.sha256[row], read, width)
+>>>>>>> core
 
     def close(self) -> None:
         """Ends the training; what was told is on disk already."""
         self._trainer.stop()
+
+    def _name(self, row: int) -> str:
+        if not 0 <= row < len(self._pool):
+            raise UsageError(f"There is no example {row}: there are {len(self._pool):,}.")
+        return self._pool.ids[row]
+
+    def _content(self, row: int) -> bytes | np.ndarray:
+        """Returns what a preview is made of, which is what was scanned."""
+        if isinstance(self._pool.source, FolderPool):
+            return self._pool.content(row)
+        shown = self._pool.show(row)
+        assert isinstance(shown, np.ndarray)
+        return shown
+
+    @functools.cached_property
+    def _embedding(self) -> np.ndarray:
+        """Features of all rows, each of length 1, float32 [N, F]."""
+        x = np.asarray(self._features.read(slice(None)), np.float32).reshape(len(self._pool), -1)
+        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+    def _item(self, record: Record, row: int) -> Item:
+        suggestion, belief = None, self._trainer.belief
+        if self._project.settings.suggest and belief and row not in record.held_out:
+            best = belief.classes[int(belief.probs[row].argmax())]
+            suggestion = record.classes[record.label_of(best)]
+        return Item(row, self._pool.ids[row], record.why(row), self._word(record, row), suggestion)
+
+    def _word(self, record: Record, row: int) -> str | None:
+        """Returns what was said of a row."""
+        said = record.said(row)
+        if said is None:
+            return None
+        words = {decision: word for word, decision in WORDS.items()}
+        return words.get(said.decision) or record.classes[record.label_of(said.decision)]
+
+    def _decision(self, record: Record, said: str) -> int:
+        """Returns a class of now, or SKIP, UNSURE, BROKEN.
+
+        Raises:
+          UsageError: there is no such class.
+        """
+        if said in WORDS:
+            return WORDS[said]
+        ids = {name: number for number, name in record.classes.items()}
+        if said not in ids:
+            raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
+        return ids[said]
+
+    def _accuracy(self, record: Record) -> dict[str, Any] | None:
+        """Returns the accuracy of the last learner on the audit, None where there is none yet."""
+        audit = [row for draw in record.draws if draw.why == "audit" for row in draw.rows]
+        said = {row: one for row in audit if (one := record.held_out.get(row)) is not None}
+        told = {row: record.label_of(one.decision) for row, one in said.items()}
+        predicted = predictions(read_models(self._project.place), record)
+        if not told or not told.keys() <= predicted.keys():
+            return None
+        found = accuracy(predicted, told)
+        share = found.share if found.answered else None
+        return {**found._asdict(), "kind": "audit", "right": share}
+
+
+def _of(client: str, token: str) -> str:
+    return f"{client}:{token}"
+
+
+def _said(record: Record) -> dict[int, Decision]:
+    held_out = {row: one for row, one in record.held_out.items() if one is not None}
+    return record.decisions | held_out

@@ -6,10 +6,11 @@ lost: then accuracy by progress and agreement begin anew.
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jax_al.session.fold import Record
 from jax_al.session.records import whole_lines
 
 MODELS = "models.jsonl"
@@ -54,7 +55,7 @@ def read_models(directory: Path) -> list[Model]:
     return found
 
 
-def told_of(models: Sequence[Model], rows: Iterable[int]) -> dict[int, int]:
-    """Returns what the last learner said of `rows`, where it said something."""
+def predictions(models: Sequence[Model], record: Record) -> dict[int, int]:
+    """Returns what the last learner said, by row, as classes that there are now."""
     said = models[-1].said if models else {}
-    return {row: said[row] for row in rows if row in said}
+    return {row: record.label_of(number) for row, number in said.items()}

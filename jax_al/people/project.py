@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from jax_al.errors import UsageError
 from jax_al.people.items import Items
-from jax_al.people.known import known_labels, labels_from_csv, labels_from_folders
+from jax_al.people.known import known_labels
 from jax_al.people.ledger_pool import LedgerPool, take_in
 from jax_al.people.lists import write_near_duplicates, write_passed_over
 from jax_al.people.reconcile import sentences
 from jax_al.people.settings import Settings, checked_classes, read_settings, write_settings
 from jax_al.pools.folder import FolderPool, folder
+from jax_al.pools.labeled_folder import labels_from_csv, labels_from_folders
 from jax_al.session.teller import Teller
 from jax_al.types import BROKEN
 

@@ -10,6 +10,7 @@ from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 
 PROJECT = "project.json"
+RESERVED = ("skip", "unsure", "broken")  # answers that are no class
 FORMAT = 1  # of the file; a reader knows all up to its own
 
 
@@ -42,7 +43,15 @@ def default_features() -> str:
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
-    """Writes `project.json`, whole or not at all."""
+    """Writes `project.json`, whole or not at all, in a workdir that is made if missing.
+
+    Raises:
+      UsageError: there can be no such directory.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The workdir {directory} cannot be used: {error.strerror}.") from error
     content = {"format": FORMAT, **settings._asdict()}
     write_atomically(directory / PROJECT, json.dumps(content, indent=2) + "\n")
 
@@ -87,13 +96,16 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """Returns names of classes, each of which can be typed into a table.
 
     Raises:
-      UsageError: one is empty, is there twice, or has blanks around it or control characters in it.
+      UsageError: one is empty, is there twice, has blanks around it or control characters in it, or
+        is a word that answers have for something else.
     """
     for name in classes:
         if not name or name != name.strip() or not name.isprintable():
             raise UsageError(
                 f"{name!r} cannot be a class: give it a name without blanks around it."
             )
+        if name.lower() in RESERVED:
+            raise UsageError(f"{name!r} cannot be a class: it is what is said where none fits.")
         if list(classes).count(name) > 1:
             raise UsageError(f"The class {name!r} is named twice.")
     return tuple(classes)

@@ -88,7 +88,7 @@ class Teller:
                 f"answers must be a dictionary by id, and not a {type(answers).__name__}."
             )
         with self._journal.writing():
-            if self._is_used(token):
+            if self.has(token):
                 return
             record, now = self.record(), time.time()  # one for all: told together, one event
             rows = self._known(record)
@@ -117,7 +117,7 @@ class Teller:
           UsageError: there are none.
         """
         with self._journal.writing():
-            if self._is_used(token):
+            if self.has(token):
                 return ()
             record, events = self.record(), self._journal.events()
             told = record.told
@@ -185,6 +185,8 @@ class Teller:
             rng = np.random.default_rng((seed, len(record.draws)))
             rows = rng.permutation(free)[:count]
             names = tuple(ids[row] for row in rows.tolist())
+            if not names:
+                return ()
             self.draw(rows.tolist(), names, why, None if index is None else index[rows].tolist())
         return names
 
@@ -239,7 +241,8 @@ class Teller:
                 return number
         raise UsageError(f"There is no class {name!r}: {did_you_mean(name, classes.values())}")
 
-    def _is_used(self, token: str) -> bool:
+    def has(self, token: str) -> bool:
+        """Whether something of that token was told or taken back."""
         events = self._journal.events() if token else []
         return any(event.get("token") == token for event in events)
 

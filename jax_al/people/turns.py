@@ -1,0 +1,36 @@
+"""Whose turn it is: in what order the rows that wait for an answer are looked at."""
+
+from jax_al.people.audit import audit_is_next
+from jax_al.session.fold import Decision, Record
+
+AUDITS = ("audit", "check")
+
+
+def in_turn(record: Record) -> list[int]:
+    """Returns the rows that wait for an answer, in the order in which people look at them.
+
+    One in five is held out for an audit until that is done; the others are those of the open
+    request, in pick order. Where there is none, what is left of the audit comes first. Rows drawn
+    at random come last.
+    """
+    asked = list(record.undecided())
+    audit = [row for draw in record.draws if draw.why in AUDITS for row in draw.rows]
+    waits = [row for row in audit if record.held_out.get(row) is None]
+    done, others, turn = len(audit) - len(waits), len(record.decisions), []
+    while asked:
+        if waits and audit_is_next(done, others, len(audit)):
+            turn.append(waits.pop(0))
+            done += 1
+        else:
+            turn.append(asked.pop(0))
+            others += 1
+    drawn = [row for draw in record.draws if draw.why == "random" for row in draw.rows]
+    taken = {*turn, *record.decisions, *record.held_out}
+    return [*turn, *waits, *(row for row in dict.fromkeys(drawn) if row not in taken)]
+
+
+def said_by_people(record: Record) -> dict[int, Decision]:
+    """Returns what people said and stands, by row, held out or not."""
+    held_out = {row: one for row, one in record.held_out.items() if one is not None}
+    every = record.decisions | held_out
+    return {row: one for row, one in every.items() if one.why not in ("gone", "changed", "given")}
