@@ -138,13 +138,7 @@ class Desk:
             if differs and not relabel and not self._teller.has(token):
                 raise ConflictError(f"{name} is {self._word(record, row)!r} already.")
             self._teller.tell(
-<<<<<<< HEAD
-                {name: WORDS.get(said, said)}
-                if said not in record.classes.values()
-                else {name: said},
-=======
                 {name: WORDS.get(said, said)},
->>>>>>> core
                 relabel=relabel,
                 who=self._project.settings.who,
                 why="review" if differs else "",
@@ -230,12 +224,8 @@ class Desk:
             shown = self._pool.show(row)
             if not isinstance(shown, np.ndarray):
                 return str(shown or self._pool.ids[row]).encode(), "text/plain"
-<<<<<<< HEAD
-        return self._previews.picture(self._pool.sha256[row], lambda: self._seen(row), width)
-=======
         read = functools.partial(self._content, row)
         return self._previews.picture(self._pool.sha256[row], read, width)
->>>>>>> core
 
     def close(self) -> None:
         """Ends the training; what was told is on disk already."""
