@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
-import jax
 import numpy as np
 
 import jax_al as al
@@ -105,7 +104,7 @@ def course(task: Task, data: Benchmark, seed: int) -> Course:
             known = np.isin(stop, owned)
             floor = np.nan
             if number % FLOOR_EVERY == FLOOR_EVERY - 1:
-                floor = _floor(session, owned, truth[owned], seen[2], ~known, seed)
+                floor = _floor(session, owned, truth, stop)
             found.append((
                 len(owned), np.mean(tested == data.test_labels),
                 np.sum(audited == data.truth[held_out]), stopped.astype(np.int16), known, floor,
@@ -114,19 +113,15 @@ def course(task: Task, data: Benchmark, seed: int) -> Course:
     return Course(*map(np.array, zip(*found, strict=True)))
 
 
-def _floor(
-    session: al.Session, rows: np.ndarray, labels: np.ndarray, pool: Any, free: np.ndarray,
-    seed: int,
-) -> float:  # fmt: skip
-    engine, key = session._engine, jax.random.key(seed)
-    room = max(64, 1 << (len(rows) - 1).bit_length())
+def _floor(session: al.Session, owned: np.ndarray, truth: np.ndarray, stop: np.ndarray) -> float:
+    """Returns the noise floor on what of the stop set has no label."""
+    free = np.setdiff1d(stop, owned)
 
     def fit(places: np.ndarray) -> np.ndarray:
-        some = rows[places].tolist(), labels[places].tolist()
-        state, _ = engine.fit(key, engine.init(key), *some, room)
-        return engine.predict(state, pool).argmax(axis=1)
+        some = owned[places].tolist(), truth[owned[places]].tolist()
+        return session.predict_by(*some, free).argmax(axis=1)
 
-    return advice.noise_floor(fit, len(rows), seed, free)
+    return advice.noise_floor(fit, len(owned), session.record.seed)
 
 
 def kept(place: Path, task: Task, seeds: int, options: dict[str, Any]) -> list[Course]:

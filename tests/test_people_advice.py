@@ -38,30 +38,20 @@ def test_a_stop_set_is_fixed_distinct_and_never_larger_than_the_pool():
     np.testing.assert_array_equal(advice.stop_set(30, seed=0), np.arange(30))
 
 
-def test_models_are_compared_where_neither_knows_the_label():
-    classes = [np.array(c) for c in ([0, 1, 0, 1], [0, 1, 1, 0], [1, 1, 1, 0])]
-    labeled = [np.array(x, bool) for x in ([0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1])]
-    first, second = advice.agreements(classes, labeled)
-    assert first == 1  # of rows 0 and 1
-    assert second == advice.kappa(np.array([0, 1]), np.array([1, 1]))
-    assert advice.agreements(classes[:1], labeled[:1]) == []
-
-
 def test_the_rule_wants_the_mean_of_three():
     assert not advice.has_settled([1, 1])
     assert advice.has_settled([0.1, 0.98, 0.995, 0.995])
     assert not advice.has_settled([1, 1, 0.98, 0.98, 0.98])
 
 
-def test_the_noise_floor_is_of_two_draws_with_replacement_beside_what_is_labeled():
+def test_the_noise_floor_is_of_two_draws_with_replacement():
     drawn = []
 
     def fit(places):
         drawn.append(places)
-        return np.array([0, 1, len(drawn) % 2])
+        return np.array([0, 1, 1, len(drawn) % 2])
 
-    free = np.array([True, True, False])
-    assert advice.noise_floor(fit, 50, 0, free) == 1  # the third would differ
+    assert advice.noise_floor(fit, 50, 0) == advice.kappa(*np.array([[0, 1, 1, 1], [0, 1, 1, 0]]))
     assert len(drawn) == 2
     assert not np.array_equal(*drawn)
     assert all(len(one) == 50 and one.min() >= 0 and one.max() < 50 for one in drawn)

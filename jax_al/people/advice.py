@@ -50,34 +50,17 @@ def stop_set(num_points: int, seed: int) -> np.ndarray:
     return np.sort(rows[:STOP_SET])
 
 
-def agreements(classes: Sequence[np.ndarray], labeled: Sequence[np.ndarray]) -> list[float]:
-    """Returns the kappa of each model with the one before, where neither knows the label.
-
-    Args:
-      classes: of E successive models, int [n] each, of the stop set.
-      labeled: bool [n] each: what of the stop set the model was trained on.
-    """
-    found = []
-    for k in range(1, len(classes)):
-        free = ~(labeled[k - 1] | labeled[k])
-        found.append(kappa(classes[k - 1][free], classes[k][free]))
-    return found
-
-
-def noise_floor(
-    fit: Callable[[np.ndarray], np.ndarray], num_labels: int, seed: int, free: np.ndarray
-) -> float:
+def noise_floor(fit: Callable[[np.ndarray], np.ndarray], num_labels: int, seed: int) -> float:
     """Returns the kappa of two models that differ by nothing but which labels were drawn.
 
     Args:
       fit: places among the labels, int64 [L], drawn with replacement -> classes int [n] of the
-        stop set by a model trained on those.
+        stop set, of what has no label there, by a model trained on those.
       num_labels: L.
       seed: of the two draws.
-      free: bool [n], what of the stop set has no label.
     """
     rng = np.random.default_rng((seed, num_labels))
-    one, other = (fit(rng.integers(0, num_labels, num_labels))[free] for _ in range(2))
+    one, other = (fit(rng.integers(0, num_labels, num_labels)) for _ in range(2))
     return kappa(one, other)
 
 
@@ -160,7 +143,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
         f"the last {WINDOW} models agree with the one before at kappa {mean:.3f} on {num_free:,} "
         f"examples without a label{beside}"
     )
-    if mean < THRESHOLD:
+    if not has_settled(kappas):
         return f"Models still change: {what}, {THRESHOLD} being settled."
     if not is_complete:
         return f"Models have settled, but on classes without a label they cannot: {what}."

@@ -5,6 +5,7 @@ From the record and what each learner said (`models.py`): nothing is trained, an
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,33 +45,60 @@ def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
         found = [*each, _together(each[-LAST:])]
         says = audit.by_progress(found[-1])
     curve = [
-        (model.num_labels, one.right, one.answered)
+        (model.num_labels, one)
         for model, one in zip(ours, found, strict=False)
         if model.num_labels and one.answered
     ]
-    counts = np.bincount(
-        [record.label_of(one.decision) for one in record.decisions.values() if one.decision >= 0],
-        minlength=record.num_classes,
-    )
-    kappas, num_free = _agreements(record, ours)
+    counts = Counter(record.label_of(one.decision) for one in record.decisions.values())
+    kappas, num_free = agreements(record, models)
     sentences = advice.sentences(
         classes=list(record.classes.values()),
-        counts=[int(counts[number]) for number in record.classes],
+        counts=[counts[number] for number in record.classes],
         kappas=kappas,
         floor=ours[-1].floor if ours and ours[-1].floor is not None else math.nan,
         num_free=num_free,
-        gain=advice.expected_gain(*zip(*curve, strict=True), batch=budget) if curve else None,
+        gain=advice.expected_gain(
+            [labels for labels, _ in curve],
+            [one.right for _, one in curve],
+            [one.answered for _, one in curve],
+            budget,
+        ),
         source=source,
     )
     return Standing("audit" if size else "progress", found[-1], says, sentences)
 
 
+def rows_of_check(record: Record) -> tuple[int, ...]:
+    """Returns the rows of the last check; none where there was none."""
+    return next((draw.rows for draw in reversed(record.draws) if draw.why == "check"), ())
+
+
 def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy:
     """Returns the accuracy of the last learner on the last check."""
-    last = [set(draw.rows) for draw in record.draws if draw.why == "check"][-1:]
-    rows = last[0] if last else set()
-    told = _told(record, {row: one for row, one in record.held_out.items() if row in rows})
+    told = _told(record, {row: record.said(row) for row in rows_of_check(record)})
     return _accuracy(record, models[-1:], told)
+
+
+def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
+    """Returns the kappas of the last learners of successive episodes, on what has no label now.
+
+    Args:
+      record: of the project.
+      models: all that were trained, in their order.
+
+    Returns:
+      A kappa for each but the first, and on how many examples the last of them is.
+    """
+    kappas, num_free = [], 0
+    for one, other in itertools.pairwise(_successive(models, record.outdated)):
+        rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
+        pair = (
+            np.array([record.label_of(model.said[row]) for row in rows], int)
+            for model in (one, other)
+        )
+        kappas.append(advice.kappa(*pair))
+        num_free = len(rows)
+    return kappas, num_free
 
 
 def _successive(models: Sequence[Model], outdated: int) -> list[Model]:
@@ -113,17 +141,3 @@ def _accuracy(record: Record, models: Sequence[Model], told: Mapping[int, int]) 
     """Returns the accuracy of one learner, or of none, on what it has said of."""
     said = {row: record.label_of(number) for model in models for row, number in model.said.items()}
     return audit.accuracy(said, {row: one for row, one in told.items() if row in said})
-
-
-def _agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
-    """Returns the kappas of successive learners, and on how many examples the last of them is."""
-    kappas, num_free = [], 0
-    for one, other in itertools.pairwise(models):
-        rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
-        pair = (
-            np.array([record.label_of(model.said[row]) for row in rows], int)
-            for model in (one, other)
-        )
-        kappas.append(advice.kappa(*pair))
-        num_free = len(rows)
-    return kappas, num_free
