@@ -204,6 +204,17 @@ def test_a_folder_that_has_moved_goes_on_and_what_is_lost_is_gray(project, tmp_p
     assert (rows[1] == GRAY).all()  # another cache, which never saw it
 
 
+def test_another_folder_is_refused_and_none_of_it_is_taken(project, tmp_path):
+    project()
+    before = (project.work / "items.jsonl").read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.png").write_bytes(png(20))
+    with pytest.raises(UsageError, match=r"Nothing of what .*items\.jsonl lists is there, a\.png"):
+        project(other)
+    assert (project.work / "items.jsonl").read_bytes() == before
+
+
 def test_both_forms_of_a_letter_are_two_names_and_come_back_as_they_were(project):
     forms = [unicodedata.normalize(form, "Zoë.png") for form in ("NFC", "NFD")]
     assert forms[0] != forms[1]

@@ -11,7 +11,16 @@ import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.geometry import groups
 from jax_al.geometry.groups import groups_within
-from jax_al.people.twins import NEAR, fingerprints, groups_of, near_duplicates
+from jax_al.people import twins
+from jax_al.people.items import Items
+from jax_al.people.ledger_pool import take_in
+from jax_al.people.twins import (
+    NEAR,
+    fingerprints,
+    groups_of,
+    kept_near_duplicates,
+    near_duplicates,
+)
 from jax_al.pools.pictures import decode, square
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -114,6 +123,30 @@ def test_a_stated_distance_and_pictures_are_wanted():
         near_duplicates(al.arrays(images), near=2.1)
     with pytest.raises(UsageError, match="this pool holds none"):
         near_duplicates(al.arrays(np.zeros((2, 3), np.float32)))
+
+
+def test_they_are_found_anew_only_where_something_has_changed(tmp_path, monkeypatch):
+    images = squares([pixels(0), pixels(1), pixels(0, 40, 60)])
+    path, items = tmp_path / "near.npz", Items(tmp_path)
+
+    def found(x):
+        pool = take_in(items, al.arrays(x))
+        np.testing.assert_array_equal(kept_near_duplicates(path, pool), near_duplicates(pool))
+        return kept_near_duplicates(path, pool)
+
+    assert found(images).tolist() == [0, 1, 0]
+    more = np.concatenate([images, images[1:2]])
+    assert found(more).tolist() == [0, 1, 0, 1]
+    assert found(more[1:]).tolist() == [0, 1, 2, 1]  # the first is gone, and gray
+    whole = path.read_bytes()
+    for damaged in (b"", b"x", whole[:-30], whole[:100]):
+        path.write_bytes(damaged)
+        assert found(more).tolist() == [0, 1, 0, 1]
+    pool = take_in(items, al.arrays(more))
+    monkeypatch.setattr(twins, "near_duplicates", lambda pool, near: pytest.fail("found anew"))
+    assert kept_near_duplicates(path, pool).tolist() == [0, 1, 0, 1]
+    with pytest.raises(pytest.fail.Exception):
+        kept_near_duplicates(path, pool, 0.2)
 
 
 def test_gray_and_small_pictures_are_compared_too():

@@ -1,5 +1,6 @@
 """A folder of pictures as people have it: what is read, passed over, noticed."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ from jax_al.errors import UsageError
 from jax_al.pools import folder as folders
 from jax_al.pools import scan
 from jax_al.pools.pictures import decode
+from jax_al.pools.walk import Found
 from jax_al.pools.within import content_within
 from jax_al.testing import check_pool
 
@@ -220,6 +222,49 @@ def test_the_second_start_reads_what_has_changed_and_nothing_else(photos, monkey
     assert (rows[2] != first.read(slice(2, 3))[0]).any()
 
 
+def test_a_picture_that_was_there_once_is_not_decoded_again(photos, monkeypatch):
+    first = photos(some(2))
+    photos({"0.png": encoded(pixels(9), "PNG")})
+    monkeypatch.setattr(scan, "decode", lambda content: pytest.fail("decoded again"))
+    again = photos({"0.png": encoded(pixels(0), "PNG")})
+    assert again.sha256 == first.sha256
+    np.testing.assert_array_equal(again.read(slice(None)), first.read(slice(None)))
+
+
+def test_a_picture_is_found_by_its_bytes_or_its_pixels_also_when_it_has_gone(photos):
+    first = photos(some(3))
+    entry, square = first.files["1.png"], first.read(slice(1, 2))[0]
+    (photos.root / "1.png").unlink()
+    (photos.root / "0.png").write_bytes(encoded(pixels(9), "PNG"))
+    pool = photos()
+    for sha256, seen in ((entry.sha256, ""), ("", entry.pixels)):
+        np.testing.assert_array_equal(pool.squares[pool.slot(sha256, seen)], square)
+    assert pool.slot(first.sha256[0], "") >= 0
+    assert pool.slot("", "") == pool.slot("f" * 64, "e" * 64) == -1
+
+
+def test_the_content_of_a_file_is_what_was_read_or_a_sentence(photos):
+    files = some(2) | {"copy.bmp": encoded(pixels(1), "BMP")}
+    pool = photos(files)
+    assert {name: pool.content(name) for name in pool.files} == files
+    (photos.root / "copy.bmp").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"copy\.bmp has changed since"):
+        pool.content("copy.bmp")
+    for name in ("../secret", "notes.txt"):
+        with pytest.raises(UsageError, match="There is no picture"):
+            pool.content(name)
+
+
+def test_both_forms_of_a_letter_are_two_names(photos):
+    forms = [unicodedata.normalize(form, "Zoë.png") for form in ("NFC", "NFD")]
+    pool = photos({name: encoded(pixels(seed), "PNG") for seed, name in enumerate(forms)})
+    assert set(pool.ids) == set(forms)
+    assert len(pool) == 2
+    assert list(photos().ids) == list(pool.ids)  # from the cache
+    for seed, name in enumerate(forms):
+        np.testing.assert_array_equal(decode(pool.content(name)), pixels(seed))
+
+
 def test_a_file_that_changes_or_goes_is_never_shown_as_the_one_that_was_read(photos):
     pool = photos(some(3))
     (photos.root / "0.png").write_bytes(encoded(pixels(50), "PNG"))
@@ -323,6 +368,33 @@ def test_a_long_scan_says_what_it_takes_and_a_full_disk_is_seen_before(photos, m
     monkeypatch.setattr(scan.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
     with pytest.raises(UsageError, match=r"need 768 bytes in .*, where 0 are free: make room"):
         photos(cache_dir=str(photos.cache / "other"))
+
+
+@pytest.mark.parametrize("overhead", [0.0, 1e-4, 3e-3])
+def test_how_long_a_scan_takes_is_told_well_where_sizes_are_mixed(monkeypatch, overhead):
+    """A clock that a read moves on: by so much a file, and so much a byte of it."""
+    rng = np.random.default_rng(0)
+    sizes = rng.permutation([*rng.integers(5_000, 60_000, 4_950), *rng.integers(3e6, 9e6, 50)])
+    files = [Found(str(n), int(size), 0) for n, size in enumerate(sizes)]
+    clock = [0.0]
+
+    def read(one):
+        clock[0] += overhead + 3e-8 * one.size
+
+    monkeypatch.setattr(scan.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(scan.os, "cpu_count", lambda: 2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        told = scan.seconds_of(files, read, pool)
+    takes = (overhead * len(files) + 3e-8 * sizes.sum()) / 2
+    assert takes / 1.5 < told < takes * 1.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.1, "1 seconds"), (89, "89 seconds"), (90, "1.5 minutes"), (9_000, "2.5 hours")],
+)
+def test_a_time_is_told_in_words(seconds, words):
+    assert scan._in_words(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Whatever a person's picture is, it becomes the upright RGB that a viewer shows, or a reason."""
 
+import io
 import struct
 
 import numpy as np
 import pytest
 from made_up_pictures import encoded, pixels, png, turned
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from jax_al.pools.pictures import MAX_PIXELS, UnreadableError, decode, square
 
@@ -67,6 +68,18 @@ def test_sixteen_bits_are_scaled(form):
     ramp = np.arange(0, 65_536, 1_000, np.uint16)[None]
     expected = np.round(ramp / 257).astype(np.uint8)
     np.testing.assert_array_equal(decode(encoded(Image.fromarray(ramp), form))[..., 0], expected)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I"])  # as Pillow reads them since 11, and before
+@pytest.mark.parametrize("orientation", ORIENTED)
+def test_sixteen_bits_are_scaled_however_the_camera_was_held(monkeypatch, mode, orientation):
+    monkeypatch.setitem(PngImagePlugin._MODES, (16, 0), (mode, "I;16B"))
+    deep = Image.fromarray(PLAIN[..., 0].astype(np.uint16) * 257)
+    content = encoded(deep, "PNG", exif=turned(orientation))
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.mode == mode
+    expected = np.repeat(PLAIN[..., :1], 3, axis=2)
+    np.testing.assert_array_equal(decode(content), ORIENTED[orientation](expected))
 
 
 def test_sixteen_bits_a_colour_are_scaled():

@@ -100,10 +100,20 @@ def take_in(items: Items, pool: Pool, before: Collection[int] = ()) -> LedgerPoo
       items: of the project.
       pool: the folder as it was scanned just now, or a table.
       before: rows that were missing when that was last looked at.
+
+    Raises:
+      UsageError: none of the items is there, so that it must be another pool; or the ledger cannot
+        be read or written.
     """
     present = present_in(pool)
     with items.alone():
-        change = reconcile(items.all(), present, before)
+        ledger = items.all()
+        change = reconcile(ledger, present, before)
+        if ledger and len(change.missing) == len(ledger):
+            raise UsageError(
+                f"Nothing of what {items.path} lists is there, {ledger[0].id} for one: name the "
+                "folder or the table that the project was begun with."
+            )
         items.append(change.new)
         ledger = items.all()
     return LedgerPool(ledger, pool, change)

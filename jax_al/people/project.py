@@ -110,6 +110,11 @@ class Project:
         self._draw_audit(pool)
         return session
 
+    def settle(self, settings: Settings) -> None:
+        """Changes settings that do not say what was labeled, and writes them down."""
+        write_settings(self.place, settings)
+        self.settings = settings
+
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:
         """Returns the SHA-256 of what each id of these stands for, as first seen."""
         rows, items = self.teller.rows(), self.items.all()

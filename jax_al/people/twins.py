@@ -6,18 +6,24 @@ smaller than a block hardly. The distance of two pictures is then sqrt(2 - 2 r),
 correlation. How many altered pictures are found, and that no two others are: benchmarks/near.py.
 """
 
+import hashlib
 import math
+import zipfile
+from pathlib import Path
 
 import numpy as np
 
+from jax_al.durable import replacing
 from jax_al.errors import UsageError
 from jax_al.geometry.groups import groups_within
 from jax_al.geometry.near_duplicates import thumbnails
+from jax_al.people.ledger_pool import LedgerPool
 from jax_al.pools.arrays import blocks_of
 from jax_al.types import Pool
 
 NEAR = 0.15  # a correlation of 0.989
 FLAT = 4.0  # gray levels: what varies less, a blank page or a night, is like no other picture
+_VERSION = 1  # of how pictures are compared
 
 
 def near_duplicates(pool: Pool, near: float = NEAR) -> np.ndarray:
@@ -46,6 +52,32 @@ def near_duplicates(pool: Pool, near: float = NEAR) -> np.ndarray:
     if compared.size:
         found[compared] = compared[groups_within(points[compared], near)]
     return found
+
+
+def kept_near_duplicates(path: Path, pool: LedgerPool, near: float = NEAR) -> np.ndarray:
+    """Returns what `near_duplicates` does, from the file `path` where nothing has changed since.
+
+    Args:
+      path: of a .npz file, written where it is not that of these pictures.
+      pool: of a project, of pictures.
+      near: see `near_duplicates`.
+
+    Raises:
+      UsageError: as there.
+      OSError: the file cannot be written.
+    """
+    content = (_VERSION, near, pool.spec.shape, pool.sha256, sorted(pool.missing))
+    key = hashlib.sha256(repr(content).encode()).hexdigest()
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["key"]) == key:
+                return kept["lowest"]
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile):
+        pass  # not there yet, or damaged
+    lowest = near_duplicates(pool, near)
+    with replacing(path) as file:
+        np.savez(file, key=np.array(key), lowest=lowest)
+    return lowest
 
 
 def fingerprints(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,153 @@
+"""`jax-al label photos --classes cat,dog [--workdir W]`."""
+
+import argparse
+import getpass
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from jax_al.cli.ending import command
+from jax_al.errors import UsageError
+from jax_al.people.project import Project, begin_project, open_project
+from jax_al.people.settings import PROJECT, Settings, default_features, suited
+from jax_al.pools.progress import say
+
+# Flags that hold from the beginning on, and what they are in the settings.
+OF_THE_START = (
+    "classes", "size", "fit", "features", "learner", "strategy", "budget", "seed", "audit",
+    "labels", "labels_from_folders", "merge_near",
+)  # fmt: skip
+
+
+def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
+    """Begins a project or goes on with it, and serves its page; returns the exit status.
+
+    Args:
+      words: of the command line; None: those of this process.
+      name: of the command.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description="Label the pictures of a folder, or the rows of a table, on a page: it says "
+        "which to label next, and learns meanwhile. The same command goes on where it was left. "
+        "Nothing leaves this machine, and nothing is written into the folder.",
+    )
+    parser.add_argument(
+        "source", nargs="?", metavar="DIR", help="folder of pictures, or .npy, .npz"
+    )
+    parser.add_argument("--classes", metavar="A,B", help="names; the page can add more")
+    parser.add_argument(
+        "--workdir", type=Path, metavar="W", help="runs/ and the name of DIR if omitted"
+    )
+    start = parser.add_argument_group("when it begins")
+    start.add_argument("--labels", metavar="CSV", help="labels known already: columns id and label")
+    start.add_argument(
+        "--labels-from-folders", action="store_true", default=None,
+        help="a picture in a subfolder is labeled by its name",
+    )  # fmt: skip
+    start.add_argument(
+        "--features", help="lite0 if it is installed, else patches; none for a table"
+    )
+    start.add_argument("--learner", help="propagate, linear, ...")
+    start.add_argument("--strategy", help="typiclust:100,margin if omitted")
+    start.add_argument("--budget", type=int, help="labels between two trainings; 20 if omitted")
+    start.add_argument(
+        "--audit", type=int, help="pictures held out to tell the accuracy by; 100, or a fifth"
+    )
+    start.add_argument(
+        "--merge-near", action="store_true", default=None, help="near duplicates: one"
+    )
+    start.add_argument("--size", type=int, help="pixels a side that features see; 96 if omitted")
+    start.add_argument("--fit", choices=("crop", "pad"), help="the middle square, or all on white")
+    start.add_argument("--seed", type=int, help="decides all chance")
+    page = parser.add_argument_group("the page")
+    page.add_argument(
+        "--no-page", action="store_true", help="only begin; then jax-al ask, tell, ..."
+    )
+    page.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    page.add_argument("--port", type=int, default=0, help="0: one that is free")
+    page.add_argument("--allow-remote", action="store_true", help="other machines may come")
+    page.add_argument(
+        "--suggest", action="store_true", default=None, help="show what the model believes"
+    )
+    page.add_argument("--who", help="labels; the user of this machine if omitted")
+    parser.add_argument("--cache-dir", metavar="DIR", help="where pictures and features are kept")
+    return command(parser, _run, words)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if not arguments.no_page and importlib.util.find_spec("uvicorn") is None:
+        raise UsageError(
+            "the page needs packages that are not installed: pip install 'jax_al[label]'; or give "
+            "--no-page, and label by jax-al ask and tell."
+        )
+    project = _project(arguments)
+    session = project.session()
+    count, labels = len(session.pool), len(project.teller.labels())
+    say(f"{count:,} to label, {labels:,} of them labeled, in {project.place}.")
+    if arguments.no_page:
+        say(f"Next: jax-al ask --out batch.csv --workdir={project.place}")
+        return
+    from jax_al.page.serve import serve
+    from jax_al.people.desk import Desk
+
+    desk = Desk(project, session)
+    try:
+        serve(desk, arguments.host, arguments.port, arguments.allow_remote)
+    finally:
+        say(f"All labels are in {project.place}; the same command goes on.")
+        desk.close()
+
+
+def _project(arguments: argparse.Namespace) -> Project:
+    """Returns the project that the flags name, begun if there is none."""
+    source = None if arguments.source is None else Path(arguments.source).expanduser().resolve()
+    if arguments.workdir is None and source is None:
+        raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
+    place = arguments.workdir or Path("runs") / (source.stem if source else "")
+    if (place / PROJECT).exists():
+        given = [flag for flag in OF_THE_START if getattr(arguments, flag) is not None]
+        if given:
+            flag = given[0].replace("_", "-")
+            raise UsageError(
+                f"--{flag} is said when a project begins, and {place} has begun: leave it out, or "
+                "name another --workdir."
+            )
+        project = open_project(place, say, source)
+    else:
+        if source is None:
+            raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
+        project = begin_project(_settings(arguments, source), place, say)
+        if arguments.features is None and not source.is_file():
+            project.settle(suited(project.settings, len(project.pool)))
+    who = arguments.who or project.settings.who or _user()
+    suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest
+    if (who, suggest) != (project.settings.who, project.settings.suggest):
+        project.settle(project.settings._replace(who=who, suggest=suggest))
+    return project
+
+
+def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
+    names = ("size", "fit", "strategy", "budget", "seed", "audit", "merge_near", "cache_dir")
+    given = {name: getattr(arguments, name) for name in names}
+    said = {name: value for name, value in given.items() if value is not None}
+    if arguments.labels_from_folders and arguments.labels is not None:
+        raise UsageError("--labels and --labels-from-folders both say what is labeled: give one.")
+    if arguments.learner is not None:
+        said |= {"learner": arguments.learner, "learner_args": {}}
+    if not source.is_file():
+        said["features"] = arguments.features or default_features()
+    elif arguments.features is not None:
+        said["features"] = arguments.features
+    known = "folders" if arguments.labels_from_folders else arguments.labels
+    if known is not None and known != "folders":
+        known = str(Path(known).expanduser().resolve())
+    classes = (arguments.classes or "").split(",") if arguments.classes is not None else []
+    return Settings(str(source), tuple(name.strip() for name in classes), known=known, **said)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody by that number
+        return ""

@@ -1,0 +1,193 @@
+"""What the page asks of its server: JSON in, JSON out, pictures by row."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jax_al.errors import UsageError
+from jax_al.page.guard import Guard, Rules
+from jax_al.people.desk import ConflictError, Desk
+
+STATIC = Path(__file__).with_name("static")
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+# What a picture may be: nothing that could run as a page.
+SHOWN = ("image/jpeg", "image/png", "image/webp", "text/plain")
+MOST_ITEMS = 50  # handed out at once
+
+
+def make_app(desk: Desk, rules: Rules) -> Guard:
+    """Returns the application: the page, what it asks, and the guard before both.
+
+    Every error that the person can mend is `{"error": sentence}` with status 400, what somebody
+    else said otherwise 409, what the disk would not take 503; the page sends the last again.
+
+    Args:
+      desk: whom the questions are handed on to.
+      rules: who may ask.
+    """
+    routes = _Routes(desk)
+    app = Starlette(
+        routes=[
+            Route("/", routes.page),
+            Route("/static/{name}", routes.static),
+            Route("/picture/{row:int}", routes.picture),
+            Route("/api/next", routes.next),
+            Route("/api/past", routes.past),
+            Route("/api/alike", routes.alike),
+            Route("/api/status", routes.status),
+            Route("/api/answer", routes.answer, methods=["POST"]),
+            Route("/api/undo", routes.undo, methods=["POST"]),
+            Route("/api/class", routes.change_class, methods=["POST"]),
+        ],
+        exception_handlers={UsageError: _mistake, ConflictError: _conflict, OSError: _failed},
+    )
+    return Guard(app, rules)
+
+
+class _Routes:
+    """The answers. What takes a while, or a disk, is done in a thread."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._files = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir())}
+
+    async def page(self, request: Request) -> Response:
+        return _kept(request, self._files["page.html"], TYPES[".html"])
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._files:
+            return JSONResponse({"error": "There is no such file."}, 404)
+        return _kept(request, self._files[name], TYPES[Path(name).suffix])
+
+    async def picture(self, request: Request) -> Response:
+        row, width = request.path_params["row"], _number(request, "width")
+        content, media_type = await run_in_threadpool(self._desk.picture, row, width)
+        if media_type not in SHOWN:
+            raise RuntimeError(f"row {row} is {media_type}, which is not shown")
+        return _kept(request, content, media_type)
+
+    async def next(self, request: Request) -> Response:
+        count = min(_number(request, "count"), MOST_ITEMS)
+        holding = _rows(request.query_params.get("holding", ""))
+        client = request.query_params.get("client", "")
+        items = await run_in_threadpool(self._desk.next, client, count, holding)
+        return JSONResponse({"items": [item._asdict() for item in items]})
+
+    async def past(self, request: Request) -> Response:
+        count = min(_number(request, "count"), MOST_ITEMS)
+        client = request.query_params.get("client", "")
+        items = await run_in_threadpool(self._desk.past, client, count)
+        return JSONResponse({"items": [item._asdict() for item in items]})
+
+    async def alike(self, request: Request) -> Response:
+        count = min(_number(request, "count"), MOST_ITEMS)
+        items = await run_in_threadpool(self._desk.alike, _number(request, "row"), count)
+        return JSONResponse({"items": [item._asdict() for item in items]})
+
+    async def status(self, request: Request) -> Response:
+        del request
+        return JSONResponse(await run_in_threadpool(self._status))
+
+    def _status(self) -> dict[str, Any]:
+        return {**self._desk.status(), "classes": self._desk.classes()}
+
+    async def answer(self, request: Request) -> Response:
+        said = await _body(
+            request, row=int, said=str, client=str, token=str, seconds=float, relabel=bool
+        )
+        await run_in_threadpool(self._desk.answer, **said)
+        return JSONResponse({"saved": True})
+
+    async def undo(self, request: Request) -> Response:
+        item = await run_in_threadpool(
+            self._desk.undo, **await _body(request, client=str, token=str)
+        )
+        return JSONResponse({"item": None if item is None else item._asdict()})
+
+    async def change_class(self, request: Request) -> Response:
+        change = await _body(request, do=str, name=str, other=str)
+        await run_in_threadpool(self._change_class, change)
+        return JSONResponse(await run_in_threadpool(self._status))
+
+    def _change_class(self, change: Mapping[str, str]) -> None:
+        name, other = change["name"], change["other"]
+        match change["do"]:
+            case "add":
+                self._desk.add_class(name)
+            case "rename":
+                self._desk.rename_class(name, other)
+            case "merge":
+                self._desk.merge_class(name, other)
+            case unknown:
+                raise UsageError(f"A class can be added, renamed, merged, and not {unknown!r}.")
+
+
+def _kept(request: Request, content: bytes, media_type: str) -> Response:
+    """Returns `content`, or that the browser has it: it asks each time, as files change."""
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+async def _body(request: Request, **fields: type) -> dict[str, Any]:
+    """Returns the fields that were posted, each of its type and no other field."""
+    try:
+        body = json.loads(await request.body())
+    except ValueError:  # not UTF-8, not JSON
+        raise UsageError("What was posted is not JSON.") from None
+    if not isinstance(body, dict) or body.keys() != fields.keys():
+        raise UsageError(f"What is posted must have the fields {', '.join(fields)}.")
+    for name, kind in fields.items():
+        if kind is float and type(body[name]) is int:
+            body[name] = float(body[name])
+        if type(body[name]) is not kind or (kind is float and not math.isfinite(body[name])):
+            raise UsageError(f"{name} must be of the type {kind.__name__}.")
+    return body
+
+
+def _number(request: Request, name: str) -> int:
+    """Returns a number >= 0 of the query."""
+    text = request.query_params.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise UsageError(f"{name} must be a whole number, and not {text[:20]!r}.")
+    return int(text)
+
+
+def _rows(text: str) -> list[int]:
+    """Returns rows with commas between them."""
+    parts = text.split(",") if text else []
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise UsageError("holding must be rows with commas between them.")
+    return [int(part) for part in parts]
+
+
+async def _mistake(request: Request, error: Exception) -> Response:
+    del request
+    return JSONResponse({"error": str(error)}, 400)
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    del request
+    return JSONResponse({"error": str(error)}, 409)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    del request
+    return JSONResponse({"error": f"It could not be done: {error}."}, 503)

@@ -1,0 +1,127 @@
+"""Serves the page until Ctrl-C, on this machine unless it is said that others may come."""
+
+import contextlib
+import errno
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from jax_al.errors import UsageError
+from jax_al.page.app import make_app
+from jax_al.page.guard import LEAST_TOKEN, Guard, Rules
+from jax_al.people.desk import Desk
+
+LAST_ANSWERS = 5  # seconds that what is asked already may take after Ctrl-C
+
+
+def serve(
+    desk: Desk,
+    host: str,
+    port: int,
+    allow_remote: bool,
+    token: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serves the page; says its address once it can be opened, returns after Ctrl-C.
+
+    Args:
+      desk: whom the page asks; stays open.
+      host: the address to listen at, 127.0.0.1 for this machine alone.
+      port: likewise; 0: one that is free.
+      allow_remote: whether `host` may be one that other machines reach.
+      token: the secret of the start address; None: a new one, by chance. With the token of last
+        time a page that is still open goes on.
+      say: is told the address, and whether others reach it.
+
+    Raises:
+      UsageError: the port is taken or not allowed, `host` is not of this machine, or others would
+        reach it and `allow_remote` was not given.
+    """
+    token = secrets.token_urlsafe(32) if token is None else token
+    if len(token) < LEAST_TOKEN:
+        raise UsageError(f"The token must have {LEAST_TOKEN} letters or more.")
+    with listening(host, port, allow_remote) as door:
+        port = door.getsockname()[1]
+        app = make_app(desk, rules(host, port, allow_remote, token))
+
+        def tell() -> None:
+            say(f"Label at {address(host, port, token)} (Ctrl-C ends)")
+            if not _is_loopback(door):
+                say(
+                    "Other machines reach this page, and what they send is not encrypted: whoever "
+                    "has the address can label. Stay within a network you trust."
+                )
+
+        # After a Ctrl-C it ends what it does, and then says it was one.
+        with contextlib.suppress(KeyboardInterrupt):
+            server(app, tell).run([door])
+
+
+def server(app: Guard, tell: Callable[[], None]) -> uvicorn.Server:
+    """Returns the server of `app`, which calls `tell` when it listens; any thread may run it."""
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            tell()
+
+    config = uvicorn.Config(
+        app,
+        http="h11", loop="asyncio", ws="none", lifespan="off",  # the same wherever it is installed
+        log_level="warning", access_log=False,  # a log of addresses would hold the token
+        server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=LAST_ANSWERS,
+    )  # fmt: skip
+    return Server(config)
+
+
+def listening(host: str, port: int, allow_remote: bool) -> socket.socket:
+    """Returns a socket that listens.
+
+    Raises:
+      UsageError: as `serve` does.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    except OSError as error:  # a name that is none, an empty one
+        raise UsageError(f"There is no host {host!r} to listen at ({error.strerror}).") from error
+    numeric = str(found[0][4][0])
+    if not allow_remote and not ipaddress.ip_address(numeric).is_loopback:
+        raise UsageError(
+            f"{host} can be reached from other machines: give --allow-remote if they may come, or "
+            "listen at 127.0.0.1."
+        )
+    try:
+        return socket.create_server((numeric, port), family=family)
+    except OSError as error:
+        why = {
+            errno.EADDRINUSE: f"Port {port} of {host} is taken: choose another with --port, or end "
+            "what listens there.",
+            errno.EACCES: f"Port {port} is for the system: choose one from 1024 on with --port.",
+            errno.EADDRNOTAVAIL: f"{host} is not an address of this machine.",
+        }
+        sentence = why.get(error.errno or 0, f"{host}:{port} cannot be listened at ({error}).")
+        raise UsageError(sentence) from error
+
+
+def rules(host: str, port: int, allow_remote: bool, token: str) -> Rules:
+    """Returns what is asked of requests at this address."""
+    names = {"localhost", host.lower()}
+    if allow_remote:
+        here = socket.gethostname().lower()
+        names |= {here, f"{here}.local", socket.getfqdn().lower()}
+    return Rules(token, f"jax_al_{port}", frozenset(names), any_address=allow_remote)
+
+
+def address(host: str, port: int, token: str) -> str:
+    """Returns the start address; where all addresses of the machine are served, by its name."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/?token={token}"
+
+
+def _is_loopback(door: socket.socket) -> bool:
+    return ipaddress.ip_address(door.getsockname()[0]).is_loopback

@@ -1,0 +1,79 @@
+// Pictures that are decoded before they are wanted; text of items that have no picture.
+
+const WIDTH = 1280, LARGE = 2560; // the server has these
+const PAUSE = 1500; // ms until a picture that nobody answered for is asked for again
+
+export class Pictures {
+  #views = new Map(); // by row: { node, isReady }
+  #isText = false; // whether the last one was text: then the next one is asked for as text
+
+  // `loaded(row)` when a view that was not ready is.
+  constructor(loaded) {
+    this.loaded = loaded;
+  }
+
+  // The view of an item, whose `node` may be shown as soon as it `isReady`.
+  of(item) {
+    let view = this.#views.get(item.row);
+    if (!view) {
+      view = { node: null, isReady: false };
+      this.#views.set(item.row, view);
+      this.#load(item, view);
+    }
+    return view;
+  }
+
+  // Lets go of all but some rows.
+  keep(rows) {
+    for (const row of [...this.#views.keys()]) if (!rows.has(row)) this.#views.delete(row);
+  }
+
+  async #load(item, view) {
+    while (this.#views.get(item.row) === view) {
+      const node = (!this.#isText && (await image(item, WIDTH))) || (await this.#words(item));
+      if (node) {
+        Object.assign(view, { node, isReady: true });
+        this.loaded(item.row);
+        return;
+      }
+      await new Promise((wake) => setTimeout(wake, PAUSE));
+    }
+  }
+
+  // What is no picture: its text, or the sentence why it is none; null: nobody answered.
+  async #words(item) {
+    try {
+      const reply = await fetch(`/picture/${item.row}?width=${WIDTH}`);
+      const type = reply.headers.get("Content-Type") ?? "";
+      if (reply.status === 403 || reply.status >= 500) return null;
+      this.#isText = reply.ok && type.startsWith("text/plain");
+      if (this.#isText) return words("pre", "text", await reply.text());
+      return reply.ok ? null : words("p", "fault", (await reply.json()).error);
+    } catch {
+      return null;
+    }
+  }
+}
+
+// A picture of its item, decoded; null where there is none.
+async function image(item, width) {
+  const node = new Image();
+  node.alt = item.id;
+  node.decoding = "sync"; // the picture and its name change in one frame
+  node.src = `/picture/${item.row}?width=${width}`;
+  try {
+    await node.decode();
+    return node;
+  } catch {
+    return null;
+  }
+}
+
+export const enlarged = (item) => image(item, LARGE);
+
+function words(tag, kind, text) {
+  const node = document.createElement(tag);
+  node.className = kind;
+  node.textContent = text;
+  return node;
+}

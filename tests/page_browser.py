@@ -1,0 +1,67 @@
+"""The page in a Chromium, and a person at it who has a keyboard alone."""
+
+import contextlib
+
+import pytest
+from selenium.webdriver import ActionChains
+
+from tests import test_report_browser
+from tests.page_server import serving
+from tests.test_report_browser import NOT_OURS, run, until
+
+browser = test_report_browser.browser  # the fixture, for whoever has it as a name of its own
+pytestmark = test_report_browser.pytestmark
+SHOWN = "return document.getElementById('stage').dataset.row"
+NETWORK = "Failed to load resource"  # what Chromium says of each request that fails
+
+
+def view(browser, width=1280, height=800, scheme="light", mobile=False):
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile},
+    )
+
+
+@pytest.fixture
+def labeling(browser):
+    """Opens the page of a desk; at the end no script has failed."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(desk, **how):
+            served = stack.enter_context(serving(desk))
+            view(browser, **how)
+            visit(browser, served)
+            return served
+
+        yield begin
+    said = [entry["message"] for entry in browser.get_log("browser")]
+    assert [one for one in said if not any(word in one for word in (*NOT_OURS, NETWORK))] == []
+
+
+def visit(browser, served):
+    browser.get(served.address.replace(" ", "%20"))
+    ready(browser)
+
+
+def ready(browser):
+    """Waits until there is something to label."""
+    until(browser, SHOWN)
+
+
+def press(browser, *keys):
+    """Presses keys, each when the picture that it is about is to be seen."""
+    for key in keys:
+        ready(browser)
+        ActionChains(browser).send_keys(key).perform()
+
+
+def text(browser, selector):
+    return run(browser, "return document.querySelector(arguments[0]).textContent", selector)
+
+
+def saved(browser):
+    until(browser, "return document.getElementById('saved').textContent === 'Saved'")
