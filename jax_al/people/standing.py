@@ -80,17 +80,20 @@ def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy:
 
 
 def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
-    """Returns the kappas of the last learners of successive episodes, on what has no label now.
+    """Returns the kappas of the last learners, each with that of the episode before it.
+
+    They are compared on what both have said of and what has no label now.
 
     Args:
       record: of the project.
       models: all that were trained, in their order.
 
     Returns:
-      A kappa for each but the first, and on how many examples the last of them is.
+      At most WINDOW kappas, and on how many examples the last of them is.
     """
     kappas, num_free = [], 0
-    for one, other in itertools.pairwise(_successive(models, record.outdated)):
+    last = _successive(models, record.outdated)[-advice.WINDOW - 1 :]
+    for one, other in itertools.pairwise(last):
         rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
         pair = (
             np.array([record.label_of(model.said[row]) for row in rows], int)
@@ -139,5 +142,6 @@ def _told(record: Record, said: Mapping[int, Decision | None]) -> dict[int, int]
 
 def _accuracy(record: Record, models: Sequence[Model], told: Mapping[int, int]) -> audit.Accuracy:
     """Returns the accuracy of one learner, or of none, on what it has said of."""
-    said = {row: record.label_of(number) for model in models for row, number in model.said.items()}
-    return audit.accuracy(said, {row: one for row, one in told.items() if row in said})
+    said = models[0].said if models else {}
+    known = {row: record.label_of(said[row]) for row in told if row in said}
+    return audit.accuracy(known, {row: told[row] for row in known})
