@@ -20,7 +20,7 @@ BELOW_DRIVERS = BASE | {
     "record", "__version__",
 }  # fmt: skip
 PEOPLE = BELOW_DRIVERS | {"drivers", "statistics"}
-EVERYTHING = PEOPLE | {"people", "page", "report", "cli", "recipes"}
+EVERYTHING = PEOPLE | {"report", "people", "page", "cli", "recipes"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "report": BASE | {"statistics", "session"},
     "drivers": BELOW_DRIVERS,
     "people": PEOPLE,
+    "page": PEOPLE | {"people"},
     "cli": EVERYTHING,
     "testing": GEOMETRY | POOLS | {"strategies", "learners", "oracles"},
     "kcenter": GEOMETRY | {"cli"},

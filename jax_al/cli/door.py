@@ -22,6 +22,7 @@ jax-al: deep active learning. Which examples to label next?
   jax-al fields [FIELD]          what --config.FIELD=VALUE can say
   jax-al features DATA           fixed numbers of each example, as a .npy file
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
+  jax-al label DIR               label pictures of your own on a page
   jax-al ask --out B.csv         what people should label next, to fill in
   jax-al tell B.csv              takes what they have filled in
   jax-al predict --out P.csv     what the model says of every example
@@ -69,6 +70,7 @@ COMMANDS = {
     "kcenter": "jax_al.cli.kcenter",
     "select": "jax_al.cli.select",
     "features": "jax_al.cli.features",
+    "label": "jax_al.cli.label",
     "ask": "jax_al.cli.ask",
     "tell": "jax_al.cli.tell",
     "predict": "jax_al.cli.predict",
