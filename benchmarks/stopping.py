@@ -2,10 +2,10 @@ r"""When would the advice to stop have come, and what would it have cost?
 
     python benchmarks/stopping.py [--data-dir DIR] [--cache-dir DIR] [--seeds 10] [--keep DIR]
 
-A simulated person labels through an `al.Session`, with an audit of 100 that is held out: CIFAR-10
-and Flowers-102 on `lite0`, digits on patches, `linear`, typiclust until there are as many labels as
-two a class, then margin. Every model says its classes of the stop set, the audit and the test set;
-these are kept (--keep), so that the rules can be read off them again without training.
+A simulated person labels, with an audit of 100 that is held out: CIFAR-10 and Flowers-102 on
+`lite0`, digits on patches, `linear`, typiclust until there are two labels a class, then margin.
+What every model says of the stop set, the audit and the test set is kept (--keep), so that the
+rules can be read off again without training.
 """
 
 import argparse
@@ -16,15 +16,18 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, installed or not
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jax_al as al
 from benchmarks import setting
+from jax_al.drivers.engine import Engine
 from jax_al.oracles.person import Person
 from jax_al.people import advice
 from jax_al.pools.load import benchmark
-from jax_al.pools.subset import subset
-from jax_al.types import Benchmark
+from jax_al.strategies.entries import strategies_named
+from jax_al.types import NOTHING, Benchmark, empty_pool, label_points
 
 AUDIT = 100
 FLOOR_EVERY = 4  # requests between two noise floors, each of which costs two fits
@@ -75,65 +78,77 @@ def data_of(task: Task, data_dir: str | None, cache_dir: str | None) -> Benchmar
     return al.with_features(data, task.features, cache_dir=cache_dir, **task.options)
 
 
-def course(task: Task, data: Benchmark, seed: int) -> Course:
-    """Labels by a simulated person; returns what the models said."""
-    assert data.truth is not None
-    N, C = len(data.pool), len(data.classes)
-    held_out = np.random.default_rng((seed, 0)).permutation(N)[:AUDIT]
-    rows = np.setdiff1d(np.arange(N), held_out)
-    pool, truth = subset(data.pool, rows), data.truth[rows]
+def course(task: Task, engine: Engine, seed: int) -> Course:
+    """Labels by a simulated person who knows the truth; returns what the models said."""
+    data, key = engine.benchmark, jax.random.key(seed)
+    truth, N = data.truth, len(data.pool)
+    assert truth is not None
+    (strategy,) = strategies_named([f"typiclust:{2 * len(data.classes)},margin"]).values()
+    held_out = np.random.default_rng(seed).permutation(N)[:AUDIT]
+    stop = np.setdiff1d(advice.stop_set(N, seed), held_out)
     person = Person(truth, data.classes, seed=seed)
-    stop = advice.stop_set(len(rows), seed)
-    seen = [subset(data.pool, held_out), data.test, subset(pool, stop)]
-    session = al.Session(
-        pool, classes=data.classes, learner=al.linear(scale=task.scale),
-        strategy=f"typiclust:{2 * C},margin", budget=task.budget, seed=seed,
-    )  # fmt: skip
+    pool = empty_pool(N, task.budget * task.requests, np.isin(np.arange(N), held_out))
+    state, owned = engine.init(key), np.zeros(0, np.int64)
     found: list[tuple[Any, ...]] = []
-    row_of = {name: row for row, name in enumerate(pool.ids)}
-    with session:
-        for number in range(task.requests):
-            request = session.ask()
-            if request is None:
-                break
-            told = dict(zip(request.ids, map(person.answer, request.rows), strict=True))
-            session.tell({name: said for name, (said, _) in told.items()})
-            session.train()
-            owned = np.array([row_of[name] for name in session.labels])
-            audited, tested, stopped = (session.predict(x).argmax(axis=1) for x in seen)
-            known = np.isin(stop, owned)
-            floor = np.nan
-            if number % FLOOR_EVERY == FLOOR_EVERY - 1:
-                floor = _floor(session, owned, truth, stop)
-            found.append((
-                len(owned), np.mean(tested == data.test_labels),
-                np.sum(audited == data.truth[held_out]), stopped.astype(np.int16), known, floor,
-                person.clock,
-            ))  # fmt: skip
+    for number in range(task.requests):
+        count = min(task.budget, N - AUDIT - len(owned))
+        if not count:
+            break
+        asked = engine.ask(
+            jax.random.fold_in(key, number), state, strategy, pool, task.budget, count
+        )
+        rows = asked.chosen.rows
+        for row in rows.tolist():
+            person.answer(row)
+        padded = np.pad(rows, (0, task.budget - count), constant_values=NOTHING)
+        pool = label_points(pool, *(jnp.asarray(x, jnp.int32) for x in (padded, truth[padded])))
+        pool = pool._replace(num_queries=jnp.int32(number + 1))
+        owned = np.append(owned, rows)
+        state = _fit(engine, key, owned)
+        classes = _classes(engine, state)
+        known = np.isin(stop, owned)
+        floor = np.nan
+        if number % FLOOR_EVERY == FLOOR_EVERY - 1:
+            floor = _floor(engine, key, owned, stop[~known], seed)
+        found.append((
+            len(owned), engine.test(state).accuracy, np.sum(classes[held_out] == truth[held_out]),
+            classes[stop].astype(np.int16), known, floor, person.clock,
+        ))  # fmt: skip
     return Course(*map(np.array, zip(*found, strict=True)))
 
 
-def _floor(session: al.Session, owned: np.ndarray, truth: np.ndarray, stop: np.ndarray) -> float:
+def _fit(engine: Engine, key: jax.Array, rows: np.ndarray) -> Any:
+    assert engine.benchmark.truth is not None
+    room = max(64, 1 << (len(rows) - 1).bit_length())  # as an al.Session has it
+    labels = engine.benchmark.truth[rows].tolist()
+    return engine.fit(key, engine.init(key), rows.tolist(), labels, room)[0]
+
+
+def _classes(engine: Engine, state: Any) -> np.ndarray:
+    return engine.predict(state, engine.benchmark.pool).argmax(axis=1)
+
+
+def _floor(engine: Engine, key: jax.Array, owned: np.ndarray, free: np.ndarray, seed: int) -> float:
     """Returns the noise floor on what of the stop set has no label."""
-    free = np.setdiff1d(stop, owned)
 
     def fit(places: np.ndarray) -> np.ndarray:
-        some = owned[places].tolist(), truth[owned[places]].tolist()
-        return session.predict_by(*some, free).argmax(axis=1)
+        return _classes(engine, _fit(engine, key, owned[places]))[free]
 
-    return advice.noise_floor(fit, len(owned), session.record.seed)
+    return advice.noise_floor(fit, len(owned), seed) if len(free) else np.nan
 
 
 def kept(place: Path, task: Task, seeds: int, options: dict[str, Any]) -> list[Course]:
     """Returns the courses of a task, those in `place` from there."""
     place.mkdir(parents=True, exist_ok=True)
-    data, courses = None, []
+    engine, courses = None, []
     for seed in range(seeds):
         path = place / f"{task.data}_{seed}.npz"
         if not path.exists():
-            data = data or data_of(task, **options)
+            engine = engine or Engine(
+                data_of(task, **options), al.linear(scale=task.scale), setting.LOOKING
+            )
             start = time.perf_counter()
-            np.savez_compressed(path, **course(task, data, seed)._asdict())
+            np.savez_compressed(path, **course(task, engine, seed)._asdict())
             print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
         with np.load(path) as file:
             courses.append(Course(**file))

@@ -66,7 +66,9 @@ def figure(record: Record, project: Project) -> str:
     broken = sum(one is not None and one.decision == BROKEN for one in said)
     before = named - found.answered
     export = audit.exported(found, before, len(said) - broken - before)
-    return audit.by_check(found, export)
+    left, size = len(_left(record)), len(rows_of_check(record))
+    so_far = f"Of a check of {size:,}, {size - left:,} being answered: " if left else ""
+    return so_far + audit.by_check(found, export)
 
 
 def _drawn(project: Project, size: int) -> Record:
