@@ -17,7 +17,7 @@ from jax_al.errors import MOST_NAMES
 
 THRESHOLD, WINDOW = 0.99, 3  # of Bloodgood & Vijay-Shanker: mean of the last three kappas
 STOP_SET = 2000  # examples, as theirs; the whole pool where it is smaller
-LEAST = 4  # points of a curve to draw a line through
+LEAST = 4  # points of a curve to draw a line through, its last ones
 CONFIDENCE = 0.95
 
 
@@ -75,29 +75,34 @@ def expected_gain(
     """Returns what `batch` more labels bring if the curve goes on as it went; None: cannot tell.
 
     The error is taken to fall as a power of the number of labels, error = a n^-c: a straight line
-    in logarithms, fitted by least squares to the last points; the interval is Student's of its
-    slope. Where an error is 0 the logarithm is of half an answer more, (wrong + 1/2) / (n + 1).
+    in logarithms, by least squares through the last LEAST points, as a curve bends where it ends.
+    The interval is that of its slope: Student's, or where points lie straighter than so few answers
+    allow, by the chance of a binomial count of each. Where an error is 0 the logarithm is of half
+    an answer more, (wrong + 1/2) / (n + 1).
 
     Args:
-      labels: that each model was trained on, rising and above 0.
+      labels: that each model was trained on, above 0 and never fewer than before.
       right: how many answers each had right.
       answered: of how many, above 0; best the same ones for all.
       batch: labels to come.
     """
-    if len(labels) < LEAST:
+    if len(labels) < LEAST or labels[-LEAST] == labels[-1]:
         return None
-    x, of = np.log(np.asarray(labels, float)), np.asarray(answered, float)
-    y = np.log((of - np.asarray(right, float) + 0.5) / (of + 1))
-    middle, n = x.mean(), len(x)
-    spread = float(((x - middle) ** 2).sum())
-    slope = float(((x - middle) * y).sum()) / spread
-    line = y.mean() + slope * (x - middle)
-    error = math.sqrt(float(((y - line) ** 2).sum()) / (n - 2) / spread)
-    half = float(special.stdtrit(n - 2, (1 + CONFIDENCE) / 2)) * error
+    x = np.log(np.asarray(labels[-LEAST:], float))
+    of = np.asarray(answered[-LEAST:], float)
+    wrong = of - np.asarray(right[-LEAST:], float) + 0.5
+    y, away = np.log(wrong / (of + 1)), x - x.mean()
+    spread = float(away @ away)
+    slope = float(away @ y) / spread
+    line = y.mean() + slope * away
+    scatter = math.sqrt(float(((y - line) ** 2).sum()) / (LEAST - 2) / spread)
+    chance = math.sqrt(float(away**2 @ (1 / wrong - 1 / (of + 1)))) / spread
+    tail = (1 + CONFIDENCE) / 2
+    half = max(special.stdtrit(LEAST - 2, tail) * scatter, special.ndtri(tail) * chance)
     now, step = math.exp(line[-1]), math.log1p(batch / labels[-1])
     # The error stays between 0 and 1, however wide the slope's interval.
-    gains = (now - min(1.0, now * math.exp(c * step)) for c in (slope, slope + half, slope - half))
-    return Gain(batch, *gains)
+    slopes = (slope, slope + half, slope - half)
+    return Gain(batch, *(now - min(1.0, now * math.exp(c * step)) for c in slopes))
 
 
 def sentences(
