@@ -12,7 +12,8 @@ from jax_al.people.batch import is_filled_in
 from jax_al.people.project import Project, open_project
 from jax_al.people.settings import only_project
 from jax_al.pools.progress import say
-from jax_al.session.fold import Record
+from jax_al.session.fold import Record, fold
+from jax_al.session.journal import Journal
 
 if TYPE_CHECKING:
     from jax_al.drivers.session import Session
@@ -82,28 +83,31 @@ def write_text(out: Path, text: str) -> None:
 def trained_session(project: Project) -> "Session":
     """Returns the session of a project, trained on all labels that there are.
 
-    An open request in which somebody has answered is closed for it: what is told of its other rows
-    later counts all the same.
+    If the last model lacks some, an open request is closed: what is told of its other rows later
+    counts all the same.
 
     Raises:
-      UsageError: nothing is labeled, or of one class only.
+      UsageError: nothing is labeled.
     """
     session = project.session()
     record = session.record
-    if not record.order and not record.late and not answered(record):
+    labels = {row: one.decision for row, one in record.decisions.items() if one.decision >= 0}
+    if not labels:
         raise UsageError(
             "Nothing is labeled yet: jax-al ask --out batch.csv says what to label first."
         )
-    if record.open is None or record.late or answered(record):
+    if _taught(project, record) != {row: record.label_of(one) for row, one in labels.items()}:
         session.train()
     return session
 
 
-def answered(record: Record) -> int:
-    """Returns how many rows of the open request have a class."""
-    rows = record.open.rows if record.open else ()
-    said = [record.decisions.get(row) for row in rows]
-    return sum(one is not None and one.decision >= 0 for one in said)
+def _taught(project: Project, record: Record) -> dict[int, int]:
+    """Returns the labels that the last model was trained on, by row."""
+    if not record.trained:
+        return {}
+    last = record.trained[max(record.trained)]
+    known = fold(Journal(project.place).events()[: last.as_of + 1])
+    return dict(zip(known.order, known.labels, strict=True))
 
 
 def said_by_row(record: Record) -> dict[int, str | int]:

@@ -64,7 +64,9 @@ def batch_text(rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow((*COLUMNS, *more))
-    writer.writerows((_guarded(id), "", "", why, *map(_guarded, rest)) for id, why, *rest in rows)
+    writer.writerows(
+        (_guarded(id), "", "", why, *map(_no_formula, rest)) for id, why, *rest in rows
+    )
     return "\ufeff" + text.getvalue()  # without the mark, Excel takes UTF-8 for something else
 
 
@@ -212,7 +214,11 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
 def _guarded(id: str) -> str:
     """Returns an id as a cell that a spreadsheet leaves alone."""
     is_numeral = _NUMERAL.fullmatch(id) and not _STAYS.fullmatch(id)
-    return f"'{id}" if is_numeral or _FORMULA.match(id) else id
+    return f"'{id}" if is_numeral else _no_formula(id)
+
+
+def _no_formula(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _plain(cell: str, ids: Collection[str]) -> str:

@@ -1,0 +1,440 @@
+"""The commands for people who label without the page: from a folder to an export."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jax_al as al
+from jax_al.cli import ask, export, predict, review, tell
+from jax_al.cli.ask import in_turn
+from jax_al.people.project import begin_project, open_project
+from jax_al.people.settings import Settings
+from tests.made_up_pictures import encoded, pixels
+from tests.runs import ROOT
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+COMMANDS = {"ask": ask, "tell": tell, "predict": predict, "review": review, "export": export}
+COUNT, BUDGET, AUDIT = 30, 8, 4
+
+
+def truth(id):
+    return "=red" if int(id.split("/")[-1].split(" ")[0]) % 2 else "blue"
+
+
+def picture(number, shade=0):
+    """Mostly red or mostly blue."""
+    image = pixels(number, 24, 24) // 4
+    image[..., 0 if number % 2 else 2] += np.uint8(150 + shade)
+    return encoded(Image.fromarray(image), "PNG")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A folder of pictures, and a project on it in which nothing is asked yet."""
+    place = tmp_path_factory.mktemp("begun")
+    for number in range(COUNT):
+        path = place / "photos" / f"{number % 3}" / f"{number} é.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    shutil.copy(place / "photos/1/1 é.png", place / "photos/2/1 copy.png")
+    (place / "photos" / "notes.txt").write_text("no picture")
+    settings = Settings(
+        source=str(place / "photos"),
+        classes=("=red", "blue"),
+        size=16,
+        features="pixels_pca",
+        features_args={"pca": 3},
+        learner="linear",
+        learner_args={"penalty": 0.1},
+        strategy="random",
+        budget=BUDGET,
+        audit=AUDIT,
+        who="ana",
+        cache_dir=str(place / "cache"),
+    )
+    begin_project(settings, place / "runs" / "photos").session()
+    return place
+
+
+@pytest.fixture(scope="module")
+def labeled(begun, tmp_path_factory):
+    """The same project after two rounds."""
+    root = tmp_path_factory.mktemp("labeled")
+    shutil.copytree(begun / "runs", root / "runs")
+    with open_project(root / "runs" / "photos").session() as session:
+        for _ in range(2):
+            session.tell({id: truth(id) for id in session.ask().ids})
+        session.train()
+    return root
+
+
+class Place:
+    """A copy of a project, and the commands in it."""
+
+    def __init__(self, root, capsys):
+        self.root, self.capsys = root, capsys
+        self.workdir = root / "runs" / "photos"
+
+    def __call__(self, name, *words):
+        status = COMMANDS[name].main([str(word) for word in words])
+        out, errors = self.capsys.readouterr()
+        assert "Traceback" not in errors
+        return status, out + errors
+
+    @property
+    def project(self):
+        return open_project(self.workdir)
+
+    def record(self):
+        return self.project.teller.record()
+
+    def journal(self):
+        return (self.workdir / "journal.jsonl").read_bytes()
+
+    def fill(self, batch="batch.csv", say=truth, delimiter=",", encoding="utf-8-sig"):
+        """Labels a batch as a person would; `say` returns a label, or skip, unsure, broken."""
+        rows = table(self.root / batch)
+        for row in rows:
+            said = say(row["id"])
+            row["decision" if said in ("skip", "unsure", "broken") else "label"] = said
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0].keys(), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+        (self.root / batch).write_bytes(text.getvalue().encode(encoding))
+
+
+def placed(root, source, monkeypatch, capsys):
+    shutil.copytree(source / "runs", root / "runs")
+    monkeypatch.chdir(root)
+    return Place(root, capsys)
+
+
+@pytest.fixture
+def place(begun, tmp_path, capsys, monkeypatch):
+    return placed(tmp_path, begun, monkeypatch, capsys)
+
+
+@pytest.fixture
+def taught(labeled, tmp_path, capsys, monkeypatch):
+    return placed(tmp_path, labeled, monkeypatch, capsys)
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def test_from_a_folder_to_an_export_by_files_alone(place, begun):
+    for _ in range(2):
+        assert place("ask", "--out", "batch.csv")[0] == 0
+        place.fill()
+        assert place("tell", "batch.csv")[0] == 0
+        (place.root / "batch.csv").unlink()
+    record, items = place.record(), place.project.items.all()
+    assert len(record.decisions) == 2 * BUDGET
+    assert [one is not None for one in record.held_out.values()] == [True] * AUDIT
+    assert {one.who for one in record.decisions.values()} == {"ana"}
+    assert place("predict", "--out", "p.csv")[0] == 0
+    found = {row["id"]: row for row in table("p.csv")}
+    assert len(found) == COUNT + 1
+    assert all(row["class"] == truth(id) for id, row in found.items())
+    said = {items[row].id for row in record.asked if record.said(row)}
+    said |= {"2/1 copy.png"} if "1/1 é.png" in said else set()
+    assert {id for id, row in found.items() if row["said"]} == said
+    last = place.record().trained
+    assert {row["model"] for row in found.values()} == {last[max(last)].digest[:12]}
+    assert place("export", "--to=imagefolder", "--out=sorted")[0] == 0
+    files = sorted((place.root / "sorted").rglob("*.png"))
+    assert len(files) == COUNT + 1
+    for path in files:
+        label, *parts = path.relative_to(place.root / "sorted").parts
+        assert truth("/".join(parts)) == label
+        assert path.read_bytes() == begun.joinpath("photos", *parts).read_bytes()
+
+
+def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
+    status, said = place("ask", "--out", "batch.csv", "--budget", "5")
+    assert (status, "6 to label in batch.csv, 1 of them of the audit" in said) == (0, True)
+    first = table("batch.csv")
+    assert [row["why"] for row in first] == ["strategy"] * 4 + ["audit", "strategy"]
+    assert place("ask", "--out", "batch.csv")[0] == 0  # nothing stands in it yet
+    assert table("batch.csv") == first
+    place.fill(say=lambda id: truth(id) if id in [row["id"] for row in first[:3]] else "")
+    told = place("tell", "batch.csv")
+    assert told == (0, "3 answers taken; 0 were known, 3 are undecided.\n")
+    status, said = place("ask", "--out", "batch.csv")
+    assert (status, "has been filled in: jax-al tell batch.csv takes it" in said) == (2, True)
+    status, said = place("ask", "--out", "other.csv", "--budget", "9")
+    assert "of the request of 5 that is open; --budget holds for the next one" in said
+    left = {row["id"] for row in table("other.csv")}
+    assert left == {row["id"] for row in first[3:]}
+
+
+def test_one_in_five_is_of_the_audit_and_at_least_one_until_it_is_done():
+    class Record:
+        held_out = dict.fromkeys(range(100, 106)) | {50: None}
+        undecided = staticmethod(lambda: tuple(range(9)))
+        why = staticmethod(lambda row: "audit" if row >= 100 else "twin" if row == 50 else "")
+
+    assert in_turn(Record) == [0, 1, 2, 3, 100, 4, 5, 6, 7, 101, 8]
+    Record.undecided = staticmethod(lambda: (7,))
+    assert in_turn(Record) == [7, 100]
+    Record.undecided = staticmethod(tuple)
+    assert in_turn(Record) == [100]
+    Record.held_out = {50: None}
+    assert in_turn(Record) == []
+
+
+def test_what_a_spreadsheet_saved_and_decisions(place):
+    place("ask", "--out", "batch.csv")
+    ids = [row["id"] for row in table("batch.csv")]
+    said = dict(zip(ids, ["skip", "unsure", "broken", " blue "], strict=False))
+    place.fill(say=lambda id: said.get(id, ""), delimiter=";", encoding="utf-16")
+    assert place("tell", "batch.csv", "--who", "bo")[0] == 0
+    record, items = place.record(), place.project.items.all()
+    rows = {item.id: row for row, item in enumerate(items)}
+    told = [record.said(rows[id]) for id in ids[:4]]
+    assert [one.decision for one in told] == [al.SKIP, al.UNSURE, al.BROKEN, 1]
+    assert {one.who for one in told} == {"bo"}
+    assert [one.item for one in told] == [items[rows[id]].sha256 for id in ids[:4]]
+    before = place.journal()
+    assert place("tell", "batch.csv")[1].startswith("0 answers taken; 4 were known")
+    assert place.journal() == before
+
+
+def test_nothing_of_a_file_is_taken_that_cannot_be_meant_and_partial_takes_the_rest(place):
+    place("ask", "--out", "batch.csv")
+    one, two, *_ = [row["id"] for row in table("batch.csv")]
+    (place.root / "b.csv").write_text(
+        f"id,label\n{one},blue\n{two},blu\nmissing.png,blue\n", encoding="utf-8"
+    )
+    faults = [
+        "  line 3: there is no class 'blu': did you mean 'blue'?",
+        "  line 4: there is no example 'missing.png'",
+    ]
+    before = place.journal()
+    status, said = place("tell", "b.csv")
+    nothing = "jax-al tell: Nothing of b.csv is taken (--partial takes the rest):"
+    assert (status, said.splitlines()) == (2, [nothing, *faults])
+    assert place.journal() == before
+    status, said = place("tell", "b.csv", "--partial")
+    some = ["1 answers taken; 0 were known, 0 are undecided.", "Not taken:"]
+    assert (status, said.splitlines()) == (0, [*some, *faults])
+    assert place.project.teller.labels() == {one: "blue"}
+
+
+def test_a_label_is_changed_only_if_that_is_said(place):
+    place("ask", "--out", "batch.csv")
+    one, two, *_ = [row["id"] for row in table("batch.csv")]
+    (place.root / "b.csv").write_text(f"id,label\n{one},blue\n", encoding="utf-8")
+    place("tell", "b.csv")
+    (place.root / "b.csv").write_text(f"id,label\n{one},=red\n{two},blue\n", encoding="utf-8")
+    status, said = place("tell", "b.csv")
+    assert status == 2
+    assert "--relabel takes what would change" in said
+    assert f"line 2: {one!r} is 'blue' and would become '=red'" in said
+    assert place.project.teller.labels() == {one: "blue"}
+    assert place("tell", "b.csv", "--partial")[0] == 0
+    assert place.project.teller.labels() == {one: "blue", two: "blue"}
+    status, said = place("tell", "b.csv", "--relabel")
+    assert said == "1 answers taken, 1 of them in place of others; 1 were known, 0 are undecided.\n"
+    assert place.project.teller.labels() == {one: "=red", two: "blue"}
+
+
+def test_labels_that_nobody_asked_for_are_known_ones(place):
+    ids, asked = [item.id for item in place.project.items.all()], place.record().asked
+    free = [id for row, id in enumerate(ids) if row not in asked][:6]
+    lines = "".join(f"{id},{truth(id)}\n" for id in free)
+    (place.root / "known.csv").write_text(f"id,label\n{lines}", encoding="utf-8")
+    assert place("tell", "known.csv")[0] == 0
+    record = place.record()
+    assert sorted(ids[row] for row in record.order) == sorted(free)
+    assert {one.why for one in record.decisions.values()} == {"given"}
+    assert place("predict", "--out", "p.csv")[0] == 0
+
+
+def test_a_review_finds_the_wrong_labels_and_tell_mends_them(taught):
+    wrong = sorted(taught.project.teller.labels())[:2]
+    other = {"=red": "blue", "blue": "=red"}
+    taught.project.teller.tell({id: other[truth(id)] for id in wrong}, relabel=True)
+    status, said = taught("review", "--count", "5")
+    assert status == 0
+    assert f"5 of {2 * BUDGET} labels in review.csv; the model would say another class" in said
+    found = table("review.csv")
+    assert {row["id"] for row in found[:2]} == set(wrong)
+    probabilities = [float(row["probability"]) for row in found]
+    assert probabilities == sorted(probabilities)
+    assert all(row["told"].strip("'") == other[truth(row["id"])] for row in found[:2])
+    assert all(row["why"] == "review" and not row["label"] for row in found)
+    taught.fill("review.csv", lambda id: truth(id) if id in wrong else "")
+    assert taught("tell", "review.csv")[0] == 2
+    assert taught("tell", "review.csv", "--relabel")[0] == 0
+    record, items = taught.record(), taught.project.items.all()
+    said = {items[row].id: one for row, one in record.decisions.items()}
+    assert {said[id].why for id in wrong} == {"review"}
+    assert all(said == truth(id) for id, said in taught.project.teller.labels().items())
+    assert "has been filled in" in taught("review")[1]
+
+
+def test_a_model_is_of_all_labels_and_an_open_request_stays_where_it_has_none(taught):
+    def events():
+        return [line["event"] for line in map(json.loads, taught.journal().splitlines())]
+
+    assert taught("predict", "--out", "p.csv")[0] == 0
+    assert events()[-1] == "trained"
+    assert taught("ask", "--out", "batch.csv")[0] == 0
+    assert taught("predict", "--out", "q.csv")[0] == 0
+    assert events()[-1] == "asked"
+    assert table("p.csv") == table("q.csv")
+    one, two = [row["id"] for row in table("batch.csv") if row["why"] == "strategy"][:2]
+    taught.fill(say=lambda id: truth(id) if id == one else "")
+    taught("tell", "batch.csv")
+    assert taught("predict", "--out", "q.csv")[0] == 0
+    assert events()[-3:] == ["answered", "closed", "trained"]
+    assert table("p.csv")[0]["model"] != table("q.csv")[0]["model"]
+    (taught.root / "batch.csv").write_text(f"id,label\n{two},{truth(two)}\n", encoding="utf-8")
+    assert taught("tell", "batch.csv")[0] == 0  # of a request that is closed
+    assert two in taught.project.teller.labels()
+
+
+def test_predictions_of_another_folder(taught):
+    other = taught.root / "more"
+    other.mkdir()
+    for number in range(4):
+        (other / f"{number} é.png").write_bytes(picture(number, shade=20))
+    shutil.copy(other / "0 é.png", other / "copy.png")
+    (other / "no.txt").write_text("no picture")
+    status, said = taught("predict", "--images", other, "--out", "more.csv")
+    assert status == 0
+    assert "1 files in" in said
+    found = {row["id"]: row for row in table("more.csv")}
+    assert [found[f"{n} é.png"]["class"] for n in range(4)] == ["blue", "=red"] * 2
+    assert found["copy.png"] | {"id": ""} == found["0 é.png"] | {"id": ""}
+    assert {row["said"] for row in found.values()} == {""}
+
+
+def test_a_model_as_a_file_predicts_as_the_command_did(taught, begun):
+    assert taught("export", "--to=model", "--out=pets.model")[0] == 0
+    assert taught("predict", "--out", "p.csv")[0] == 0
+    shutil.rmtree(taught.workdir)
+    loaded = al.load_predictor("pets.model")
+    pool = al.folder(begun / "photos", size=16, cache_dir=str(begun / "cache"))
+    found = {row["id"]: row for row in table("p.csv")}
+    for id, probs in zip(pool.ids, loaded(pool), strict=True):
+        assert found[id]["class"] == loaded.classes[probs.argmax()]
+        assert abs(float(found[id]["probability"]) - probs.max()) < 2e-6
+    assert (loaded.fit, loaded.spec.shape) == ("crop", (16, 16, 3))
+    assert {row["model"] for row in found.values()} == {loaded.digest[:12]}
+
+
+def test_exports_say_who_said_it_and_labeled_only_what_people_did(taught):
+    assert taught("export", "--to=csv", "--out=all.csv")[0] == 0
+    assert taught("export", "--to=csv", "--out=some.csv", "--labeled-only")[0] == 0
+    every, some = table("all.csv"), table("some.csv")
+    labels = taught.project.teller.labels()
+    assert {row["id"]: row["class"] for row in some if row["id"] != "2/1 copy.png"} == labels
+    assert {row["by"] for row in some} == {"person"}
+    people = [row for row in every if row["by"] == "person"]
+    assert [row["id"] for row in people] == [row["id"] for row in some]
+    assert len(every) == COUNT + 1
+    assert all(float(row["probability"]) > 0.5 for row in every)
+
+
+def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
+    photos = taught.root / "photos"
+    shutil.copytree(begun / "photos", photos)
+    open_project(taught.workdir, source=photos)
+    labels = sorted(taught.project.teller.labels())
+    gone, broken, moved = [id for id in labels if "1 é" not in id][:3]
+    (photos / gone).unlink()
+    (photos / moved).rename(photos / "new place.png")
+    taught.project.teller.tell({broken: al.BROKEN}, relabel=True)
+    assert taught("export", "--to=imagefolder", "--out=sorted", "--labeled-only")[0] == 0
+    found = {row["id"]: row for row in table("sorted/export.csv")}
+    assert not {gone, broken, moved} & found.keys()
+    assert found["new place.png"]["class"] == truth(moved)
+    assert len(found) >= len(labels) - 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ask"], "the following arguments are required: --out"),
+        (["ask", "--out", "batch.txt"], "--out is batch.txt, but must be a .csv file"),
+        (["ask", "--out", "missing/b.csv"], "missing is not a directory"),
+        (["ask", "--out", "b.csv", "--budget", "0"], "--budget is 0, but must be at least 1"),
+        (["ask", "--out", "b.csv", "--budget", "x"], "invalid int value: 'x'"),
+        (["ask", "--out", "b.csv", "--workdir", "nowhere"], "nowhere is no project"),
+        (["ask", "--out", "letter.csv"], "letter.csv is there already, and is no batch"),
+        (["ask", "--out", "PHOTOS/b.csv"], "where nothing is written"),
+        (["tell", "missing.csv"], "missing.csv cannot be read: No such file or directory."),
+        (["tell", "runs"], "runs cannot be read: Is a directory."),
+        (["tell", "letter.csv"], "letter.csv must have the columns id and label"),
+        (["tell"], "the following arguments are required: batch"),
+        (["predict", "--out", "p.csv"], "Nothing is labeled yet: jax-al ask --out batch.csv"),
+        (["predict", "--out", "p.npy"], "--out is p.npy, but must be a .csv file"),
+        (["predict", "--out", "PHOTOS/p.csv"], "where nothing is written"),
+        (["predict", "--out", "p.csv", "--images", "letter.csv"], "letter.csv is a file, and must"),
+        (["review", "--count", "0"], "--count is 0, but must be at least 1."),
+        (["review"], "Nothing is labeled yet"),
+        (["export", "--out", "x"], "the following arguments are required: --to"),
+        (["export", "--to", "zip", "--out", "x"], "invalid choice: 'zip'"),
+        (["export", "--to", "csv", "--out", "letter.csv"], "letter.csv is there already"),
+        (["export", "--to", "csv", "--out", "x.csv", "--labeled-only"], "Nothing is labeled yet"),
+        (["export", "--to", "model", "--out", "x.model"], "Nothing is labeled yet"),
+        (["export", "--to", "model", "--out", "x", "--labeled-only"], "has no lines"),
+        (["export", "--to", "model", "--out", "PHOTOS/x.model"], "where nothing is written"),
+        (["export", "--to", "imagefolder", "--out", "PHOTOS/x"], "where nothing is written"),
+        (["export", "--to", "imagefolder", "--out", "runs"], "runs is not empty"),
+        (["export", "--to", "imagefolder", "--out", "PHOTOS/.."], "the pictures themselves"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, sentence):
+    (place.root / "letter.csv").write_text("dear,friend\n")
+    before = place.journal()
+    name, *rest = (word.replace("PHOTOS", str(begun / "photos")) for word in words)
+    try:
+        status, said = place(name, *rest)
+    except SystemExit as stopped:  # of argparse
+        status, said = stopped.code, place.capsys.readouterr().err
+    assert (status, sentence in said) == (2, True), said
+    assert place.journal() == before
+    assert (place.root / "letter.csv").read_text() == "dear,friend\n"
+
+
+def test_which_project_is_said_where_there_are_several(place):
+    shutil.copytree(place.workdir, place.root / "runs" / "other")
+    assert "Which project? --workdir=" in place("ask", "--out", "b.csv")[1]
+    assert place("ask", "--out", "b.csv", "--workdir", place.workdir)[0] == 0
+
+
+def test_tell_starts_without_jax_and_without_the_pool(place):
+    place("ask", "--out", "batch.csv")
+    place.fill()
+    program = (
+        "import sys\n"
+        "from jax_al.cli import door\n"
+        "sys.argv = ['jax-al', 'tell', 'batch.csv']\n"
+        "try:\n    door.main()\n"
+        "except SystemExit as stopped:\n    assert stopped.code == 0\n"
+        "heavy = {'jax', 'flax', 'orbax', 'PIL', 'scipy', 'starlette', 'sklearn'}\n"
+        "print(heavy & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert len(place.project.teller.labels()) == BUDGET + BUDGET // 4
