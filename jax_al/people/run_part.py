@@ -35,7 +35,7 @@ class RunPart(Project):
     """
 
     def __init__(self, place: Path) -> None:
-        super().__init__(place, Settings(str(place)))
+        super().__init__(place, Settings(str(place / "pool")))  # which is nowhere
         self.items = AskedItems(self.teller)  # type: ignore[assignment]
 
     def session(self) -> "Session":
