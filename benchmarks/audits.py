@@ -38,13 +38,13 @@ def simulated(share: float, size: int, num_points: int, audits: int) -> tuple[in
         said = np.where(doubt, UNSURE, np.where(right, 1, 0))
         # Of those that people can name; a project draws from all.
         truth = right[~doubt].mean()
-        found = _found(said, audit.draw(range(num_points), size, seed, 0))
+        found = _found(said, rng.permutation(num_points)[:size])
         low, high = wilson(found.right, found.answered)
         held += found.low <= truth <= found.high
         plain += low <= truth <= high
         labeled = rng.permutation(num_points)[:LABELED]
         rest = np.setdiff1d(np.arange(num_points), labeled)
-        seen = audit.draw(rest, size, seed, 1)
+        seen = rng.permutation(rest)[:size]
         check = _found(said, seen)
         export = audit.exported(check, LABELED, len(rest))
         named = [row for row in seen if not doubt[row]]
@@ -53,8 +53,9 @@ def simulated(share: float, size: int, num_points: int, audits: int) -> tuple[in
     return held, plain, in_export
 
 
-def _found(said: np.ndarray, rows: list[int]) -> audit.Accuracy:
-    return audit.accuracy(dict.fromkeys(rows, 1), {row: int(said[row]) for row in rows})
+def _found(said: np.ndarray, rows: np.ndarray) -> audit.Accuracy:
+    told = {row: int(said[row]) for row in rows.tolist()}
+    return audit.accuracy(dict.fromkeys(told, 1), told)
 
 
 def exact(share: float, size: int, num_points: int) -> tuple[float, float, float]:

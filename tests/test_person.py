@@ -1,5 +1,6 @@
 """A simulated person, and the paths that it is driven over."""
 
+import csv
 import json
 import queue
 import threading
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 import jax_al as al
+from jax_al.cli import ask as ask_command
+from jax_al.cli import tell as tell_command
 from jax_al.cli.build import study_of
 from jax_al.errors import UsageError
 from jax_al.oracles.person import Person, label_record, label_session
@@ -172,6 +175,38 @@ def test_who_is_interrupted_while_people_are_waited_for_goes_on_later(tmp_path):
     finally:
         end()
     assert len(heard) == 2  # what was told meanwhile is not asked again
+
+
+def test_a_run_is_answered_by_ask_and_tell_on_its_part(tmp_path, capsys):
+    run(tmp_path / "simulated", **PEOPLE | {"oracle": "simulated"})
+    truth = {}
+    with open(tmp_path / "simulated" / "picks.csv", newline="") as file:
+        truth = {line["id"]: line["label"] for line in csv.DictReader(file)}
+    batch, codes = tmp_path / "batch.csv", []
+    workdir = f"--workdir={tmp_path / 'people' / 'parts' / 'margin' / 'seed_0'}"
+
+    def tell(event):
+        if event["event"] != "say" or "waits for" not in event["text"]:
+            return
+        codes.append(ask_command.main([f"--out={batch}", workdir]))
+        with open(batch, encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.DictReader(file))
+        lines.append({"id": "0", "label": "nothing"})  # was not asked, and is no class
+        with open(batch, "w", newline="") as file:
+            writer = csv.DictWriter(file, ("id", "label", "decision", "why"))
+            writer.writeheader()
+            writer.writerows(line | {"label": truth.get(line["id"], "no")} for line in lines)
+        codes.append(tell_command.main([str(batch), workdir]))
+        assert "line" in capsys.readouterr().err
+        codes.append(tell_command.main([str(batch), "--partial", workdir]))
+        batch.unlink()
+
+    run(tmp_path / "people", tell, **PEOPLE)
+    assert codes == [0, 2, 0] * 3
+    picks = [(tmp_path / name / "picks.csv").read_text() for name in ("simulated", "people")]
+    assert picks[0] == picks[1]
+    assert ask_command.main([f"--out={batch}", workdir]) == 2
+    assert "the run that it is a part of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 from jax_al.people.batch import is_filled_in
 from jax_al.people.project import Project, open_project
-from jax_al.people.settings import only_project
+from jax_al.people.run_part import RunPart
+from jax_al.people.settings import PROJECT, only_project
 from jax_al.pools.progress import say
 from jax_al.session.fold import Record, fold
 from jax_al.session.journal import Journal
@@ -28,12 +29,15 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
 
 
 def project_of(arguments: argparse.Namespace) -> Project:
-    """Returns the project that the flags name.
+    """Returns the project that the flags name, or the part of a run that people answer.
 
     Raises:
       UsageError: there is none, or there are several.
     """
-    return open_project(arguments.workdir or only_project(), say)
+    place = arguments.workdir or only_project()
+    if not (place / PROJECT).exists() and (place / "journal.jsonl").exists():
+        return RunPart(place)
+    return open_project(place, say)
 
 
 def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".csv",)) -> Path:

@@ -17,7 +17,7 @@ from jax_al.errors import MOST_NAMES
 
 THRESHOLD, WINDOW = 0.99, 3  # of Bloodgood & Vijay-Shanker: mean of the last three kappas
 STOP_SET = 2000  # examples, as theirs; the whole pool where it is smaller
-LEAST = 4  # points of a curve to draw a line through
+LEAST = 4  # points of a curve to draw a line through, its last ones
 CONFIDENCE = 0.95
 
 
@@ -50,34 +50,17 @@ def stop_set(num_points: int, seed: int) -> np.ndarray:
     return np.sort(rows[:STOP_SET])
 
 
-def agreements(classes: Sequence[np.ndarray], labeled: Sequence[np.ndarray]) -> list[float]:
-    """Returns the kappa of each model with the one before, where neither knows the label.
-
-    Args:
-      classes: of E successive models, int [n] each, of the stop set.
-      labeled: bool [n] each: what of the stop set the model was trained on.
-    """
-    found = []
-    for k in range(1, len(classes)):
-        free = ~(labeled[k - 1] | labeled[k])
-        found.append(kappa(classes[k - 1][free], classes[k][free]))
-    return found
-
-
-def noise_floor(
-    fit: Callable[[np.ndarray], np.ndarray], num_labels: int, seed: int, free: np.ndarray
-) -> float:
+def noise_floor(fit: Callable[[np.ndarray], np.ndarray], num_labels: int, seed: int) -> float:
     """Returns the kappa of two models that differ by nothing but which labels were drawn.
 
     Args:
       fit: places among the labels, int64 [L], drawn with replacement -> classes int [n] of the
-        stop set by a model trained on those.
+        stop set, of what has no label there, by a model trained on those.
       num_labels: L.
       seed: of the two draws.
-      free: bool [n], what of the stop set has no label.
     """
     rng = np.random.default_rng((seed, num_labels))
-    one, other = (fit(rng.integers(0, num_labels, num_labels))[free] for _ in range(2))
+    one, other = (fit(rng.integers(0, num_labels, num_labels)) for _ in range(2))
     return kappa(one, other)
 
 
@@ -87,34 +70,39 @@ def has_settled(kappas: Sequence[float]) -> bool:
 
 
 def expected_gain(
-    labels: Sequence[int], right: Sequence[int], answered: int, batch: int
+    labels: Sequence[int], right: Sequence[int], answered: Sequence[int], batch: int
 ) -> Gain | None:
     """Returns what `batch` more labels bring if the curve goes on as it went; None: cannot tell.
 
     The error is taken to fall as a power of the number of labels, error = a n^-c: a straight line
-    in logarithms, fitted by least squares to the last points; the interval is Student's of its
-    slope. Where an error is 0 the logarithm is of half an answer more, (wrong + 1/2) / (n + 1).
+    in logarithms, by least squares through the last LEAST points, as a curve bends where it ends.
+    The interval is that of its slope: Student's, or where points lie straighter than so few answers
+    allow, by the chance of a binomial count of each. Where an error is 0 the logarithm is of half
+    an answer more, (wrong + 1/2) / (n + 1).
 
     Args:
-      labels: that each model was trained on, rising and above 0.
-      right: how many of the same answers each had right.
-      answered: how many answers.
+      labels: that each model was trained on, above 0 and never fewer than before.
+      right: how many answers each had right.
+      answered: of how many, above 0; best the same ones for all.
       batch: labels to come.
     """
-    if len(labels) < LEAST or not answered:
+    if len(labels) < LEAST or labels[-LEAST] == labels[-1]:
         return None
-    x = np.log(np.asarray(labels, float))
-    y = np.log((answered - np.asarray(right, float) + 0.5) / (answered + 1))
-    middle, n = x.mean(), len(x)
-    spread = float(((x - middle) ** 2).sum())
-    slope = float(((x - middle) * y).sum()) / spread
-    line = y.mean() + slope * (x - middle)
-    error = math.sqrt(float(((y - line) ** 2).sum()) / (n - 2) / spread)
-    half = float(special.stdtrit(n - 2, (1 + CONFIDENCE) / 2)) * error
+    x = np.log(np.asarray(labels[-LEAST:], float))
+    of = np.asarray(answered[-LEAST:], float)
+    wrong = of - np.asarray(right[-LEAST:], float) + 0.5
+    y, away = np.log(wrong / (of + 1)), x - x.mean()
+    spread = float(away @ away)
+    slope = float(away @ y) / spread
+    line = y.mean() + slope * away
+    scatter = math.sqrt(float(((y - line) ** 2).sum()) / (LEAST - 2) / spread)
+    chance = math.sqrt(float(away**2 @ (1 / wrong - 1 / (of + 1)))) / spread
+    tail = (1 + CONFIDENCE) / 2
+    half = max(special.stdtrit(LEAST - 2, tail) * scatter, special.ndtri(tail) * chance)
     now, step = math.exp(line[-1]), math.log1p(batch / labels[-1])
     # The error stays between 0 and 1, however wide the slope's interval.
-    gains = (now - min(1.0, now * math.exp(c * step)) for c in (slope, slope + half, slope - half))
-    return Gain(batch, *gains)
+    slopes = (slope, slope + half, slope - half)
+    return Gain(batch, *(now - min(1.0, now * math.exp(c * step)) for c in slopes))
 
 
 def sentences(
@@ -160,7 +148,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
         f"the last {WINDOW} models agree with the one before at kappa {mean:.3f} on {num_free:,} "
         f"examples without a label{beside}"
     )
-    if mean < THRESHOLD:
+    if not has_settled(kappas):
         return f"Models still change: {what}, {THRESHOLD} being settled."
     if not is_complete:
         return f"Models have settled, but on classes without a label they cannot: {what}."

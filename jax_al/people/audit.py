@@ -7,10 +7,8 @@ people cannot name. Cross-validation on bought labels is none of these: they wer
 they are hard, or odd, and no figure here is made from them but one that is marked so.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-
-import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.people.intervals import count_interval, share_interval
@@ -56,16 +54,19 @@ def accuracy(predicted: Mapping[int, int], told: Mapping[int, int]) -> Accuracy:
     named = {row: said for row, said in told.items() if said >= 0}
     right = sum(predicted[row] == said for row, said in named.items())
     passed = [told[row] for row in told.keys() - named.keys()]
-    low, high = share_interval(right, len(named))
-    return Accuracy(
+    return counted(
         right,
         len(named),
-        passed.count(UNSURE),
-        low,
-        high,
+        unsure=passed.count(UNSURE),
         skipped=passed.count(SKIP),
         broken=passed.count(BROKEN),
     )
+
+
+def counted(right: int, answered: int, *, unsure: int, skipped: int, broken: int) -> Accuracy:
+    """Returns the accuracy that counts come to, see `Accuracy`."""
+    low, high = share_interval(right, answered)
+    return Accuracy(right, answered, unsure, low, high, skipped, broken)
 
 
 def exported(check: Accuracy, told: int, unlabeled: int) -> Export:
@@ -107,20 +108,6 @@ def audit_is_next(num_answered_audit: int, num_answered_others: int, size: int) 
     return num_answered_audit < size and num_answered_others >= OTHERS * (num_answered_audit + 1)
 
 
-def draw(rows: Iterable[int], size: int, seed: int, number: int) -> list[int]:
-    """Returns a uniform draw without replacement, in an order that is random too.
-
-    Args:
-      rows: to draw from.
-      size: how many; fewer if fewer are there.
-      seed: of all chance.
-      number: of the draw, so that each has chance of its own.
-    """
-    some = np.sort(np.fromiter(rows, np.int64))
-    rng = np.random.default_rng((seed, number))
-    return rng.permutation(some)[:size].tolist()
-
-
 def by_audit(found: Accuracy, size: int) -> str:
     """Returns the sentence about an audit of `size` rows, done or not."""
     if not found.answered:
@@ -138,10 +125,9 @@ def by_progress(found: Accuracy) -> str:
     if not found.answered:
         return "No accuracy: there is no audit, and no label that a model had predicted before."
     return (
-        f"No audit, so no accuracy: of what was asked last, the model before had "
-        f"{_right(found)}, {_percent(found.share)} ({_percent(found.low)} to "
-        f"{_percent(found.high)}); the strategy chose these, so all the others may be easier or "
-        f"harder{_passed(found)}."
+        f"No audit, so no accuracy: before the last answers came, the models had {_right(found)}, "
+        f"{_percent(found.share)} ({_percent(found.low)} to {_percent(found.high)}); the strategy "
+        f"chose these examples, so the others may be easier or harder{_passed(found)}."
     )
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.people.audit import accuracy
-from jax_al.people.models import predictions, read_models
+from jax_al.people.models import MODELS, Model, read_models
 from jax_al.people.previews import Previews
 from jax_al.people.project import Project
 from jax_al.people.settings import checked_classes
+from jax_al.people.standing import Standing, standing
 from jax_al.people.trainer import Trainer
 from jax_al.people.turns import in_turn, said_by_people
 from jax_al.pools.cache import cache_root
@@ -62,6 +62,7 @@ class Desk:
         self._guard = threading.RLock()
         self._held: dict[int, tuple[str, float]] = {}  # row -> client, until when
         self._previews = Previews(cache_root(project.settings.cache_dir) / "previews")
+        self._models: tuple[int, list[Model]] = (0, [])  # size of their file, what stands there
         self._trainer = Trainer(project, session)
         self._trainer.start()
 
@@ -201,14 +202,17 @@ class Desk:
         minutes = RECENT / 60
         if recent:
             minutes = max(0.5, (time.time() - min(one.when for one in recent)) / 60)
+        now = self._standing(record)
         return {
             "project": self._project.place.name,
             "labels": sum(one.decision >= 0 for one in said),
             "left": len(record.undecided()) if record.open else None,
             "per_minute": len(recent) / minutes if recent else None,
             "training": self._trainer.phase,
-            "accuracy": self._accuracy(record),
-            "advice": [],
+            "accuracy": None
+            if not now.accuracy.answered
+            else {**now.accuracy._asdict(), "right": now.accuracy.share, "kind": now.kind},
+            "advice": now.advice,
             "errors": [self._trainer.fault] if self._trainer.fault else [],
         }
 
@@ -278,17 +282,13 @@ class Desk:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
         return ids[said]
 
-    def _accuracy(self, record: Record) -> dict[str, Any] | None:
-        """Returns the accuracy of the last learner on the audit, None where there is none yet."""
-        audit = [row for draw in record.draws if draw.why == "audit" for row in draw.rows]
-        said = {row: one for row in audit if (one := record.held_out.get(row)) is not None}
-        told = {row: record.label_of(one.decision) for row, one in said.items()}
-        predicted = predictions(read_models(self._project.place), record)
-        if not told or not told.keys() <= predicted.keys():
-            return None
-        found = accuracy(predicted, told)
-        share = found.share if found.answered else None
-        return {**found._asdict(), "kind": "audit", "right": share}
+    def _standing(self, record: Record) -> Standing:
+        """Returns how it stands; what learners said is read once a learner, as it is long."""
+        path = self._project.place / MODELS
+        size = path.stat().st_size if path.exists() else 0
+        if size != self._models[0]:
+            self._models = size, read_models(self._project.place)
+        return standing(record, self._models[1], self._project.settings.budget)
 
 
 def _of(client: str, token: str) -> str:

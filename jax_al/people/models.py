@@ -6,11 +6,9 @@ lost: then accuracy by progress and agreement begin anew.
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_al.session.fold import Record
 from jax_al.session.records import whole_lines
 
 MODELS = "models.jsonl"
@@ -25,6 +23,9 @@ class Model(NamedTuple):
     num_labels: int
     seconds: float  # that training and looking took
     said: dict[int, int]  # row -> id of a class
+    floor: float | None = (
+        None  # how much two alike agree, see `advice.noise_floor`; None: not asked
+    )
 
 
 def append_model(directory: Path, model: Model) -> None:
@@ -50,9 +51,3 @@ def read_models(directory: Path) -> list[Model]:
         except (ValueError, TypeError, KeyError):
             continue
     return found
-
-
-def predictions(models: Sequence[Model], record: Record) -> dict[int, int]:
-    """Returns what the last learner said, by row, as classes that there are now."""
-    said = models[-1].said if models else {}
-    return {row: record.label_of(number) for row, number in said.items()}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.people.advice import stop_set
-from jax_al.people.models import Model, append_model
+from jax_al.people.look import look, with_floor
+from jax_al.people.models import append_model, read_models
 from jax_al.people.project import Project
 from jax_al.session.fold import Record
 
@@ -96,15 +96,13 @@ class Trainer(threading.Thread):
         if last.digest == self._done and last.as_of >= record.outdated:
             return
         self.phase = "looking at all examples"
-        probs = self._session.predict(self._session.pool)
-        record = self._project.teller.record()
-        last = record.trained[max(record.trained)]
-        self.belief = Belief(last.digest, tuple(sorted(record.classes)), probs)
-        self._done = last.digest
-        rows = {*stop_set(len(probs), self._project.settings.seed).tolist(), *record.held_out}
-        rows |= set(record.undecided())
-        best = probs.argmax(1)
-        said = {row: self.belief.classes[best[row]] for row in sorted(rows)}
+        project, seed = self._project, self._project.settings.seed
         seconds = 0.0 if start is None else time.monotonic() - start
-        model = Model(last.episode, last.as_of, last.digest, len(record.order), seconds, said)
-        append_model(self._project.place, model)
+        model, probs = look(self._session, seed, seconds)
+        classes = tuple(sorted(project.teller.record().classes))
+        self.belief = Belief(model.digest, classes, probs)
+        self._done = model.digest
+        self._changed()
+        self.phase = "comparing the last learners"
+        before = read_models(project.place)
+        append_model(project.place, with_floor(model, before, self._session, seed))

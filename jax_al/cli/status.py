@@ -1,0 +1,70 @@
+"""`jax-al status [--workdir W]`: how a project stands, without a learner or a picture."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from jax_al.cli.ending import command
+from jax_al.people.models import read_models
+from jax_al.people.settings import only_project
+from jax_al.people.standing import standing
+from jax_al.session.fold import Record
+from jax_al.session.teller import Teller
+from jax_al.types import BROKEN, SKIP, UNSURE
+
+PASSED = {SKIP: "skipped", UNSURE: "unsure", BROKEN: "broken"}
+
+
+def main(words: Sequence[str] | None = None, name: str = "jax-al status") -> int:
+    """Says how a project stands; returns the exit status.
+
+    Args:
+      words: of the command line; None: those of this process.
+      name: of the command.
+    """
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description="How a project stands: labels, the open request, how right it is, whether to "
+        "go on. Nothing is trained for it, and whoever labels meanwhile is not disturbed.",
+    )
+    parser.add_argument("--workdir", type=Path, help="of the project; else the only one in runs/")
+    return command(parser, _run, words)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    place = arguments.workdir or only_project()
+    record = Teller(place).record()
+    for line in lines(record, place):
+        print(line)
+
+
+def lines(record: Record, place: Path) -> list[str]:
+    """Returns what there is to say of the project in `place`."""
+    said = record.decisions | {row: one for row, one in record.held_out.items() if one is not None}
+    told = Counter(record.label_of(one.decision) for one in said.values())
+    N, named = record.data["size"], sum(count for label, count in told.items() if label >= 0)
+    passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
+    counts = [f"{name} {told[number]:,}" for number, name in record.classes.items()]
+    budget = len(record.requests[-1].rows) if record.requests else 0
+    now = standing(record, read_models(place), budget)
+    return [
+        f"{place}: {named:,} of {N:,} labeled{''.join(f', {word}' for word in passed)}.",
+        f"Classes: {', '.join(counts) or 'none yet'}.",
+        _waits(record),
+        now.says,
+        *now.advice,
+    ]
+
+
+def _waits(record: Record) -> str:
+    """Says what waits for people."""
+    held = sum(
+        said is None and record.why(row) in ("audit", "check")
+        for row, said in record.held_out.items()
+    )
+    beside = f"; {held:,} that are held out wait too" if held else ""
+    if record.open is None:
+        return f"No request is open: the next learner makes one{beside}."
+    left, asked = len(record.undecided()), len(record.open.rows)
+    return f"Request {record.open.number} waits for {left:,} of its {asked:,} answers{beside}."

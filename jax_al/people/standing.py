@@ -1,0 +1,147 @@
+"""How a project stands: how right it is so far, and whether to go on.
+
+From the record and what each learner said (`models.py`): nothing is trained, and nobody waits.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jax_al.people import advice, audit
+from jax_al.people.models import Model
+from jax_al.session.fold import Decision, Record
+
+LAST = 3  # requests whose answers make the accuracy by progress
+
+
+class Standing(NamedTuple):
+    """What is known of a project without looking at it anew."""
+
+    kind: str  # what the accuracy is made of: "audit", or "progress" where there is none
+    accuracy: audit.Accuracy
+    says: str  # the sentence about it
+    advice: list[str]  # sentences, most important first
+
+
+def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
+    """Returns how a project stands.
+
+    Args:
+      record: of it.
+      models: all that were trained, in their order.
+      budget: rows of the next request.
+    """
+    ours = _successive(models, record.outdated)
+    size = sum(draw.why == "audit" for draw in record.draws for _ in draw.rows)
+    if size:
+        found, source = _by_audit(record, ours), "audit"
+        says = audit.by_audit(found[-1], size)
+    else:
+        each, source = _by_progress(record, ours), "progressive validation"
+        found = [*each, _together(each[-LAST:])]
+        says = audit.by_progress(found[-1])
+    curve = [
+        (model.num_labels, one)
+        for model, one in zip(ours, found, strict=False)
+        if model.num_labels and one.answered
+    ]
+    counts = Counter(record.label_of(one.decision) for one in record.decisions.values())
+    kappas, num_free = agreements(record, models)
+    sentences = advice.sentences(
+        classes=list(record.classes.values()),
+        counts=[counts[number] for number in record.classes],
+        kappas=kappas,
+        floor=ours[-1].floor if ours and ours[-1].floor is not None else math.nan,
+        num_free=num_free,
+        gain=advice.expected_gain(
+            [labels for labels, _ in curve],
+            [one.right for _, one in curve],
+            [one.answered for _, one in curve],
+            budget,
+        ),
+        source=source,
+    )
+    return Standing("audit" if size else "progress", found[-1], says, sentences)
+
+
+def rows_of_check(record: Record) -> tuple[int, ...]:
+    """Returns the rows of the last check; none where there was none."""
+    return next((draw.rows for draw in reversed(record.draws) if draw.why == "check"), ())
+
+
+def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy:
+    """Returns the accuracy of the last learner on the last check."""
+    told = _told(record, {row: record.said(row) for row in rows_of_check(record)})
+    return _accuracy(record, models[-1:], told)
+
+
+def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
+    """Returns the kappas of the last learners, each with that of the episode before it.
+
+    They are compared on what both have said of and what has no label now.
+
+    Args:
+      record: of the project.
+      models: all that were trained, in their order.
+
+    Returns:
+      At most WINDOW kappas, and on how many examples the last of them is.
+    """
+    kappas, num_free = [], 0
+    last = _successive(models, record.outdated)[-advice.WINDOW - 1 :]
+    for one, other in itertools.pairwise(last):
+        rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
+        pair = (
+            np.array([record.label_of(model.said[row]) for row in rows], int)
+            for model in (one, other)
+        )
+        kappas.append(advice.kappa(*pair))
+        num_free = len(rows)
+    return kappas, num_free
+
+
+def _successive(models: Sequence[Model], outdated: int) -> list[Model]:
+    """Returns the last learner of each episode: one a batch, whatever was told in between."""
+    fit = [model for model in models if model.as_of >= outdated]
+    return [of for _, of in sorted({model.episode: model for model in fit}.items())]
+
+
+def _by_audit(record: Record, models: Sequence[Model]) -> list[audit.Accuracy]:
+    """Returns the accuracy of each learner by the audit of now; at least one, of none."""
+    rows = {row for draw in record.draws if draw.why == "audit" for row in draw.rows}
+    told = _told(record, {row: one for row, one in record.held_out.items() if row in rows})
+    return [_accuracy(record, [model], told) for model in models] or [audit.accuracy({}, {})]
+
+
+def _by_progress(record: Record, models: Sequence[Model]) -> list[audit.Accuracy]:
+    """Returns how right each learner was about what was asked after it, before anybody told."""
+    found = []
+    for model in models:
+        asked = [row for one in record.requests if one.episode == model.episode for row in one.rows]
+        said = {row: one for row in asked if (one := record.decisions.get(row)) is not None}
+        found.append(_accuracy(record, [model], _told(record, said)))
+    return found
+
+
+def _together(some: Sequence[audit.Accuracy]) -> audit.Accuracy:
+    """Returns the accuracy over the answers of several learners."""
+    right, answered, unsure, skipped, broken = (
+        sum(getattr(one, name) for one in some)
+        for name in ("right", "answered", "unsure", "skipped", "broken")
+    )
+    return audit.counted(right, answered, unsure=unsure, skipped=skipped, broken=broken)
+
+
+def _told(record: Record, said: Mapping[int, Decision | None]) -> dict[int, int]:
+    return {row: record.label_of(one.decision) for row, one in said.items() if one is not None}
+
+
+def _accuracy(record: Record, models: Sequence[Model], told: Mapping[int, int]) -> audit.Accuracy:
+    """Returns the accuracy of one learner, or of none, on what it has said of."""
+    said = models[0].said if models else {}
+    known = {row: record.label_of(said[row]) for row in told if row in said}
+    return audit.accuracy(known, {row: told[row] for row in known})
