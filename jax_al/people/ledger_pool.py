@@ -111,8 +111,8 @@ def take_in(items: Items, pool: Pool, before: Collection[int] = ()) -> LedgerPoo
         change = reconcile(ledger, present, before)
         if ledger and len(change.missing) == len(ledger):
             raise UsageError(
-                f"Nothing of what {items.path} lists is there, {ledger[0].id} for one: name the "
-                "folder or the table that the project was begun with."
+                f"Nothing that was labeled is there, {ledger[0].id} for one: name the folder or "
+                f"the table that {items.path.parent} was begun with, or another workdir."
             )
         items.append(change.new)
         ledger = items.all()
