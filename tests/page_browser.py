@@ -43,7 +43,7 @@ def labeling(browser):
 
 
 def visit(browser, served):
-    browser.get(served.address.replace(" ", "%20"))
+    browser.get(served.address)
     ready(browser)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jax_al.page.app import make_app
 from jax_al.page.serve import address, listening, rules, server
 
-TOKEN = "of this test, long enough"
+TOKEN = "of-this-test-long-enough"
 
 
 class Reply(NamedTuple):
@@ -28,10 +28,11 @@ class Served(NamedTuple):
     """A server that runs."""
 
     port: int
+    token: str = TOKEN
 
     @property
     def address(self):
-        return address("127.0.0.1", self.port, TOKEN)
+        return address("127.0.0.1", self.port, self.token)
 
     @property
     def origin(self):
@@ -56,7 +57,7 @@ class Served(NamedTuple):
 
     def cookie(self):
         """What the token is exchanged for."""
-        reply = self.ask(f"/?token={TOKEN.replace(' ', '%20')}")
+        reply = self.ask(f"/?token={self.token}")
         return reply.headers["Set-Cookie"].partition(";")[0]
 
     def post(self, path, said, **changes):
@@ -71,11 +72,11 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def serving(desk, port=0):
-    """Serves the page of a desk while the block lasts."""
+def serving(desk, port=0, name="page"):
+    """Serves the page of a desk under a name while the block lasts."""
     with listening("127.0.0.1", port, False) as door:
         port, ready = door.getsockname()[1], threading.Event()
-        one = server(make_app(desk, rules("127.0.0.1", port, False, TOKEN)), ready.set)
+        one = server(make_app(desk, name, rules("127.0.0.1", port, False, TOKEN)), ready.set)
         thread = threading.Thread(target=one.run, args=([door],))
         thread.start()
         try:

@@ -66,7 +66,7 @@ def test_nothing_is_labeled_that_was_not_seen(browser):
     desk = MadeUpDesk(20, ["cat", "dog"])
     real, desk.picture = desk.picture, lambda row, width: (b"no picture", "application/x-broken")
     with serving(desk) as served:
-        browser.get(served.address.replace(" ", "%20"))
+        browser.get(served.address)
         until(browser, "return document.getElementById('caption').textContent")
         assert text(browser, "#stage") == "Loading the picture"
         ActionChains(browser).send_keys("1").perform()

@@ -31,7 +31,7 @@ def served(desk):
 
 
 def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address(served):
-    reply = served.ask(served.address.removeprefix(served.origin).replace(" ", "%20"))
+    reply = served.ask(served.address.removeprefix(served.origin))
     assert reply.status == 303
     assert reply.headers["Location"] == "/"
     cookie, *rest = reply.headers["Set-Cookie"].split("; ")

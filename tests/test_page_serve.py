@@ -1,6 +1,5 @@
 """The page served by a process, as `jax-al label` serves it: its address, its port, its end."""
 
-import os
 import re
 import signal
 import socket
@@ -11,27 +10,38 @@ import urllib.request
 import pytest
 
 from jax_al.errors import UsageError
+from jax_al.page.kept import Kept, keep, kept
 from jax_al.page.serve import serve
 from tests.made_up_desk import MadeUpDesk
-from tests.page_server import TOKEN
 
 PROGRAM = """
 import sys
+from pathlib import Path
+from jax_al.interrupt import listen
 from jax_al.page.serve import serve
 from tests.made_up_desk import MadeUpDesk
+listen()
 desk = MadeUpDesk(9, ["cat", "dog"])
-serve(desk, "127.0.0.1", int(sys.argv[1]), False, say=lambda text: print(text, flush=True))
+serve(desk, Path(sys.argv[1]), "127.0.0.1", 0, False, lambda text: print(text, flush=True))
 print("ended", len(desk.told), flush=True)
 """
 
 
+def begin(directory):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(directory)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def desk():
+    return MadeUpDesk(1, ["a", "b"])
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_its_address_when_it_can_be_opened_and_ends_cleanly(kind):
-    listen = "from jax_al.interrupt import listen; listen()\n"
-    command = [sys.executable, "-c", listen + PROGRAM, "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    ) as process:
+def test_it_says_its_address_when_it_can_be_opened_and_ends_cleanly(tmp_path, kind):
+    with begin(tmp_path) as process:
         said = process.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S{40,}", said)[0]
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
@@ -43,32 +53,65 @@ def test_it_says_its_address_when_it_can_be_opened_and_ends_cleanly(kind):
     assert (process.returncode, rest, errors) == (0, "ended 0\n", "")
 
 
-def test_a_port_that_is_taken_is_one_sentence():
+def test_the_next_start_has_the_same_address_unless_it_is_taken(tmp_path):
+    with begin(tmp_path) as process:
+        first = process.stdout.readline()
+        process.kill()
+    assert (tmp_path / "page.json").stat().st_mode & 0o077 == 0  # the token is in it
+    (tmp_path / "other").mkdir()
+    with begin(tmp_path) as one, begin(tmp_path / "other") as another:
+        assert one.stdout.readline() == first
+        assert another.stdout.readline() != first
+        with begin(tmp_path) as two:
+            second = two.stdout.readline()
+            assert second != first
+            assert second.partition("token=")[2] == first.partition("token=")[2]
+            for process in (one, two, another):
+                process.kill()
+
+
+def test_secrets_are_by_chance_and_kept(tmp_path):
+    first, other = kept(tmp_path), kept(tmp_path)
+    assert len(first.token) >= 40
+    assert first.port == 0
+    assert not {first.token, first.name} & {other.token, other.name}
+    keep(tmp_path, first._replace(port=7))
+    assert kept(tmp_path) == first._replace(port=7)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"port": 1}', '{"port": "x"}', "\udcff",
+     '{"port": 7, "token": "", "name": "page"}'],
+)  # fmt: skip
+def test_what_cannot_be_read_is_not_kept(tmp_path, content):
+    (tmp_path / "page.json").write_text(content, errors="surrogateescape")
+    assert kept(tmp_path).port == 0
+
+
+def test_a_port_that_is_taken_is_one_sentence(desk, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"Port {port} of 127.0.0.1 is taken: choose another"):
-            serve(MadeUpDesk(1, ["a", "b"]), "127.0.0.1", port, False)
+            serve(desk, tmp_path, "127.0.0.1", port, False)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_other_machines_come_only_where_that_was_said(host):
+def test_other_machines_come_only_where_that_was_said(desk, tmp_path, host):
     with pytest.raises(UsageError, match="--allow-remote"):
-        serve(MadeUpDesk(1, ["a", "b"]), host, 0, False)
+        serve(desk, tmp_path, host, 0, False)
 
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7"])
-def test_a_host_that_is_not_here_is_one_sentence(host):
+def test_a_host_that_is_not_here_is_one_sentence(desk, tmp_path, host):
     with pytest.raises(UsageError, match=host):
-        serve(MadeUpDesk(1, ["a", "b"]), host, 0, True)
+        serve(desk, tmp_path, host, 0, True)
 
 
-@pytest.mark.parametrize("token", ["", "short"])
-def test_there_is_no_page_without_a_token(token):
-    with pytest.raises(UsageError, match="token"):
-        serve(MadeUpDesk(1, ["a", "b"]), "0.0.0.0", 0, True, token)
-
-
-def test_that_others_reach_it_is_said():
+def test_that_others_reach_it_is_said(desk, tmp_path):
+    token = "of-this-test-and-long-enough-for-it"
+    keep(tmp_path, Kept(0, token, "page"))
     said = []
 
     def say(text):
@@ -76,6 +119,6 @@ def test_that_others_reach_it_is_said():
         if len(said) == 2:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C, once all is said
 
-    serve(MadeUpDesk(1, ["a", "b"]), "0.0.0.0", 0, True, TOKEN, say)
-    assert TOKEN in said[0]
+    serve(desk, tmp_path, "0.0.0.0", 0, True, say)
+    assert token in said[0]
     assert "Other machines reach this page" in said[1]

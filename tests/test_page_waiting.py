@@ -58,14 +58,12 @@ def test_what_waits_outlives_its_tab(browser):
 
 def test_what_waits_for_one_project_is_not_sent_to_another(browser):
     desk, other = MadeUpDesk(30, ["cat", "dog"]), MadeUpDesk(30, ["cat", "dog"])
-    other.project = "another"
     with serving(desk) as served:
         view(browser)
         visit(browser, served)
     press(browser, "2")
     until(browser, "return document.querySelector('.trouble')")
-    with serving(other, served.port) as served:
-        run(browser, "onbeforeunload = null; window.stop()")
+    with serving(other, served.port, "another") as served:
         leave(browser, served)
         press(browser, "1")
         saved(browser)
@@ -80,7 +78,7 @@ def leave(browser, served):
     """Opens the page anew, though it says that something waits."""
     browser.execute_cdp_cmd("Page.enable", {})
     with contextlib.suppress(Exception):
-        browser.get(served.address.replace(" ", "%20"))
+        browser.get(served.address)
     with contextlib.suppress(Exception):
         browser.switch_to.alert.accept()
     visit(browser, served)

@@ -1,5 +1,6 @@
 """The rows of a project keep their places and their ids, whatever becomes of the files."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -19,7 +20,9 @@ from jax_al.people.known import known_labels
 from jax_al.people.ledger_pool import GRAY, take_in
 from jax_al.people.lists import write_near_duplicates, write_passed_over
 from jax_al.people.reconcile import Present, Seen, reconcile, sentences
+from jax_al.pools import scan
 from jax_al.pools.labeled_folder import labels_from_csv, labels_from_folders
+from jax_al.session import locks
 from jax_al.testing import check_pool
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -141,6 +144,18 @@ def test_a_file_that_breaks_has_changed(project, content):
     assert project().missing == {0: "changed"}
 
 
+def test_a_file_that_cannot_be_read_today_is_gone_until_it_can(project, monkeypatch):
+    def denied(root, name):
+        raise PermissionError(13, "Permission denied")
+
+    project()
+    os.utime(project.root / "a.png", (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(scan, "content_of", denied)
+        assert project().missing == {0: "gone"}
+    assert project().change.back == (0,)
+
+
 def test_a_file_that_goes_is_put_aside_and_comes_back(project):
     first = project()
     content = (project.root / "b.png").read_bytes()
@@ -241,7 +256,15 @@ def test_a_line_that_was_cut_off_is_not_there_and_the_next_writer_takes_it_away(
 
 
 @pytest.mark.parametrize(
-    "line", [b"broken", b"[1]", b'{"row": 1, "id": "x", "sha256": "y"}', b'{"row": 2}', b""]
+    "line",
+    [
+        b"broken",
+        b"[1]",
+        b'{"row": 1, "id": "x", "sha256": "y"}',
+        b'{"row": 1, "id": "x", "sha256": "y", "pixels": 3}',
+        b'{"row": 2, "id": "x", "sha256": "y", "pixels": "z"}',
+        b"",
+    ],
 )
 def test_a_damaged_line_among_others_is_told_and_nothing_is_written(project, line):
     project()
@@ -267,6 +290,21 @@ def test_several_processes_append_each_thing_once(project):
     started = [subprocess.Popen(command, env=env) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert [one.id for one in Items(project.work).all()] == list(NAMES)
+
+
+def test_one_at_a_time_appends(tmp_path):
+    with Items(tmp_path).alone():
+        (lock,) = tmp_path.iterdir()
+        with pytest.raises(BlockingIOError), locks.held(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            pass
+    with locks.held(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        pass
+
+
+def test_a_workdir_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match=r"items\.jsonl cannot be written: "):
+        take_in(Items(tmp_path / "file"), al.arrays(np.eye(2, dtype=np.float32)))
 
 
 def test_who_reads_sees_what_others_append_and_an_id_is_for_ever(tmp_path):
@@ -305,6 +343,15 @@ def test_the_rows_of_a_table_go_by_id_and_content(tmp_path):
         pool.content(0)
 
 
+def test_a_picture_of_a_table_that_is_gone_is_gray(tmp_path):
+    images = np.stack([pixels(seed, 8, 8) for seed in range(2)])
+    items = Items(tmp_path)
+    take_in(items, al.arrays(images))
+    found = take_in(items, al.arrays(images[:1])).read(slice(None))
+    np.testing.assert_array_equal(found[0], images[0])
+    assert (found[1] == GRAY).all()
+
+
 def test_bytes_count_before_pixels():
     """A new decoder: all pixels are others, and those of one file are what another's once were."""
     ledger = [Item("a", "A", "1"), Item("b", "B", "2")]
@@ -312,6 +359,20 @@ def test_bytes_count_before_pixels():
     change = reconcile(ledger, present)
     assert change.paths == ("x", "y")
     assert (change.missing, change.new) == ({}, ())
+
+
+def test_rows_that_are_equal_move_in_their_order():
+    ledger = [Item("a", "A"), Item("b", "A")]
+    change = reconcile(ledger, Present((Seen(("x",), ("A",)), Seen(("y",), ("A",)))))
+    assert change.paths == ("x", "y")
+
+
+def test_a_new_content_is_called_by_a_name_that_is_free():
+    ledger = [Item("a", "A", "1")]
+    change = reconcile(ledger, Present((Seen(("a", "b"), ("B", "C"), "2"),)))
+    assert change.missing == {0: "changed"}
+    assert change.new == (Item("b", "C", "2"),)
+    assert (change.paths, change.places, change.taken) == ((None, "b"), (-1, 0), ())
 
 
 def test_no_two_rows_are_given_one_moved_file():

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import io
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -121,6 +122,28 @@ def test_many_threads_get_the_same_and_make_it_once_each(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == sorted(
         f"{name_of(content)}-320.jpg" for content in contents
     )
+
+
+def test_who_waits_for_a_turn_takes_what_was_made_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(previews.os, "cpu_count", lambda: 1)
+    kept, content, read = Previews(tmp_path), encoded(pixels(0), "PNG"), []
+    begun = threading.Barrier(4)
+
+    def asked(_):
+        begun.wait()
+        return kept.picture(name_of(content), lambda: read.append(1) or content, 320)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(asked, range(4)))) == 1
+    assert read == [1]
+
+
+def test_the_disk_is_counted_once(tmp_path, monkeypatch):
+    kept = Previews(tmp_path)
+    for seed in range(3):
+        content = encoded(pixels(seed), "PNG")
+        kept.picture(name_of(content), functools.partial(bytes, content), 320)
+        monkeypatch.setattr(kept, "_all", lambda: pytest.fail("counted again"))
 
 
 def test_those_used_longest_ago_go_where_there_are_too_many(tmp_path):

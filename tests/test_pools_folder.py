@@ -234,6 +234,7 @@ def test_a_picture_that_was_there_once_is_not_decoded_again(photos, monkeypatch)
 def test_a_picture_is_found_by_its_bytes_or_its_pixels_also_when_it_has_gone(photos):
     first = photos(some(3))
     entry, square = first.files["1.png"], first.read(slice(1, 2))[0]
+    assert first.slot(entry.sha256, "") == entry.slot
     (photos.root / "1.png").unlink()
     (photos.root / "0.png").write_bytes(encoded(pixels(9), "PNG"))
     pool = photos()

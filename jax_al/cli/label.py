@@ -65,7 +65,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "--no-page", action="store_true", help="only begin; then jax-al ask, tell, ..."
     )
     page.add_argument("--host", default="127.0.0.1", help="address to listen at")
-    page.add_argument("--port", type=int, default=0, help="0: one that is free")
+    page.add_argument(
+        "--port", type=int, default=0, help="0: that of last time, or one that is free"
+    )
     page.add_argument("--allow-remote", action="store_true", help="other machines may come")
     page.add_argument(
         "--suggest", action="store_true", default=None, help="show what the model believes"
@@ -93,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     desk = Desk(project, session)
     try:
-        serve(desk, arguments.host, arguments.port, arguments.allow_remote)
+        serve(desk, project.place, arguments.host, arguments.port, arguments.allow_remote)
     finally:
         say(f"All labels are in {project.place}; the same command goes on.")
         desk.close()

@@ -29,7 +29,7 @@ SHOWN = ("image/jpeg", "image/png", "image/webp", "text/plain")
 MOST_ITEMS = 50  # handed out at once
 
 
-def make_app(desk: Desk, rules: Rules) -> Guard:
+def make_app(desk: Desk, name: str, rules: Rules) -> Guard:
     """Returns the application: the page, what it asks, and the guard before both.
 
     Every error that the person can mend is `{"error": sentence}` with status 400, what somebody
@@ -37,9 +37,10 @@ def make_app(desk: Desk, rules: Rules) -> Guard:
 
     Args:
       desk: whom the questions are handed on to.
+      name: of the page, under which a browser keeps what it could not send.
       rules: who may ask.
     """
-    routes = _Routes(desk)
+    routes = _Routes(desk, name)
     app = Starlette(
         routes=[
             Route("/", routes.page),
@@ -61,8 +62,8 @@ def make_app(desk: Desk, rules: Rules) -> Guard:
 class _Routes:
     """The answers. What takes a while, or a disk, is done in a thread."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, name: str) -> None:
+        self._desk, self._name = desk, name
         self._files = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir())}
 
     async def page(self, request: Request) -> Response:
@@ -104,7 +105,7 @@ class _Routes:
         return JSONResponse(await run_in_threadpool(self._status))
 
     def _status(self) -> dict[str, Any]:
-        return {**self._desk.status(), "classes": self._desk.classes()}
+        return {**self._desk.status(), "classes": self._desk.classes(), "page": self._name}
 
     async def answer(self, request: Request) -> Response:
         said = await _body(

@@ -25,7 +25,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 1 << 16  # of what is posted; an answer has about 200
-LEAST_TOKEN = 16  # letters of a token; secrets.token_urlsafe(32) has 43
 READING, WRITING = ("GET", "HEAD"), ("POST",)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

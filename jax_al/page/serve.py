@@ -3,15 +3,16 @@
 import contextlib
 import errno
 import ipaddress
-import secrets
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from jax_al.errors import UsageError
 from jax_al.page.app import make_app
-from jax_al.page.guard import LEAST_TOKEN, Guard, Rules
+from jax_al.page.guard import Guard, Rules
+from jax_al.page.kept import keep, kept
 from jax_al.people.desk import Desk
 
 LAST_ANSWERS = 5  # seconds that what is asked already may take after Ctrl-C
@@ -19,36 +20,35 @@ LAST_ANSWERS = 5  # seconds that what is asked already may take after Ctrl-C
 
 def serve(
     desk: Desk,
+    directory: Path,
     host: str,
     port: int,
     allow_remote: bool,
-    token: str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serves the page; says its address once it can be opened, returns after Ctrl-C.
 
     Args:
       desk: whom the page asks; stays open.
+      directory: of the project, where the port and the secrets of the page are kept: after the
+        next start a tab that is still open goes on, and sends what waits there.
       host: the address to listen at, 127.0.0.1 for this machine alone.
-      port: likewise; 0: one that is free.
+      port: likewise; 0: that of last time, or one that is free.
       allow_remote: whether `host` may be one that other machines reach.
-      token: the secret of the start address; None: a new one, by chance. With the token of last
-        time a page that is still open goes on.
       say: is told the address, and whether others reach it.
 
     Raises:
       UsageError: the port is taken or not allowed, `host` is not of this machine, or others would
         reach it and `allow_remote` was not given.
     """
-    token = secrets.token_urlsafe(32) if token is None else token
-    if len(token) < LEAST_TOKEN:
-        raise UsageError(f"The token must have {LEAST_TOKEN} letters or more.")
-    with listening(host, port, allow_remote) as door:
-        port = door.getsockname()[1]
-        app = make_app(desk, rules(host, port, allow_remote, token))
+    last = kept(directory)
+    with _door(host, port, last.port, allow_remote) as door:
+        now = last._replace(port=door.getsockname()[1])
+        keep(directory, now)
+        app = make_app(desk, now.name, rules(host, now.port, allow_remote, now.token))
 
         def tell() -> None:
-            say(f"Label at {address(host, port, token)} (Ctrl-C ends)")
+            say(f"Label at {address(host, now.port, now.token)} (Ctrl-C ends)")
             if not _is_loopback(door):
                 say(
                     "Other machines reach this page, and what they send is not encrypted: whoever "
@@ -106,6 +106,14 @@ def listening(host: str, port: int, allow_remote: bool) -> socket.socket:
         }
         sentence = why.get(error.errno or 0, f"{host}:{port} cannot be listened at ({error}).")
         raise UsageError(sentence) from error
+
+
+def _door(host: str, port: int, last: int, allow_remote: bool) -> socket.socket:
+    """Returns a socket that listens, at the `last` port if no other is wanted and it is free."""
+    if port == 0:
+        with contextlib.suppress(UsageError):
+            return listening(host, last, allow_remote)
+    return listening(host, port, allow_remote)
 
 
 def rules(host: str, port: int, allow_remote: bool, token: str) -> Rules:

@@ -163,7 +163,7 @@ def _find_moved(
     free = collections.defaultdict(list)
     for place in reversed(range(len(there))):  # of several that are equal the first is taken first
         for value in there[place]:
-            if value and place not in used:
+            if value:
                 free[value].append(place)
     for row, (value,) in enumerate(wanted):
         places = free.get(value, []) if row not in found else []

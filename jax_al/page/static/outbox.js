@@ -26,8 +26,8 @@ export class Outbox {
 
   // Told of each change: `changed(outbox)`; `saved(thing, reply)` of what the server has on its
   // disk; `refused(thing)`.
-  constructor(project, client, { changed, saved, refused }) {
-    this.#prefix = `jax_al ${project} `;
+  constructor(page, client, { changed, saved, refused }) {
+    this.#prefix = `jax_al ${page} `;
     this.#name = this.#prefix + client;
     this.tell = { changed, saved, refused };
     this.#takeOver();

@@ -327,7 +327,7 @@ async function begin() {
     await refresh();
     if (!status) await wait(SOON);
   }
-  outbox = new Outbox(status.project, client, { changed, saved, refused });
+  outbox = new Outbox(status.page, client, { changed, saved, refused });
   fill();
   byId("stage").focus();
   document.documentElement.dataset.ready = "yes";

@@ -2,6 +2,7 @@
 
 const WIDTH = 1280, LARGE = 2560; // the server has these
 const PAUSE = 1500; // ms until a picture that nobody answered for is asked for again
+const PATIENCE = 15000; // ms until nobody has answered
 
 export class Pictures {
   #views = new Map(); // by row: { node, isReady }
@@ -43,7 +44,8 @@ export class Pictures {
   // What is no picture: its text, or the sentence why it is none; null: nobody answered.
   async #words(item) {
     try {
-      const reply = await fetch(`/picture/${item.row}?width=${WIDTH}`);
+      const signal = AbortSignal.timeout(PATIENCE);
+      const reply = await fetch(`/picture/${item.row}?width=${WIDTH}`, { signal });
       const type = reply.headers.get("Content-Type") ?? "";
       if (reply.status === 403 || reply.status >= 500) return null;
       this.#isText = reply.ok && type.startsWith("text/plain");
@@ -61,11 +63,14 @@ async function image(item, width) {
   node.alt = item.id;
   node.decoding = "sync"; // the picture and its name change in one frame
   node.src = `/picture/${item.row}?width=${width}`;
+  const late = setTimeout(() => (node.src = ""), PATIENCE); // then `decode` fails
   try {
     await node.decode();
     return node;
   } catch {
     return null;
+  } finally {
+    clearTimeout(late);
   }
 }
 
