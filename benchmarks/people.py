@@ -44,7 +44,8 @@ CHECK = 100
 
 def write_photos(pool: Pool, rows: np.ndarray, root: Path, rng: np.random.Generator) -> None:
     """Writes photos as files whose names tell their row, and nothing else."""
-    for row in rows.tolist():
+    number = rng.permutation(len(rows)) / len(rows)
+    for row, place in zip(rows.tolist(), number.tolist(), strict=True):
         picture = Image.fromarray(pool.read(np.array([row]))[0])
         side, stretch = int(rng.choice(SIDES)), float(rng.uniform(1, 1.3))
         shape = (side, round(side * stretch))[:: int(rng.choice((1, -1)))]
@@ -55,9 +56,9 @@ def write_photos(pool: Pool, rows: np.ndarray, root: Path, rng: np.random.Genera
         whole = content.getvalue()
         album = root / f"album {rng.integers(ALBUMS):02}"
         album.mkdir(parents=True, exist_ok=True)
-        is_broken = rng.random() < BROKEN
+        is_broken = place < BROKEN
         (album / f"{row:05}.jpg").write_bytes(whole[: len(whole) // 3] if is_broken else whole)
-        if not is_broken and rng.random() < COPIED:
+        if place >= 1 - COPIED:
             (root / f"copy of {row:05}.jpeg").write_bytes(whole)
 
 
@@ -77,7 +78,7 @@ def label(project: Project, person: Person, wanted: int, seconds: dict[str, floa
         while not desk.status()["left"]:
             time.sleep(0.02)
         label_desk(person, desk, "tab", 1)
-    while desk.status()["training"] or not desk.status()["left"]:
+    while desk.status()["training"]:
         time.sleep(0.1)
     seconds["labeling: all that a person would have waited for"] = time.perf_counter() - start
     return desk

@@ -14,7 +14,6 @@ from PIL import Image
 
 import jax_al as al
 from jax_al.cli import ask, export, predict, review, tell
-from jax_al.cli.ask import in_turn
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from tests.made_up_pictures import encoded, pixels
@@ -178,21 +177,6 @@ def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
     assert "of the request of 5 that is open; --budget holds for the next one" in said
     left = {row["id"] for row in table("other.csv")}
     assert left == {row["id"] for row in first[3:]}
-
-
-def test_one_in_five_is_of_the_audit_and_at_least_one_until_it_is_done():
-    class Record:
-        held_out = dict.fromkeys(range(100, 106)) | {50: None}
-        undecided = staticmethod(lambda: tuple(range(9)))
-        why = staticmethod(lambda row: "audit" if row >= 100 else "twin" if row == 50 else "")
-
-    assert in_turn(Record) == [0, 1, 2, 3, 100, 4, 5, 6, 7, 101, 8]
-    Record.undecided = staticmethod(lambda: (7,))
-    assert in_turn(Record) == [7, 100]
-    Record.undecided = staticmethod(tuple)
-    assert in_turn(Record) == [100]
-    Record.held_out = {50: None}
-    assert in_turn(Record) == []
 
 
 def test_what_a_spreadsheet_saved_and_decisions(place):

@@ -12,6 +12,7 @@ import jax_al as al
 from jax_al.cli import ask as ask_command
 from jax_al.cli import tell as tell_command
 from jax_al.cli.build import study_of
+from jax_al.cli.status import lines
 from jax_al.errors import UsageError
 from jax_al.oracles.person import Person, label_record, label_session
 from jax_al.session.teller import Teller
@@ -132,6 +133,9 @@ def test_an_experiment_that_people_answer_is_the_one_that_is_simulated(tmp_path)
     assert {one.who for one in progress.record.decisions.values()} == {"simulated"}
     picks = [(tmp_path / name / "picks.csv").read_text() for name in ("simulated", "people")]
     assert picks[0] == picks[1]
+    last = progress.rows()[-1]["test_accuracy"]
+    said = lines(progress.record, tmp_path)
+    assert f"Accuracy {100 * last:.1f}% by the test set." in said
 
 
 def test_what_people_skip_is_not_trained_on_and_the_run_goes_on(tmp_path):
@@ -154,6 +158,7 @@ def test_without_a_test_set_no_accuracy_is_claimed(tmp_path):
         end()
     rows = progress.rows()
     assert len(rows) == 3
+    assert not any("test set" in line for line in lines(progress.record, tmp_path))
     for row in rows:
         assert {row[name] for name in row if name.startswith("test_")} == {None}
 

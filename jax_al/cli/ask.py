@@ -9,9 +9,8 @@ from jax_al.cli.people import add_workdir, batch_place, project_of, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
 from jax_al.people.project import Project
+from jax_al.people.turns import in_batch
 from jax_al.session.fold import Record
-
-BETWEEN = 4  # rows of the request before each of the audit
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
@@ -42,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if budget is not None and budget < 1:
         raise UsageError(f"--budget is {budget}, but must be at least 1.")
     record = _asked(project, budget)
-    rows = in_turn(record)
+    rows = in_batch(record)
     if not rows:
         raise UsageError("Nothing is left to ask: all is labeled, or put aside.")
     items = project.items.all()
@@ -68,19 +67,3 @@ def _asked(project: Project, budget: int | None) -> Record:
     session = project.session()
     session.ask()
     return session.record
-
-
-def in_turn(record: Record) -> list[int]:
-    """Returns the rows of the open request in pick order, with one of the audit after each four.
-
-    At least one row of the audit is there until it is done, whatever is left of the request.
-    """
-    asked = record.undecided()
-    left = [row for row, one in record.held_out.items() if one is None]
-    audit = [row for row in left if record.why(row) == "audit"][: max(1, len(asked) // BETWEEN)]
-    found: list[int] = []
-    for place, row in enumerate(asked, 1):
-        found.append(row)
-        if place % BETWEEN == 0:
-            found += audit[place // BETWEEN - 1 : place // BETWEEN]
-    return found + audit[len(asked) // BETWEEN :]

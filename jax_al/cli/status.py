@@ -52,9 +52,17 @@ def lines(record: Record, place: Path) -> list[str]:
         f"{place}: {named:,} of {N:,} labeled{''.join(f', {word}' for word in passed)}.",
         f"Classes: {', '.join(counts) or 'none yet'}.",
         _waits(record),
+        *_tested(record),
         now.says,
         *now.advice,
     ]
+
+
+def _tested(record: Record) -> list[str]:
+    """Says how right the last learner is on the test set, which an experiment may have."""
+    last = record.trained[max(record.trained)].metrics if record.trained else {}
+    found = last.get("test_accuracy")
+    return [] if found is None else [f"Accuracy {100 * found:.1f}% by the test set."]
 
 
 def _waits(record: Record) -> str:

@@ -90,16 +90,15 @@ class Desk:
         """
         with self._guard:
             record, now = self._teller.record(), time.monotonic()
-            turn = in_turn(record)
-            if not set(turn).difference(holding):
+            self._held = {row: held for row, held in self._held.items() if held[1] > now}
+            own = self._free(record, client, holding)
+            if not own:
                 self._teller.draw_among(
                     self._pool.ids, RANDOM, "random", seed=self._project.settings.seed
                 )
                 record = self._teller.record()
-                turn = in_turn(record)
-            self._held = {row: held for row, held in self._held.items() if held[1] > now}
-            left = [row for row in turn if row not in holding]
-            own = [row for row in left if self._held.get(row, (client,))[0] == client]
+                own = self._free(record, client, holding)
+            left = [row for row in in_turn(record) if row not in holding]
             chosen = (own or left)[:count]
             self._held |= dict.fromkeys(chosen, (client, now + HELD))
             return [self._item(record, row) for row in chosen]
@@ -234,6 +233,11 @@ class Desk:
     def close(self) -> None:
         """Ends the training; what was told is on disk already."""
         self._trainer.stop()
+
+    def _free(self, record: Record, client: str, holding: Collection[int]) -> list[int]:
+        """Returns what waits and nobody else has in front of them."""
+        turn = (row for row in in_turn(record) if row not in holding)
+        return [row for row in turn if self._held.get(row, (client,))[0] == client]
 
     def _name(self, row: int) -> str:
         if not 0 <= row < len(self._pool):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jax_al.drivers.session import Session
 
 AUDIT_SHARE = 5  # at most one row in so many is held out from the start
+MANY = 20_000  # pictures from which on looking for near duplicates takes more than seconds
 BY_DATA = "jax_al"  # who says that a file has gone
 
 
@@ -68,13 +69,7 @@ class Project:
             from jax_al.pools.table import table_benchmark
 
             found = table_benchmark(settings.source, None, None, None).pool
-        known = self.items.all()
         pool = take_in(self.items, found, self._put_aside())
-        if known and len(pool.missing) == len(known):
-            raise UsageError(
-                f"Nothing that was labeled is in {source}: name the folder that "
-                f"{self.place} was begun with, or another --workdir."
-            )
         for sentence in sentences(pool.change, self.items.all()):
             self._say(sentence)
         return pool
@@ -176,9 +171,11 @@ class Project:
         """Lists near duplicates; holds out all but one of them if they are to be asked once."""
         if not pool.spec.is_image:
             return
-        from jax_al.people.twins import groups_of, near_duplicates
+        from jax_al.people.twins import groups_of, kept_near_duplicates
 
-        lowest = near_duplicates(pool)
+        if len(pool) > MANY:
+            self._say(f"Looking for near duplicates among {len(pool):,} pictures, once.")
+        lowest = kept_near_duplicates(self.place / "near_duplicates.npz", pool)
         found = groups_of(lowest)
         write_near_duplicates(self.place, pool.ids, found)
         if not self.settings.merge_near:

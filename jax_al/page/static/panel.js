@@ -14,7 +14,7 @@ function accuracy({ right, low, high, answered, unsure, kind }) {
   const of = kind === "audit" ? `${answered} blind labels` : "labels told after it had predicted";
   const doubt = unsure ? `, ${unsure} unsure` : "";
   return right === null ? `none yet (${of}${doubt})`
-    : `${percent(right)}, within ${percent(low)} and ${percent(high)} (95%; ${of}${doubt})`;
+    : `${percent(right)}, between ${percent(low)} and ${percent(high)} (95%; ${of}${doubt})`;
 }
 
 export function showStatus(status) {
