@@ -1,5 +1,7 @@
 """Attacks on the page: each is tried on a real server, and each has a twin that is let through."""
 
+import json
+
 import pytest
 
 from jax_al.page.guard import MOST_BYTES, is_host
@@ -8,7 +10,7 @@ from tests.made_up_desk import MadeUpDesk
 from tests.page_server import TOKEN, serving
 
 ANSWER = {
-    "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5, "relabel": False,
+    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5, "relabel": False,
 }  # fmt: skip
 READ = (
     "/",
@@ -67,7 +69,7 @@ def test_nothing_is_told_without_the_cookie(served, desk):
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "10.0.0.5", "[::2]",
-     "localhost@evil.example", "2130706433", "0x7f.1"],
+     "localhost@evil.example", "[::1]evil.example", "2130706433", "0x7f.1"],
 )  # fmt: skip
 def test_another_name_that_points_here_is_refused(served, host):
     assert served.ask("/api/status", cookie=served.cookie(), host=host).status == 403
@@ -134,6 +136,14 @@ def test_an_upload_without_length_is_refused(served, desk):
     assert desk.calls == []
 
 
+def test_an_upload_in_chunks_is_refused_whatever_length_it_says(served, desk):
+    said = json.dumps(ANSWER).encode()
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(said), said)
+    reply = served.post("/api/answer", chunk, Content_Length=5, Transfer_Encoding="chunked")
+    assert reply.status == 411
+    assert desk.calls == []
+
+
 def test_what_is_large_and_allowed_is_read(served):
     body = b" " * (MOST_BYTES - 2) + b"{}"
     assert served.post("/api/answer", body).status == 400
@@ -149,7 +159,7 @@ def test_what_is_large_and_allowed_is_read(served):
 )  # fmt: skip
 def test_no_path_leads_out(served, path):
     reply = served.get(path)
-    assert reply.status == 404
+    assert reply.status in (400, 404)
     assert b"import" not in reply.body
     assert b"root:" not in reply.body
 

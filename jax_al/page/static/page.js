@@ -109,13 +109,16 @@ async function fill() {
   filling = false;
 }
 
-let isAsked = false;
+let isAsked = false, isOther = false;
 async function refresh() {
   if (isAsked) return;
   isAsked = true;
   const reply = await ask("/api/status");
   isAsked = false;
-  if (reply.status === 200) take(reply.data);
+  if (reply.status !== 200) return;
+  isOther = status !== null && reply.data.page !== status.page;
+  if (isOther) location.reload(); // another project: what waits here waits for its own page
+  else take(reply.data);
 }
 
 function take(fresh) {
@@ -197,7 +200,7 @@ function undo() {
   const last = done.pop();
   const tokens = last ? [...last.tokens].reverse() : [null];
   outbox.add(...tokens.map((of) => {
-    const body = { client, token: newToken() };
+    const body = { client, token: newToken(), of: of ?? "" };
     return { path: "/api/undo", undo: true, of, token: body.token, body };
   }));
   if (last?.was !== undefined) {
@@ -282,7 +285,7 @@ const ACTIONS = {
   suggested: () => items[0]?.suggestion && !looking && label(items[0].suggestion),
   grid: openGrid,
   zoom: () => !grid.isOpen && zoom(),
-  new: () => openClasses(classes, take),
+  new: () => openClasses(status.page, classes, take),
   find: () => openFind(classes, label),
   help: () => byId("help").showModal(),
   back: () => move(-1, 0),
@@ -318,7 +321,7 @@ document.querySelector("main").addEventListener("click", (event) => {
   if (event.detail && !isAsking() && event.target.closest("#classes, #commands")) byId("stage").focus();
 });
 addEventListener("beforeunload", (event) => {
-  if (outbox?.waiting.length) event.preventDefault(); // they wait, but somebody thinks them sent
+  if (outbox?.waiting.length && !(isOther && outbox.isKept)) event.preventDefault(); // they wait, but somebody thinks them sent
 });
 document.addEventListener("visibilitychange", () => (since = performance.now()));
 
