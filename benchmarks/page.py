@@ -92,8 +92,8 @@ def answered(served: Served, count: int) -> list[float]:
     for k in range(count):
         (item,) = served.get("/api/next?client=script&count=1&holding=").json["items"]
         said = {
-            "page": page, "row": item["row"], "said": "dark", "client": "script", "token": f"script{k}",
-            "seconds": 1.0, "relabel": False,
+            "page": page, "row": item["row"], "said": "dark", "client": "script",
+            "token": f"script{k}", "seconds": 1.0, "relabel": False,
         }  # fmt: skip
         cookie, start = served.cookie(), time.perf_counter()
         reply = served.post("/api/answer", said, cookie=cookie)

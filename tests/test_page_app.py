@@ -8,7 +8,8 @@ from tests.made_up_desk import MadeUpDesk
 from tests.page_server import serving
 
 ANSWER = {
-    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5, "relabel": False,
+    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5,
+    "relabel": False,
 }  # fmt: skip
 
 
@@ -110,7 +111,8 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_told(served, desk, said):
     "path",
     ["/api/next?client=me&count=-1", "/api/next?client=me", "/api/next?client=me&count=1&holding=a",
      "/api/next?client=me&count=1&holding=1,,2", "/api/next?client=me&count=٣", "/picture/1",
-     f"/picture/{'9' * 5000}?width=320", "/picture/99?width=320", "/picture/1?width=1e3", "/api/alike?row=x&count=2"],
+     f"/picture/{'9' * 5000}?width=320",
+     "/picture/99?width=320", "/picture/1?width=1e3", "/api/alike?row=x&count=2"],
 )  # fmt: skip
 def test_a_question_that_is_wrong_is_one_sentence(served, path):
     reply = served.get(path.replace("٣", "%D9%A3"))

@@ -10,7 +10,8 @@ from tests.made_up_desk import MadeUpDesk
 from tests.page_server import TOKEN, serving
 
 ANSWER = {
-    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5, "relabel": False,
+    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5,
+    "relabel": False,
 }  # fmt: skip
 READ = (
     "/",

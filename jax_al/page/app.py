@@ -33,8 +33,8 @@ def make_app(desk: Desk, name: str, rules: Rules) -> Guard:
     """Returns the application: the page, what it asks, and the guard before both.
 
     Every error that the person can mend is `{"error": sentence}` with status 400, what somebody
-    else said otherwise 409, what the disk would not take 503; the page sends the last again. What is
-    posted names its page, as rows are rows of one project: another project may be served at the
+    else said otherwise 409, what the disk would not take 503; the page sends the last again. What
+    is posted names its page, as rows are rows of one project: another project may be served at the
     port by now, and a tab that is still open then keeps what it has (403).
 
     Args:

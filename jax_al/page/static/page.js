@@ -158,7 +158,8 @@ function answer(item, said, { relabel = false, together = 1 } = {}) {
 function label(said) {
   if (grid.isOpen) return labelAll(said);
   const item = shownItem();
-  if (!item || !pictures.of(item).isReady) return say("Not yet: the picture is loading.");
+  if (!item) return say(`${waitingFor(item)}.`);
+  if (!pictures.of(item).isReady) return say("Not yet: the picture is loading.");
   if (looking) return relabel(item, said);
   items.shift();
   const thing = answer(item, said);
@@ -172,6 +173,7 @@ function label(said) {
 function labelAll(said) {
   const chosen = grid.chosen();
   if (!chosen.length) return say("None is marked.");
+  if (!grid.isReady) return say("Not yet: pictures are loading.");
   const rows = new Set(chosen.map((item) => item.row));
   items = items.filter((item) => !rows.has(item.row));
   const things = chosen.map((item) => answer(item, said, { together: chosen.length }));
@@ -284,7 +286,7 @@ const ACTIONS = {
   broken: () => label("broken"),
   suggested: () => items[0]?.suggestion && !looking && label(items[0].suggestion),
   grid: openGrid,
-  zoom: () => !grid.isOpen && zoom(),
+  zoom: () => !grid.isOpen && shownItem() && zoom(),
   new: () => openClasses(status.page, classes, take),
   find: () => openFind(classes, label),
   help: () => byId("help").showModal(),
