@@ -9,14 +9,15 @@ from pathlib import Path
 from jax_al.cli.ending import command
 from jax_al.errors import UsageError
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PROJECT, Settings, default_features, suited
+from jax_al.people.settings import PROJECT, Settings, default_features, read_settings, suited
 from jax_al.pools.progress import say
 
-# Flags that hold from the beginning on, and what they are in the settings.
+# Flags that hold from the beginning on; in the settings they are called so, or else.
 OF_THE_START = (
     "classes", "size", "fit", "features", "learner", "strategy", "budget", "seed", "audit",
     "labels", "labels_from_folders", "merge_near",
 )  # fmt: skip
+OTHER_NAMES = {"labels": "known", "labels_from_folders": "known"}
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
@@ -83,6 +84,11 @@ def _run(arguments: argparse.Namespace) -> None:
             "the page needs packages that are not installed: pip install 'jax_al[label]'; or give "
             "--no-page, and label by jax-al ask and tell."
         )
+    if not arguments.no_page:
+        from jax_al.page.serve import listening, serve
+
+        # Where it cannot be served is said before all the work.
+        listening(arguments.host, arguments.port, arguments.allow_remote).close()
     project = _project(arguments)
     session = project.session()
     count, labels = len(session.pool), len(project.teller.labels())
@@ -90,14 +96,17 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.no_page:
         say(f"Next: jax-al ask --out batch.csv --workdir={project.place}")
         return
-    from jax_al.page.serve import serve
+    from jax_al.interrupt import listen
     from jax_al.people.desk import Desk
 
+    listen()  # SIGTERM ends it as Ctrl-C does
     desk = Desk(project, session)
     try:
         serve(desk, project.place, arguments.host, arguments.port, arguments.allow_remote)
     finally:
         say(f"All labels are in {project.place}; the same command goes on.")
+        if desk.status()["training"]:
+            say("A training is still to end; another Ctrl-C does not wait for it.")
         desk.close()
 
 
@@ -108,13 +117,18 @@ def _project(arguments: argparse.Namespace) -> Project:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
     place = arguments.workdir or Path("runs") / (source.stem if source else "")
     if (place / PROJECT).exists():
-        given = [flag for flag in OF_THE_START if getattr(arguments, flag) is not None]
-        if given:
-            flag = given[0].replace("_", "-")
-            raise UsageError(
-                f"--{flag} is said when a project begins, and {place} has begun: leave it out, or "
-                "name another --workdir."
-            )
+        begun = read_settings(place)
+        for flag in OF_THE_START:
+            if getattr(arguments, flag) is None:
+                continue
+            name = OTHER_NAMES.get(flag, flag)
+            said = getattr(_settings(arguments, source or Path(begun.source)), name)
+            if said != getattr(begun, name):
+                raise UsageError(
+                    f"--{flag.replace('_', '-')} is said when a project begins, and {place} began "
+                    f"with {name}={getattr(begun, name)!r}: leave it out, or name another "
+                    "--workdir."
+                )
         project = open_project(place, say, source)
     else:
         if source is None:
