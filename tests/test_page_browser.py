@@ -119,7 +119,8 @@ def test_names_of_any_length_stay_within_their_buttons(browser, labeling, width)
     names = ["long " * 30, "L" * 150, *(f"class {k}" for k in range(23))]
     labeling(MadeUpDesk(20, names), width=width, mobile=width < 900)
     script = """return [...document.querySelectorAll("#classes button")].map((button) => {
-        const [a, b] = [button, button.querySelector(".name")].map((n) => n.getBoundingClientRect());
+        const a = button.getBoundingClientRect();
+        const b = button.querySelector(".name").getBoundingClientRect();
         return b.top >= a.top && b.bottom <= a.bottom && b.right <= a.right; })"""
     assert run(browser, script) == [True] * 25
 

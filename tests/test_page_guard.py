@@ -1,6 +1,8 @@
 """Attacks on the page: each is tried on a real server, and each has a twin that is let through."""
 
 import json
+import logging
+import socket
 
 import pytest
 
@@ -143,6 +145,27 @@ def test_an_upload_in_chunks_is_refused_whatever_length_it_says(served, desk):
     reply = served.post("/api/answer", chunk, Content_Length=5, Transfer_Encoding="chunked")
     assert reply.status == 411
     assert desk.calls == []
+
+
+def test_who_leaves_in_the_middle_is_no_fault(served, desk):
+    said, handler = [], logging.Handler()
+    handler.emit = said.append
+    logging.getLogger("uvicorn.error").addHandler(handler)
+    try:
+        with socket.create_connection(("127.0.0.1", served.port)) as line:
+            head = (
+                "POST /api/answer HTTP/1.1", f"Host: 127.0.0.1:{served.port}",
+                f"Origin: {served.origin}", "Content-Type: application/json",
+                f"Cookie: {served.cookie()}", "Content-Length: 100", "", "{",
+            )  # fmt: skip
+            line.sendall("\r\n".join(head).encode())
+            assert served.get("/api/status").status == 200  # that it has come
+        assert served.post("/api/answer", ANSWER).status == 200
+    finally:
+        served.get("/api/status")
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert [record.getMessage() for record in said] == []
+    assert desk.calls == [(3, "cat")]
 
 
 def test_what_is_large_and_allowed_is_read(served):

@@ -109,7 +109,11 @@ def test_a_host_that_is_not_here_is_one_sentence(desk, tmp_path, host):
         serve(desk, tmp_path, host, 0, True)
 
 
-def test_that_others_reach_it_is_said(desk, tmp_path):
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [("0.0.0.0", "Other machines reach this page"), ("127.0.0.1", "Only this machine reaches")],
+)
+def test_whether_others_reach_it_is_said(desk, tmp_path, host, sentence):
     token = "of-this-test-and-long-enough-for-it"
     keep(tmp_path, Kept(0, token, "page"))
     said = []
@@ -119,6 +123,6 @@ def test_that_others_reach_it_is_said(desk, tmp_path):
         if len(said) == 2:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C, once all is said
 
-    serve(desk, tmp_path, "0.0.0.0", 0, True, say)
+    serve(desk, tmp_path, host, 0, True, say)
     assert token in said[0]
-    assert "Other machines reach this page" in said[1]
+    assert sentence in said[1]

@@ -35,7 +35,7 @@ def serve(
       host: the address to listen at, 127.0.0.1 for this machine alone.
       port: likewise; 0: that of last time, or one that is free.
       allow_remote: whether `host` may be one that other machines reach.
-      say: is told the address, and whether others reach it.
+      say: is told the address, and whether others reach it, where they may.
 
     Raises:
       UsageError: the port is taken or not allowed, `host` is not of this machine, or others would
@@ -54,6 +54,8 @@ def serve(
                     "Other machines reach this page, and what they send is not encrypted: whoever "
                     "has the address can label. Stay within a network you trust."
                 )
+            elif allow_remote:
+                say(f"Only this machine reaches {host}; others reach --host=0.0.0.0.")
 
         # After a Ctrl-C it ends what it does, and then says it was one.
         with contextlib.suppress(KeyboardInterrupt):
