@@ -39,6 +39,7 @@ def test_labels_that_were_known_do_not_bring_the_audit_forward():
 def test_a_batch_has_one_of_the_audit_at_least_until_it_is_done():
     assert turn(AUDIT, asked(0, 1, [7]), of=in_batch) == [7, 30]
     assert turn(AUDIT, asked(0, 1, range(5)), of=in_batch) == [0, 1, 2, 3, 30, 4]
+    assert turn(AUDIT, asked(0, 1, range(4)), of=in_batch) == [0, 1, 2, 3, 30]
     assert turn(AUDIT, asked(0, 1, [7]), answered({7: 0}), closed(0), of=in_batch) == [30]
     done = answered({30: 0, 31: 0, 32: 0})
     assert turn(AUDIT, done, asked(0, 1, [7]), of=in_batch) == [7]

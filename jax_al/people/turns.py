@@ -1,6 +1,6 @@
 """Whose turn it is: in what order the rows that wait for an answer are looked at."""
 
-from jax_al.people.audit import audit_is_next
+from jax_al.people.audit import OTHERS, audit_is_next
 from jax_al.session.fold import OF_DATA, Decision, Record
 
 AUDITS = ("audit", "check")
@@ -33,13 +33,14 @@ def in_turn(record: Record) -> list[int]:
 def in_batch(record: Record) -> list[int]:
     """Returns the rows of one batch to be filled in: those of the open request, and of the audit.
 
-    One of the audit at least, until it is done.
+    One row in five is of the audit, and one at least, until it is done.
     """
     turn, asked = in_turn(record), set(record.undecided())
     end = max((place for place, row in enumerate(turn, 1) if row in asked), default=0)
     batch = turn[:end]
     rest = [row for row in turn[end:] if row in record.held_out]
-    return batch if any(row in record.held_out for row in batch) else batch + rest[:1]
+    has = sum(row in record.held_out for row in batch)
+    return batch + rest[: max(0, max(1, len(asked) // OTHERS) - has)]
 
 
 def said_by_people(record: Record) -> dict[int, Decision]:
