@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import jax_al as al
-from jax_al.cli import ask, export, predict, review, tell
+from jax_al.cli import ask, classes, export, predict, review, tell
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from tests.made_up_pictures import encoded, pixels
@@ -21,7 +21,8 @@ from tests.runs import ROOT
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
-COMMANDS = {"ask": ask, "tell": tell, "predict": predict, "review": review, "export": export}
+MODULES = (ask, classes, tell, predict, review, export)
+COMMANDS = {one.__name__.rpartition(".")[2]: one for one in MODULES}
 COUNT, BUDGET, AUDIT = 30, 8, 4
 
 
@@ -422,3 +423,22 @@ def test_tell_starts_without_jax_and_without_the_pool(place):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
     assert len(place.project.teller.labels()) == BUDGET + BUDGET // 4
+
+
+def test_classes_are_added_renamed_and_merged(place):
+    place("ask", "--out", "batch.csv")
+    place.fill()
+    place("tell", "batch.csv")
+    assert place("classes", "--add", "x=y")[0] == 0
+    assert place("classes", "--rename", "x=y=green")[0] == 0
+    status, said = place("classes", "--merge", "=red=green")
+    assert (status, [line.split()[1] for line in said.splitlines()]) == (0, ["blue", "green"])
+    assert sum(int(line.split()[0]) for line in said.splitlines()) == BUDGET + BUDGET // 4
+    for words, sentence in (
+        (("--merge", "red=blue"), "the classes are blue, green"),
+        (("--add", "blue"), "is empty or taken"),
+        (("--add", "skip"), "cannot be a class"),
+        (("--rename", "blue= "), "cannot be a class"),
+    ):
+        status, said = place("classes", *words)
+        assert (status, sentence in said) == (2, True), said

@@ -24,6 +24,7 @@ jax-al: deep active learning. Which examples to label next?
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
   jax-al label DIR               label pictures of your own on a page
   jax-al ask --out B.csv         what people should label next, to fill in
+  jax-al classes                 what classes there are; --add, --rename, --merge
   jax-al tell B.csv              takes what they have filled in
   jax-al predict --out P.csv     what the model says of every example
   jax-al review                  labels that the model doubts
@@ -71,6 +72,7 @@ COMMANDS = {
     "select": "jax_al.cli.select",
     "features": "jax_al.cli.features",
     "label": "jax_al.cli.label",
+    "classes": "jax_al.cli.classes",
     "ask": "jax_al.cli.ask",
     "tell": "jax_al.cli.tell",
     "predict": "jax_al.cli.predict",

@@ -1,8 +1,7 @@
 """A session with people: it asks, they answer when they like, it trains and predicts."""
 
 import contextlib
-import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jax_al.drivers.begun import at_least_two, check_begun, nobody, strategy_and_name
 from jax_al.drivers.checks import (
     check_classes,
     check_least,
@@ -32,7 +32,6 @@ from jax_al.session.fold import Record
 from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
 from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
-from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Pool, Strategy
 
 
@@ -91,15 +90,15 @@ class Session:
         check_classes(classes, least=0)
         check_pool_like("pool", pool)
         check_maker(learner)
-        name, made = _named(strategy)
+        name, made = strategy_and_name(strategy)
         self._place = None if directory is None else Path(directory).expanduser()
         self._tell, self._is_open, self._learner = guarded(tell), True, learner
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
-        benchmark = Benchmark(pool, None, _at_least_two(classes), name=kind)
+        benchmark = Benchmark(pool, None, at_least_two(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
         public = {"strategy": name, "learner": described(learner)}
         looking = Looking(chunk_size, num_samples)
-        study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, _nobody, public)
+        study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, nobody, public)
         part = Part(name, seed, made, self._place)
         self._engine = Engine(benchmark, learner, looking)
         self._engine.check(made)  # what it cannot have is refused before anything is begun
@@ -107,7 +106,7 @@ class Session:
             # On record are the classes that there are, and no more.
             begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
             journal, self._progress = open_progress(begun, part, self._tell, may_grow=True)
-        self._check_begun(classes, public)
+        check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
         self._teller = Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
@@ -334,7 +333,7 @@ class Session:
     def _plan(self) -> Work | None:
         """Returns what to do next, by an engine for the classes that there are by now."""
         work = self._progress.plan()
-        names = _at_least_two(self._progress.record.classes.values())
+        names = at_least_two(self._progress.record.classes.values())
         if names != self._engine.benchmark.classes:
             self._engine = self._engine.with_classes(names)
             self._driver = self._driver.with_engine(self._engine)
@@ -378,10 +377,9 @@ class Session:
 
     def _check_trained(self) -> None:
         self._check_open()
-        record = self._progress.refold()
-        if not record.trained:
+        if not self.record.trained:
             raise UsageError("Nothing is trained yet: call train() or ask() first.")
-        if len(record.classes) < 2:
+        if len(self.record.classes) < 2:
             raise UsageError("There are fewer than two classes: call add_class() first.")
 
     def _check_open(self) -> None:
@@ -389,25 +387,9 @@ class Session:
             where = "" if self._place is None else f" on {self._place}"
             raise UsageError(f"This al.Session is closed: open another one{where}.")
 
-    def _check_begun(self, classes: Sequence[str], public: Mapping[str, Any]) -> None:
-        """Makes sure that the session on record had these classes and this learner."""
-        record = self._progress.record
-        if tuple(classes) not in (record.begun_classes, tuple(record.classes.values())):
-            raise UsageError(
-                f"{self._place} was begun with the classes {', '.join(record.begun_classes)}, not "
-                f"{', '.join(classes)}."
-            )
-        learner = record.config.get("learner", public["learner"])
-        if learner != public["learner"]:
-            raise UsageError(
-                f"{self._place} was begun with the learner {learner}, not {public['learner']}: "
-                "name another directory, or take that learner."
-            )
-
     def _request(self) -> Request:
-        request = self._progress.record.open
+        request, decided = self._progress.record.open, self._progress.record.decisions
         assert request is not None
-        decided = self._progress.record.decisions
         left = [place for place, row in enumerate(request.rows) if row not in decided]
         scores = request.scores
         return Request(
@@ -416,28 +398,3 @@ class Session:
             tuple(request.ids[place] for place in left),
             None if scores is None else tuple(scores[place] for place in left),
         )
-
-
-def _named(strategy: str | Strategy) -> tuple[str, Strategy]:
-    """Returns the strategy and what it is called on record."""
-    if isinstance(strategy, str):
-        ((name, made),) = strategies_named([strategy]).items()
-        return name, made
-    return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
-
-
-def _at_least_two(classes: Iterable[str]) -> tuple[str, ...]:
-    """Returns the names of classes, and of some that are nobody's where there are fewer than two.
-
-    So a learner can be made before people have said what classes there are.
-    """
-    names = tuple(classes)
-    return names + tuple(f"class {number} to come" for number in range(len(names), 2))
-
-
-def _nobody(benchmark: Benchmark, seed: int) -> Any:
-    """The people answer by `tell`."""
-    from jax_al.oracles.people import people
-
-    del benchmark, seed
-    return people()

@@ -1,0 +1,55 @@
+"""What a session begins with, and whether it may go on with it."""
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jax_al.errors import UsageError
+from jax_al.session.fold import Record
+from jax_al.strategies.entries import strategies_named
+from jax_al.types import Benchmark, Strategy
+
+
+def check_begun(place: Path | None, record: Record, classes: tuple[str, ...], learner: str) -> None:
+    """Makes sure that the session on record had these classes and this learner.
+
+    Raises:
+      UsageError: it had others.
+    """
+    if classes not in (record.begun_classes, tuple(record.classes.values())):
+        raise UsageError(
+            f"{place} was begun with the classes {', '.join(record.begun_classes)}, not "
+            f"{', '.join(classes)}."
+        )
+    begun = record.config.get("learner", learner)
+    if begun != learner:
+        raise UsageError(
+            f"{place} was begun with the learner {begun}, not {learner}: name another directory, "
+            "or take that learner."
+        )
+
+
+def strategy_and_name(strategy: str | Strategy) -> tuple[str, Strategy]:
+    """Returns the strategy and what it is called on record."""
+    if isinstance(strategy, str):
+        ((name, made),) = strategies_named([strategy]).items()
+        return name, made
+    return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
+
+
+def at_least_two(classes: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of classes, and of some that are nobody's where there are fewer than two.
+
+    So a learner can be made before people have said what classes there are.
+    """
+    names = tuple(classes)
+    return names + tuple(f"class {number} to come" for number in range(len(names), 2))
+
+
+def nobody(benchmark: Benchmark, seed: int) -> Any:
+    """The people answer by `tell`."""
+    from jax_al.oracles.people import people
+
+    del benchmark, seed
+    return people()
