@@ -45,9 +45,11 @@ def small(**more: Any) -> dict[str, Any]:
 def models() -> dict[str, Any]:
     """Returns a model of each family."""
     text = {"vocab_size": 50, "max_position_embeddings": 8, "eos_token_id": 1, "bos_token_id": 2}
-    both = {"text_config": small() | text, "vision_config": small()}
+    both = {"text_config": small() | text, "vision_config": small(), "projection_dim": 128}
     return {
-        "ViT": transformers.ViTForImageClassification(transformers.ViTConfig(**small())),
+        "ViT": transformers.ViTForImageClassification(
+            transformers.ViTConfig(**small(num_labels=7))
+        ),
         "CLIP": transformers.CLIPModel(transformers.CLIPConfig(**both)),
         "SigLIP": transformers.SiglipModel(transformers.SiglipConfig(**both)),
         "DINOv2": transformers.Dinov2Model(transformers.Dinov2Config(**small(mlp_ratio=4))),
@@ -119,7 +121,7 @@ def main() -> None:
                 gap = np.abs(found - expected).max()
                 rows.append(f"| {name} | {size} | {np.abs(expected).max():.2f} | {gap:.1e} |")
         config = transformers.ViTConfig(
-            hidden_size=384, num_attention_heads=6, intermediate_size=1536
+            num_labels=7, hidden_size=384, num_attention_heads=6, intermediate_size=1536
         )
         model, where = at_random(transformers.ViTForImageClassification(config)), f"{root}/large"
         model.save_pretrained(where)

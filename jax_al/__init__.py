@@ -28,6 +28,7 @@ _WHERE = {
         "propagate", "resnet18", "vgg16",
     ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
+    "jax_al.strategies.best_of": ("best_of",),
     "jax_al.drivers.session": ("Request", "Session"),
     "jax_al.drivers.from_python": ("run",),
 }  # fmt: skip
