@@ -33,7 +33,7 @@ except ImportError:
     sys.exit("benchmarks/backbones.py compares with transformers: pip install 'jax_al[bench]'")
 
 SIDE, OTHER = 32, 48
-CHUNKS = (1, 4, 8, 16, 32)
+CHUNKS = (1, 4, 8, 16)
 
 
 def small(**more: Any) -> dict[str, Any]:

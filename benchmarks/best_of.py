@@ -4,8 +4,8 @@ r"""The ceiling: how far above strategies is the best of what they would ask?
         [--size 10000] [--seeds 5] [--directory runs/best_of]
 
 All files are .npy: features float32 [N, F] and labels int [N], of pool and test set. The first
-`--size` rows of the pool, 256 components, rows of length 1, `linear` with its penalty by
-cross-validation, 50 labels and six times 50 more. `best_of` with its defaults, 20 candidates an
+`--size` rows of the pool, 256 components, rows of length 1, `linear` with a penalty of
+0.1, 50 labels and six times 50 more. `best_of` with its defaults, 20 candidates an
 episode, judged by the test set and by the pool. What is on record in `--directory` stays.
 """
 
@@ -28,8 +28,21 @@ STRATEGIES = ("random", "margin", "coreset", "badge", "typiclust")
 START, STEP, EPISODES = 50, 50, 7
 
 
-def read(arguments: argparse.Namespace) -> al.Benchmark:
-    """Returns the features as a benchmark."""
+def options(text: str, out: str) -> argparse.ArgumentParser:
+    """Returns a parser of what a benchmark on features in files takes."""
+    parser = argparse.ArgumentParser(description=text)
+    for name in ("pool", "pool-labels", "test", "test-labels"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--title", default="Features")
+    parser.add_argument("--size", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--directory", type=Path)
+    parser.add_argument("--out", type=Path, default=setting.RESULTS / out)
+    return parser
+
+
+def read(arguments: argparse.Namespace, pca: int) -> al.Benchmark:
+    """Returns the features as a benchmark, `pca` components of them in rows of length 1."""
     pool, test = np.load(arguments.pool, mmap_mode="r"), np.load(arguments.test)
     truth, theirs = (
         np.load(path).astype(np.int32) for path in (arguments.pool_labels, arguments.test_labels)
@@ -37,7 +50,7 @@ def read(arguments: argparse.Namespace) -> al.Benchmark:
     names = tuple(map(str, range(int(truth.max()) + 1)))
     size = arguments.size
     data = al.Benchmark(al.arrays(pool[:size]), truth[:size], names, al.arrays(test), theirs)
-    return al.with_features(data, columns(pca=256, l2norm=True), cache=False)
+    return al.with_features(data, columns(pca=pca, l2norm=True), cache=False)
 
 
 def say(event: Any) -> None:
@@ -64,24 +77,37 @@ def picked(rows: list[dict[str, Any]], name: str) -> str:
     return ", ".join(f"{one} {count}" for one, count in zip(STRATEGIES, counts, strict=True))
 
 
+def table(rows: list[dict[str, Any]], start: int, step: int, episodes: int) -> list[str]:
+    """Returns a table of the strategies, the best first, beside `random`."""
+    curves = curves_of(rows)
+    low, high = start, start + step * (episodes - 1)
+    shown = [start + step, start + step * (episodes // 2), high]
+    of = {name: areas(curve, low, high) for name, curve in curves.items()}
+    means = {name: float(np.mean(list(one.values()))) for name, one in of.items()}
+    lines = [
+        f"| strategy | {' | '.join(f'at {n}' for n in shown)} | area | minus random's (95%) |",
+        f"|---|{'---:|' * (len(shown) + 2)}",
+    ]
+    for name in sorted(curves, key=lambda name: -means[name]):
+        at = [np.mean([one[n] for one in curves[name].values()]) for n in shown]
+        gap = mean_interval([of[name][seed] - of["random"][seed] for seed in of["random"]])
+        apart = f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+        lines.append(
+            f"| {name} | {' | '.join(f'{mean:.3f}' for mean in at)} | {means[name]:.3f} | "
+            f"{'' if name == 'random' else apart} |"
+        )
+    return lines
+
+
 def main() -> None:
     """Measures and writes."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("pool", "pool-labels", "test", "test-labels"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--title", default="Features")
-    parser.add_argument("--size", type=int, default=10_000)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--directory", type=Path)
-    parser.add_argument("--out", type=Path, default=setting.RESULTS / "best_of.md")
-    arguments = parser.parse_args()
-    data = read(arguments)
-    strategies = {name: al.make_strategy(name) for name in STRATEGIES}
+    arguments = options(__doc__.partition("\n")[0], "best_of.md").parse_args()
+    data = read(arguments, 256)
     ceilings = {f"best_of by the {judge}": al.best_of(judge=judge) for judge in ("pool", "test")}
     rows = al.run(
         data,
-        learner=al.linear(scale="one"),
-        strategies=strategies | ceilings,
+        learner=al.linear(penalty=0.1, scale="one"),
+        strategies={name: al.make_strategy(name) for name in STRATEGIES} | ceilings,
         initial=START,
         budget=STEP,
         episodes=EPISODES,
@@ -89,10 +115,6 @@ def main() -> None:
         directory=arguments.directory,
         tell=say,
     )
-    curves = curves_of(rows)
-    low, high = START, START + STEP * (EPISODES - 1)
-    shown = [START + STEP, START + 3 * STEP, high]
-    bare = areas(curves["random"], low, high)
     with setting.written(arguments.out) as lines:
         lines += [
             "# A ceiling of choosing",
@@ -100,34 +122,12 @@ def main() -> None:
             f"`benchmarks/best_of.py`: {arguments.title}, the first {len(data.pool):,} examples, "
             f"256 components, rows of length 1; {arguments.seeds} paired seeds, the "
             f"{len(data.test or ()):,} examples of the test set; {setting.machine()}. Area: mean "
-            f"accuracy from {low} to {high} labels.",
+            f"accuracy from {START} to {START + STEP * (EPISODES - 1)} labels.",
             "",
-            f"| strategy | {' | '.join(f'at {n}' for n in shown)} | area | minus random's (95%) |",
-            f"|---|{'---:|' * (len(shown) + 2)}",
+            *table(rows, START, STEP, EPISODES),
         ]
-        for name, curve in sorted(curves.items(), key=lambda one: -_area(one[1], low, high)):
-            means = (np.mean([one[n] for one in curve.values()]) for n in shown)
-            mine = areas(curve, low, high)
-            gap = mean_interval([mine[seed] - bare[seed] for seed in bare])
-            apart = (
-                ""
-                if name == "random"
-                else f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
-            )
-            lines.append(
-                f"| {name} | "
-                f"{' | '.join(f'{mean:.3f}' for mean in means)} "
-                f"| {_area(curve, low, high):.3f} | {apart} |"
-            )
         for name in ceilings:
-            lines += [
-                "",
-                f"{name}: the batch kept was that of {picked(rows, name)}.",
-            ]
-
-
-def _area(curve: dict[int, dict[int, float]], low: int, high: int) -> float:
-    return float(np.mean(list(areas(curve, low, high).values())))
+            lines += ["", f"{name}: the batch kept was that of {picked(rows, name)}."]
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from jax_al.errors import UsageError
 from jax_al.strategies import STRATEGIES, make_strategy
 from jax_al.types import empty_pool, label_points
 
-N, INITIAL, BUDGET, EPISODES, SEED = 40, 4, 3, 4, 1
+N, INITIAL, BUDGET, EPISODES, SEED = 40, 4, 3, 3, 1
 NAMES = ("margin", "coreset", "random")
-DRAWS = 3
+DRAWS = 2
 
 
 def blobs(count, seed):
