@@ -157,8 +157,8 @@ def kept(place: Path, task: Task, seeds: int, options: dict[str, Any]) -> list[C
 
 
 def kappas(one: Course) -> list[float]:
-    """Returns the agreement of each model but the first with the one before."""
-    pairs = zip(one.stop, one.stop[1:], one.labeled[1:], strict=False)
+    """Returns the agreement of each model with the one before, on what that had no label of."""
+    pairs = zip(one.stop, one.stop[1:], one.labeled, strict=False)
     return [
         advice.kappa(before[~known], now[~known]) if (~known).any() else np.nan
         for before, now, known in pairs

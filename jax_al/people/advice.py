@@ -122,7 +122,7 @@ def sentences(
       counts: labels of each.
       kappas: of successive models, see `agreements`.
       floor: see `noise_floor`; nan where it is not known.
-      num_free: examples of the stop set without a label.
+      num_free: examples on which the last two were compared.
       gain: see `expected_gain`; None: cannot tell yet.
       source: what the curve is made of, as "audit".
     """
@@ -146,7 +146,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
     beside = "" if math.isnan(floor) else f" (two models on resampled labels: {floor:.3f})"
     what = (
         f"the last {WINDOW} models agree with the one before at kappa {mean:.3f} on {num_free:,} "
-        f"examples without a label{beside}"
+        f"examples{beside}"
     )
     if not has_settled(kappas):
         return f"Models still change: {what}, {THRESHOLD} being settled."
