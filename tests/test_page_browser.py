@@ -8,7 +8,7 @@ from selenium.webdriver import ActionChains, Keys
 
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
-from tests.page_browser import SHOWN, press, saved, text
+from tests.page_browser import SHOWN, press, saved, text, twelve
 from tests.page_server import serving
 from tests.test_report_browser import run, until
 
@@ -93,7 +93,7 @@ def test_twelve_are_not_labeled_before_they_were_seen(browser, labeling):
     press(browser, "1")
     assert text(browser, "#live") == "Not yet: pictures are loading."
     shown.set()
-    until(browser, "return [...document.querySelectorAll('#tiles img')].every((i) => i.complete)")
+    twelve(browser)
     press(browser, "2")
     saved(browser)
     assert set(desk.told.values()) == {"dog"}
@@ -151,7 +151,7 @@ def test_twelve_alike_are_labeled_and_undone_in_one_go(browser, labeling):
     desk = MadeUpDesk(30, ["cat", "dog"])
     labeling(desk)
     press(browser, "g")
-    until(browser, "return document.querySelectorAll('#tiles button').length === 12")
+    twelve(browser)
     press(browser, Keys.RIGHT, Keys.SPACE, Keys.DOWN, Keys.SPACE, Keys.SPACE)
     assert text(browser, "#grid-text").startswith("A class labels the 11 of 12")
     press(browser, "2")
@@ -249,7 +249,7 @@ def test_names_are_text_wherever_they_are_shown(browser, labeling):
     desk = MadeUpDesk(20, ["cat", ODD], [f"{ODD}/{k}.jpg" for k in range(20)], errors=[ODD])
     labeling(desk)
     press(browser, "2", "g")
-    until(browser, "return document.querySelectorAll('#tiles button').length === 12")
+    twelve(browser)
     press(browser, Keys.ESCAPE, Keys.LEFT, "1", Keys.ESCAPE)
     assert text(browser, "#banner") == f"1 back: you said {ODD}"
     press(browser, Keys.RIGHT, "/", "o")
