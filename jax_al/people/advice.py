@@ -17,7 +17,7 @@ from jax_al.errors import MOST_NAMES
 
 THRESHOLD, WINDOW = 0.99, 3  # of Bloodgood & Vijay-Shanker: mean of the last three kappas
 STOP_SET = 2000  # examples, as theirs; the whole pool where it is smaller
-LEAST = 4  # points of a curve to draw a line through, its last ones
+LEAST = 5  # points of a curve to draw a line through, its last ones
 CONFIDENCE = 0.95
 
 
@@ -157,7 +157,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
 
 def _gained(gain: Gain | None, source: str) -> str:
     if gain is None:
-        return "Too early to tell what more labels bring: a curve needs four models."
+        return f"Too early to tell what more labels bring: a curve needs {LEAST} models."
     estimate, low, high = (100 * x for x in gain[1:])
     return (
         f"The next {gain.labels:,} labels bring {estimate:+.1f} points of accuracy ({low:+.1f} to "
