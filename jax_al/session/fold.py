@@ -91,7 +91,7 @@ class Record(NamedTuple):
     draws: tuple[Draw, ...]  # by number
     open: Request | None  # the one that waits for answers
     asked: dict[int, int]  # row -> the last request that it is of, or ~n of draw n if of none
-    drawn: dict[int, str]  # row -> why it was last drawn, where it was since it was last asked
+    drawn: dict[int, str]  # row -> why it was drawn, if it is held out or was not asked since
     decisions: dict[int, Decision]  # by row; none of these rows is asked again
     held_out: dict[int, Decision | None]  # rows drawn to hold them out, and what was said of them
     excluded: tuple[int, ...]  # rows decided without a class or held out, rising
@@ -246,7 +246,8 @@ class Draft:
         self._open = request
         for place, row in enumerate(request.rows):
             self._place[row] = (request.number, place)
-            self._why.pop(row, None)
+            if row not in self._held_out:  # while it was chosen; then it stays held out
+                self._why.pop(row, None)
             self._late.discard(row)  # told while it was chosen: it is of this request now
 
     def _drawn(self, event: Event) -> None:
