@@ -9,7 +9,7 @@ from pathlib import Path
 from jax_al.cli.ending import command
 from jax_al.errors import UsageError
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PROJECT, Settings, default_features, suited
+from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
 from jax_al.pools.progress import say
 
 # Flags that hold from the beginning on, and what they are in the settings.
@@ -108,25 +108,34 @@ def _project(arguments: argparse.Namespace) -> Project:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
     place = arguments.workdir or Path("runs") / (source.stem if source else "")
     if (place / PROJECT).exists():
-        given = [flag for flag in OF_THE_START if getattr(arguments, flag) is not None]
-        if given:
-            flag = given[0].replace("_", "-")
-            raise UsageError(
-                f"--{flag} is said when a project begins, and {place} has begun: leave it out, or "
-                "name another --workdir."
-            )
+        _check_begun(arguments, read_settings(place))
         project = open_project(place, say, source)
     else:
         if source is None:
             raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
         project = begin_project(_settings(arguments, source), place, say)
-        if arguments.features is None and not source.is_file():
-            project.settle(suited(project.settings, len(project.pool)))
     who = arguments.who or project.settings.who or _user()
     suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest
     if (who, suggest) != (project.settings.who, project.settings.suggest):
         project.settle(project.settings._replace(who=who, suggest=suggest))
     return project
+
+
+def _check_begun(arguments: argparse.Namespace, begun: Settings) -> None:
+    """Makes sure that the flags say nothing else than what a project was begun with.
+
+    Raises:
+      UsageError: one does.
+    """
+    wanted = _settings(arguments, Path(begun.source))
+    for flag in OF_THE_START:
+        name = "known" if flag.startswith("labels") else flag
+        if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
+            continue
+        raise UsageError(
+            f"--{flag.replace('_', '-')} is said when a project begins, and this one has begun "
+            "with another: leave it out, or name another --workdir."
+        )
 
 
 def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
@@ -139,6 +148,8 @@ def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
         said |= {"learner": arguments.learner, "learner_args": {}}
     if not source.is_file():
         said["features"] = arguments.features or default_features()
+        if arguments.features is None:
+            said["features_args"] = None
     elif arguments.features is not None:
         said["features"] = arguments.features
     known = "folders" if arguments.labels_from_folders else arguments.labels
