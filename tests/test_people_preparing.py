@@ -172,3 +172,20 @@ def test_the_same_command_goes_on_and_another_is_refused(photos, capsys, monkeyp
     assert label.main([*words, "--budget", "7"]) == 2
     assert "--budget is said when a project begins" in capsys.readouterr().err
     assert label.main(["photos", "--labels-from-folders", "--no-page"]) == 2
+
+
+def test_a_mistake_when_it_begins_is_mended_by_the_command_that_is_right(
+    photos, capsys, monkeypatch
+):
+    monkeypatch.chdir(photos.parent)
+    words = ["photos", "--classes", "cat,dog", "--features", "pixels_pca", "--size", "8"]
+    flags = ["--learner", "linear", "--no-page", "--cache-dir", "cache"]
+    assert label.main([*words, *flags, "--strategy", "margni", "--labels", "none.csv"]) == 2
+    assert "none.csv cannot be read" in capsys.readouterr().err
+    assert label.main([*words, *flags, "--strategy", "margni"]) == 2
+    assert "did you mean 'margin'" in capsys.readouterr().err
+    assert label.main(["photos", "--strategy", "margin", "--no-page"]) == 0
+    begun = read_settings(photos.parent / "runs" / "photos")
+    assert (begun.strategy, begun.classes, begun.size) == ("margin", ("cat", "dog"), 8)
+    assert label.main(["photos/cat/01.png", "--no-page", "--workdir", "other"]) == 2
+    assert "must be a folder of pictures, or a .npy or .npz" in capsys.readouterr().err

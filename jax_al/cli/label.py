@@ -17,6 +17,7 @@ OF_THE_START = (
     "classes", "size", "fit", "features", "learner", "strategy", "budget", "seed", "audit",
     "labels", "labels_from_folders", "merge_near",
 )  # fmt: skip
+NEW = Settings("")  # of a project, before a flag says anything
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
@@ -107,9 +108,13 @@ def _project(arguments: argparse.Namespace) -> Project:
     if arguments.workdir is None and source is None:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
     place = arguments.workdir or Path("runs") / (source.stem if source else "")
-    if (place / PROJECT).exists():
-        _check_begun(arguments, read_settings(place))
+    begun = read_settings(place) if (place / PROJECT).exists() else None
+    if begun is not None and (place / "journal.jsonl").exists():
+        _check_begun(arguments, begun)
         project = open_project(place, say, source)
+    elif begun is not None:  # nothing is on record, so flags may say another thing than before
+        source = source or Path(begun.source)
+        project = begin_project(_settings(arguments, source, begun), place, say)
     else:
         if source is None:
             raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
@@ -138,7 +143,8 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings) -> None:
         )
 
 
-def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
+def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NEW) -> Settings:
+    """Returns `before` with what the flags say."""
     names = ("size", "fit", "strategy", "budget", "seed", "audit", "merge_near", "cache_dir")
     given = {name: getattr(arguments, name) for name in names}
     said = {name: value for name, value in given.items() if value is not None}
@@ -146,17 +152,17 @@ def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
         raise UsageError("--labels and --labels-from-folders both say what is labeled: give one.")
     if arguments.learner is not None:
         said |= {"learner": arguments.learner, "learner_args": {}}
-    if not source.is_file():
-        said["features"] = arguments.features or default_features()
-        if arguments.features is None:
-            said["features_args"] = None
-    elif arguments.features is not None:
-        said["features"] = arguments.features
-    known = "folders" if arguments.labels_from_folders else arguments.labels
-    if known is not None and known != "folders":
-        known = str(Path(known).expanduser().resolve())
-    classes = (arguments.classes or "").split(",") if arguments.classes is not None else []
-    return Settings(str(source), tuple(name.strip() for name in classes), known=known, **said)
+    if arguments.features is not None:
+        said |= {"features": arguments.features, "features_args": {}}
+    elif before.features is None and not source.is_file():
+        said |= {"features": default_features(), "features_args": None}
+    if arguments.labels_from_folders:
+        said["known"] = "folders"
+    elif arguments.labels is not None:
+        said["known"] = str(Path(arguments.labels).expanduser().resolve())
+    if arguments.classes is not None:
+        said["classes"] = tuple(name.strip() for name in arguments.classes.split(","))
+    return before._replace(source=str(source), **said)
 
 
 def _user() -> str:

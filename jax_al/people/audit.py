@@ -112,8 +112,8 @@ def by_audit(found: Accuracy, size: int) -> str:
     """Returns the sentence about an audit of `size` rows, done or not."""
     if not found.answered:
         return (
-            f"No accuracy yet: of the {size:,} examples of the audit none has both a class by people "
-            "and one by a model."
+            f"No accuracy yet: of the {size:,} examples of the audit none has both a class by "
+            "people and one by a model."
         )
     done = found.answered + found.unsure + found.skipped + found.broken
     so_far = "" if done >= size else f" so far, {done:,} of {size:,} being answered"

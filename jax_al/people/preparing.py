@@ -82,8 +82,7 @@ def _known(record: Record, pool: LedgerPool, settings: Settings, say: Say) -> Kn
         return None
     is_first = not any(draw.why == "given" for draw in record.draws)
     if settings.known == "folders":
-        if not isinstance(pool.source, FolderPool):
-            raise UsageError(f"{settings.source} is no folder whose subfolders are classes.")
+        assert isinstance(pool.source, FolderPool)  # which was seen when it was begun
         known = known_labels(pool, labels_from_folders(pool.source))
     else:
         try:

@@ -13,6 +13,7 @@ from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
 from jax_al.people.settings import Settings, checked_classes, read_settings, suited, write_settings
 from jax_al.pools.folder import folder
+from jax_al.pools.labeled_folder import labels_from_csv
 from jax_al.session.teller import Teller
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def begin_project(
 ) -> Project:
     """Returns a new project; what it names is checked as far as that costs nothing.
 
+    One of which nothing is on record yet is begun anew.
+
     Args:
       settings: of it.
       place: the workdir, made if missing; outside of the folder of pictures.
@@ -133,11 +136,17 @@ def begin_project(
             f"The workdir {place} lies in the folder of pictures, where nothing is written: name "
             "another with --workdir."
         )
-    for name in ("project.json", "journal.jsonl", "metrics.jsonl"):
+    if source.is_file() and source.suffix not in (".npy", ".npz"):
+        raise UsageError(f"{source} must be a folder of pictures, or a .npy or .npz file.")
+    for name in ("journal.jsonl", "metrics.jsonl"):  # without them, nothing was asked or told
         if (place / name).exists():
             raise UsageError(f"{place} holds {name} already: name another --workdir.")
     if settings.budget < 1 or settings.audit < 0:
         raise UsageError("A request has one row or more, and an audit none or more.")
+    if settings.known == "folders" and source.is_file():
+        raise UsageError(f"{source} is no folder whose subfolders are classes.")
+    if settings.known not in (None, "folders"):
+        labels_from_csv(str(settings.known))
     checked_classes(settings.classes)
     write_settings(place, settings)
     return Project(place, settings, say)
