@@ -1,6 +1,7 @@
 """The page in a real Chromium, by keys alone, on a desk in memory behind a real server."""
 
 import json
+import threading
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
@@ -75,6 +76,53 @@ def test_nothing_is_labeled_that_was_not_seen(browser):
         press(browser, "2")
         saved(browser)
         assert desk.calls == [(0, "dog")]
+
+
+def test_twelve_are_not_labeled_before_they_were_seen(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, shown = desk.picture, threading.Event()
+
+    def picture(row, width):
+        assert width > 320 or shown.wait(30)
+        return real(row, width)
+
+    desk.picture = picture
+    labeling(desk)
+    press(browser, "g")
+    until(browser, "return !document.getElementById('grid').hidden")
+    press(browser, "1")
+    assert text(browser, "#live") == "Not yet: pictures are loading."
+    shown.set()
+    until(browser, "return [...document.querySelectorAll('#tiles img')].every((i) => i.complete)")
+    press(browser, "2")
+    saved(browser)
+    assert set(desk.told.values()) == {"dog"}
+
+
+def test_at_the_end_it_says_so_and_the_way_back_is_open(browser, labeling):
+    desk = MadeUpDesk(1, ["cat", "dog"])
+    labeling(desk)
+    press(browser, "1")
+    until(browser, "return document.getElementById('stage').textContent.startsWith('Nothing')")
+    for key in ("2", "z", Keys.LEFT):
+        ActionChains(browser).send_keys(key).perform()
+        if key == "2":
+            assert text(browser, "#live") == "Nothing is left to label."
+    until(browser, SHOWN + " === '0'")
+    assert text(browser, "#banner") == "1 back: you said cat"
+    saved(browser)
+    assert desk.calls == [(0, "cat")]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_of_any_length_stay_within_their_buttons(browser, labeling, width):
+    names = ["long " * 30, "L" * 150, *(f"class {k}" for k in range(23))]
+    labeling(MadeUpDesk(20, names), width=width, mobile=width < 900)
+    script = """return [...document.querySelectorAll("#classes button")].map((button) => {
+        const a = button.getBoundingClientRect();
+        const b = button.querySelector(".name").getBoundingClientRect();
+        return b.top >= a.top && b.bottom <= a.bottom && b.right <= a.right; })"""
+    assert run(browser, script) == [True] * 25
 
 
 def test_looking_back_and_changing_what_was_said(browser, labeling):
