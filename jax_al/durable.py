@@ -29,6 +29,10 @@ def replacing(path: pathlib.Path) -> Iterator[io.BufferedWriter]:
         with durable(temporary) as file:
             yield file
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a write says no name
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)

@@ -1,7 +1,7 @@
 """What the user can mend, said in one sentence."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MOST_NAMES = 8  # a sentence that lists more is not read
 
@@ -16,6 +16,12 @@ class UsageError(ValueError):
 
 class PartsError(RuntimeError):
     """Parts of a run failed in ways that the user cannot mend; the message is one sentence."""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Returns the first of `names` as a list in a sentence, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:

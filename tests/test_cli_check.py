@@ -121,6 +121,9 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert text.startswith(f"{100 * export.right / SIZE:.1f}% (")
     assert f"{before + 20} are by people" in text
 
+    (project.place / "models.jsonl").unlink()  # which may be lost
+    assert said(capsys, check, project=project) == (0, text)
+
     code, text = said(capsys, check, "--size=3", "--fresh", f"--out={out}", project=project)
     assert code == 0
     assert text.startswith("3 to label in")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import made_up_journals
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ import jax_al as al
 from jax_al.cli import ask, classes, export, predict, review, tell
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
+from jax_al.session.journal import Journal
 from tests.made_up_pictures import encoded, pixels
 from tests.runs import ROOT
 
@@ -442,3 +444,31 @@ def test_classes_are_added_renamed_and_merged(place):
     ):
         status, said = place("classes", *words)
         assert (status, sentence in said) == (2, True), said
+
+
+def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(
+    tmp_path, capsys, monkeypatch
+):
+    journal = Journal(tmp_path / "part")
+    for event in (made_up_journals.begun(), made_up_journals.asked(0, 0, [3, 5])):
+        journal.append(event)
+    monkeypatch.chdir(tmp_path)
+    place, workdir = Place(tmp_path, capsys), ("--workdir", "part")
+    assert place("ask", "--out", "batch.csv", *workdir)[0] == 0
+    place.fill(say=lambda id: "bee" if id == "3.png" else "skip")
+    assert place("tell", "batch.csv", *workdir)[0] == 0
+    status, said = place("classes", *workdir)
+    assert (status, said.split()) == (0, ["0", "ant", "1", "bee", "0", "cat"])
+    before = journal.path.read_bytes()
+    for words in (
+        ("classes", "--merge", "ant=bee"),  # a run has as many as its data from first to last
+        ("classes", "--add", "dog"),
+        ("classes", "--rename", "ant=dog"),
+        ("ask", "--out", "next.csv"),
+        ("predict", "--out", "p.csv"),
+        ("export", "--to", "csv", "--labeled-only", "--out", "e.csv"),
+        ("review",),
+    ):
+        status, said = place(*words, *workdir)
+        assert (status, "is a part of a run, which alone" in said) == (2, True), said
+    assert journal.path.read_bytes() == before

@@ -69,6 +69,16 @@ def test_help_is_one_page_of_80_columns(jax_al, words):
     assert words in (("--version",), ("fields",)) or "jax-al" in out
 
 
+def test_each_command_has_its_word(jax_al):
+    files = (ROOT / "jax_al" / "cli").glob("*.py")
+    of_words = {f"jax_al.cli.{one.stem}" for one in files if "def main(words" in one.read_text()}
+    assert of_words == set(door.COMMANDS.values())
+    _, out, _ = jax_al("--help")
+    assert {line.split()[1] for line in out.splitlines() if line.startswith("  jax-al ")} == {
+        "run", "compare", "--version", *door.COMMANDS,
+    }  # fmt: skip
+
+
 def test_what_it_shows_of_strategies_is_what_there_is(jax_al):
     _, out, _ = jax_al("strategies")
     assert {line.split()[0] for line in out.splitlines() if line[:1].strip()} >= set(STRATEGIES)

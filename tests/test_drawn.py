@@ -6,6 +6,7 @@ import pytest
 from made_up_journals import added, answered, asked, begun, closed, drawn, merged, trained, undone
 
 import jax_al as al
+from jax_al.drivers.waiting import open_request
 from jax_al.errors import UsageError
 from jax_al.session.events import decode, encode
 from jax_al.session.fold import fold
@@ -58,6 +59,8 @@ def test_a_random_row_that_the_strategy_asks_is_of_its_request():
 def test_a_request_passes_over_what_was_held_out_while_it_was_made():
     record = fold([begun(), drawn([5], "audit"), asked(0, 1, [5, 2]), answered({2: 1})])
     assert record.undecided() == ()
+    assert (record.why(5), record.why(2)) == ("audit", "strategy")
+    assert open_request(fold([begun(), drawn([5], "audit"), asked(0, 1, [5, 2])])).rows == (2,)
 
 
 def test_a_file_that_has_gone_keeps_its_place_and_comes_back():
@@ -248,3 +251,45 @@ def test_a_pool_that_has_grown_goes_on(tmp_path):
         assert len(s.ask().ids) == 46
     with pytest.raises(ValueError, match="have changed since the run began"):
         session(tmp_path, strategy="coreset")
+
+
+def test_who_has_another_pool_than_is_on_record_trains_nothing(tmp_path):
+    with session(tmp_path) as before:
+        before.tell(true(before.ask().ids))
+        before.train()
+        with session(tmp_path, pool=clouds(50)) as after:
+            after.ask()
+            events = len(Journal(tmp_path).events())
+            for refused in (before.ask, before.train, lambda: before.predict(clouds())):
+                with pytest.raises(ValueError, match=r"50 examples where there were 40.*open it"):
+                    refused()
+            assert len(Journal(tmp_path).events()) == events
+            after.tell(true(after.ask().ids))
+            after.train()
+
+
+def test_columns_are_those_of_the_record_that_comes_with_them(tmp_path):
+    class Merging:
+        """A pool at whose reading somebody merges classes."""
+
+        def __init__(self, pool, teller):
+            self.pool, self.teller = pool, teller
+            self.ids, self.spec, self.show = pool.ids, pool.spec, pool.show
+
+        def __len__(self):
+            return len(self.pool)
+
+        def read(self, rows):
+            if "0" in self.teller.record().classes.values():
+                self.teller.merge_class("0", "2")
+            return self.pool.read(rows)
+
+    pool = clouds(30, 3)
+    with session(tmp_path, ("0", "1", "2"), pool=pool, budget=30) as s:
+        s.tell(true(s.ask().ids, 3))
+        s.train()
+        probs, record = s.predicted(Merging(pool, Teller(tmp_path)))
+        assert s.classes == ("1", "2")
+        names = tuple(record.classes.values())
+        right = [names[best] == str(row % 3) for row, best in enumerate(probs.argmax(1))]
+        assert np.mean(right) > 0.9

@@ -166,7 +166,7 @@ def test_a_check_is_the_last_one_and_its_answers_are_right_in_the_export(made):
     made.episode([0, 1, 2, 3, 4])
     made.tell(0, 1, 2, 3, 4)
     assert rows_of_check(made.record) == ()
-    assert checked(made.record, made.models).answered == 0
+    assert checked(made.record, []) is None
     made.draw([20, 21], "check")
     made.draw([30, 31, 32, 33], "check")
     made.episode([5, 6, 7, 8, 9], right=0.0)
@@ -175,6 +175,10 @@ def test_a_check_is_the_last_one_and_its_answers_are_right_in_the_export(made):
     assert rows_of_check(made.record) == (30, 31, 32, 33)
     found = checked(made.record, made.models)
     assert found[:3] == (0, 2, 1)
+    # One that began to look before the check was drawn says nothing of it.
+    part = made.models[-1]._replace(said=dict.fromkeys(range(30), 0))
+    assert checked(made.record, [*made.models, part]) == found
+    assert checked(made.record, [part]) is None
     export = audit.exported(found, 6, N - 6)
     assert export.told == 8
     assert export.right == 8

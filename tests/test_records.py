@@ -170,7 +170,7 @@ def test_a_replacement_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fai
 
     with monkeypatch.context() as patch:
         patch.setattr(os, failing, fail)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match=r"No space.*config.json"):
             write_atomically(path, "new\n")
     assert path.read_text() == "old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]

@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jax_al.cli.ending import command
-from jax_al.cli.people import add_workdir, batch_place, project_of, write_text
+from jax_al.cli.people import add_workdir, batch_place, project_of, trained_session, write_text
 from jax_al.errors import UsageError
 from jax_al.people import audit
 from jax_al.people.batch import batch_text
@@ -14,6 +15,9 @@ from jax_al.people.project import Project
 from jax_al.people.standing import checked, rows_of_check
 from jax_al.session.fold import Record
 from jax_al.types import BROKEN
+
+if TYPE_CHECKING:
+    from jax_al.drivers.session import Session
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
@@ -59,7 +63,10 @@ def _run(arguments: argparse.Namespace) -> None:
 def figure(record: Record, project: Project) -> str:
     """Returns the sentence about the last check, done or not."""
     found = checked(record, read_models(project.place))
-    if not found.answered:
+    if found is None:  # what learners said was lost, or the check was drawn while one looked
+        _look(project.session(), project)
+        found = checked(record, read_models(project.place))
+    if found is None or not found.answered:
         return "Nothing of the check has a class yet."
     said = [record.said(row) for row in range(record.data["size"])]
     named = sum(one is not None and one.decision >= 0 for one in said)
@@ -77,16 +84,19 @@ def _drawn(project: Project, size: int) -> Record:
     Raises:
       UsageError: nothing is labeled, or nothing is left to draw from.
     """
+    session, seed = trained_session(project), project.settings.seed
+    session.train()
+    if not project.teller.draw_among(project.pool.ids, size, "check", seed=seed):
+        raise UsageError("Everything is labeled or was put aside: nothing is left to check.")
+    _look(session, project)
+    return session.record
+
+
+def _look(session: "Session", project: Project) -> None:
+    """Keeps what the last learner says: nothing of a check has ever been trained on."""
     from jax_al.people.look import look
 
-    session, settings = project.session(), project.settings
-    session.train()
-    if not session.record.order:
-        raise UsageError("Nothing is labeled yet, so there is no model to check.")
-    if not project.teller.draw_among(project.pool.ids, size, "check", seed=settings.seed):
-        raise UsageError("Everything is labeled or was put aside: nothing is left to check.")
-    append_model(project.place, look(session, settings.seed, 0.0)[0])
-    return session.record
+    append_model(project.place, look(session, project.settings.seed, 0.0)[0])
 
 
 def _left(record: Record) -> list[int]:

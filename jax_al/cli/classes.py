@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jax_al.cli.ending import command
 from jax_al.cli.people import add_workdir, project_of
 from jax_al.errors import UsageError
+from jax_al.people.run_part import RunPart
 from jax_al.people.settings import checked_classes
 
 
@@ -31,7 +32,10 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al classes") -> in
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    teller = project_of(arguments).teller
+    project = project_of(arguments)
+    teller, wanted = project.teller, (arguments.add, arguments.rename, arguments.merge)
+    if isinstance(project, RunPart) and any(one is not None for one in wanted):
+        raise project.refusal("says what classes there are")
     classes = tuple(teller.record().classes.values())
     if arguments.add is not None:
         teller.add_class(*checked_classes([arguments.add]))

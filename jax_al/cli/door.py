@@ -24,10 +24,12 @@ jax-al: deep active learning. Which examples to label next?
   jax-al report WORKDIR...       one page about runs: curves, tables, pictures
   jax-al label DIR               label pictures of your own on a page
   jax-al ask --out B.csv         what people should label next, to fill in
-  jax-al classes                 what classes there are; --add, --rename, --merge
+  jax-al classes                 what classes there are, and their changes
   jax-al tell B.csv              takes what they have filled in
+  jax-al status                  how a project stands, and whether to go on
   jax-al predict --out P.csv     what the model says of every example
   jax-al review                  labels that the model doubts
+  jax-al check                   how much of an export is right
   jax-al export --to KIND        csv, imagefolder or model
   jax-al select STRATEGY         which rows of a matrix to label next
   jax-al kcenter POINTS          exact greedy k-center on a matrix
@@ -75,8 +77,10 @@ COMMANDS = {
     "classes": "jax_al.cli.classes",
     "ask": "jax_al.cli.ask",
     "tell": "jax_al.cli.tell",
+    "status": "jax_al.cli.status",
     "predict": "jax_al.cli.predict",
     "review": "jax_al.cli.review",
+    "check": "jax_al.cli.check",
     "export": "jax_al.cli.export",
     "strategies": "jax_al.cli.strategies",
     "fields": "jax_al.cli.field_list",

@@ -87,12 +87,13 @@ def _finals(project: Project, labeled_only: bool) -> list[Final]:
     """Returns what is exported of each example that is there."""
     if labeled_only:  # without a model, where there may be none
         rows, record = named_rows(project.pool), project.teller.record()
-        probs, classes = None, tuple(record.classes.values())
+        probs = None
     else:
         session = trained_session(project)
         rows = named_rows(project.pool)
-        probs = session.predict(project.pool)[np.array(list(rows.values()), np.int64)]
-        record, classes = session.record, session.classes
+        probs, record = session.predicted(session.pool)
+        probs = probs[np.array(list(rows.values()), np.int64)]
+    classes = tuple(record.classes.values())
     found = list(finals(list(rows), classes, probs, said_by_name(rows, record)))
     if labeled_only:
         found = [one for one in found if one.by == PERSON and one.label is not None]

@@ -9,15 +9,15 @@ from pathlib import Path
 from jax_al.cli.ending import command
 from jax_al.errors import UsageError
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PROJECT, Settings, default_features, read_settings, suited
+from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
 from jax_al.pools.progress import say
 
-# Flags that hold from the beginning on; in the settings they are called so, or else.
+# Flags that hold from the beginning on, and what they are in the settings.
 OF_THE_START = (
     "classes", "size", "fit", "features", "learner", "strategy", "budget", "seed", "audit",
     "labels", "labels_from_folders", "merge_near",
 )  # fmt: skip
-OTHER_NAMES = {"labels": "known", "labels_from_folders": "known"}
+NEW = Settings("")  # of a project, before a flag says anything
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
@@ -116,26 +116,17 @@ def _project(arguments: argparse.Namespace) -> Project:
     if arguments.workdir is None and source is None:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
     place = arguments.workdir or Path("runs") / (source.stem if source else "")
-    if (place / PROJECT).exists():
-        begun = read_settings(place)
-        for flag in OF_THE_START:
-            if getattr(arguments, flag) is None:
-                continue
-            name = OTHER_NAMES.get(flag, flag)
-            said = getattr(_settings(arguments, source or Path(begun.source)), name)
-            if said != getattr(begun, name):
-                raise UsageError(
-                    f"--{flag.replace('_', '-')} is said when a project begins, and {place} began "
-                    f"with {name}={getattr(begun, name)!r}: leave it out, or name another "
-                    "--workdir."
-                )
+    begun = read_settings(place) if (place / PROJECT).exists() else None
+    if begun is not None and (place / "journal.jsonl").exists():
+        _check_begun(arguments, begun, place)
         project = open_project(place, say, source)
+    elif begun is not None:  # nothing is on record, so flags may say another thing than before
+        source = source or Path(begun.source)
+        project = begin_project(_settings(arguments, source, begun), place, say)
     else:
         if source is None:
             raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
         project = begin_project(_settings(arguments, source), place, say)
-        if arguments.features is None and not source.is_file():
-            project.settle(suited(project.settings, len(project.pool)))
     who = arguments.who or project.settings.who or _user()
     suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest
     if (who, suggest) != (project.settings.who, project.settings.suggest):
@@ -143,7 +134,25 @@ def _project(arguments: argparse.Namespace) -> Project:
     return project
 
 
-def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
+def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) -> None:
+    """Makes sure that the flags say nothing else than what a project was begun with.
+
+    Raises:
+      UsageError: one does.
+    """
+    wanted = _settings(arguments, Path(begun.source))
+    for flag in OF_THE_START:
+        name = "known" if flag.startswith("labels") else flag
+        if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
+            continue
+        raise UsageError(
+            f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
+            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir."
+        )
+
+
+def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NEW) -> Settings:
+    """Returns `before` with what the flags say."""
     names = ("size", "fit", "strategy", "budget", "seed", "audit", "merge_near", "cache_dir")
     given = {name: getattr(arguments, name) for name in names}
     said = {name: value for name, value in given.items() if value is not None}
@@ -151,15 +160,17 @@ def _settings(arguments: argparse.Namespace, source: Path) -> Settings:
         raise UsageError("--labels and --labels-from-folders both say what is labeled: give one.")
     if arguments.learner is not None:
         said |= {"learner": arguments.learner, "learner_args": {}}
-    if not source.is_file():
-        said["features"] = arguments.features or default_features()
-    elif arguments.features is not None:
-        said["features"] = arguments.features
-    known = "folders" if arguments.labels_from_folders else arguments.labels
-    if known is not None and known != "folders":
-        known = str(Path(known).expanduser().resolve())
-    classes = (arguments.classes or "").split(",") if arguments.classes is not None else []
-    return Settings(str(source), tuple(name.strip() for name in classes), known=known, **said)
+    if arguments.features is not None:
+        said |= {"features": arguments.features, "features_args": {}}
+    elif before.features is None and not source.is_file():
+        said |= {"features": default_features(), "features_args": None}
+    if arguments.labels_from_folders:
+        said["known"] = "folders"
+    elif arguments.labels is not None:
+        said["known"] = str(Path(arguments.labels).expanduser().resolve())
+    if arguments.classes is not None:
+        said["classes"] = tuple(name.strip() for name in arguments.classes.split(","))
+    return before._replace(source=str(source), **said)
 
 
 def _user() -> str:

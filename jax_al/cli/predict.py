@@ -46,15 +46,13 @@ def _run(arguments: argparse.Namespace) -> None:
     out = out_of("--out", arguments.out, project)
     others = None if arguments.images is None else _others(arguments.images, project)
     session = trained_session(project)
-    pool: Pool = project.pool
-    rows = named_rows(project.pool)
-    if others is not None:
-        pool, rows = others
-    probs = session.predict(pool)[np.array(list(rows.values()), np.int64)]
-    record = session.record
+    pool, rows = others or (session.pool, named_rows(project.pool))
+    probs, record = session.predicted(pool)
+    probs = probs[np.array(list(rows.values()), np.int64)]
     said = {} if others else said_by_name(rows, record)
     digest = record.trained[max(record.trained)].digest
-    write_text(out, predictions_text(list(rows), session.classes, probs, digest, said))
+    classes = tuple(record.classes.values())
+    write_text(out, predictions_text(list(rows), classes, probs, digest, said))
     print(f"{len(rows):,} predictions in {arguments.out}")
 
 

@@ -1,7 +1,7 @@
 """What a session begins with, and whether it may go on with it."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,21 @@ def check_begun(place: Path | None, record: Record, classes: tuple[str, ...], le
         raise UsageError(
             f"{place} was begun with the learner {begun}, not {learner}: name another directory, "
             "or take that learner."
+        )
+
+
+def check_same_pool(place: Path | None, data: Mapping[str, Any], record: Record) -> None:
+    """Makes sure that the pool on record is that of a session which began on `data`.
+
+    Learners of two pools, or of features that were fitted to two, are no use to each other.
+
+    Raises:
+      UsageError: another process has gone on with more examples, or other features.
+    """
+    if record.data != data:
+        raise UsageError(
+            f"Another process has gone on in {place} with {record.data['size']:,} examples where "
+            f"there were {data['size']:,}, or with other features: open it again."
         )
 
 

@@ -4,12 +4,18 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
-from jax_al.drivers.begun import at_least_two, check_begun, nobody, strategy_and_name
+from jax_al.drivers.begun import (
+    at_least_two,
+    check_begun,
+    check_same_pool,
+    nobody,
+    strategy_and_name,
+)
 from jax_al.drivers.checks import (
     check_classes,
     check_least,
@@ -23,6 +29,7 @@ from jax_al.drivers.part import Driver, Part, Schedule, Tell
 from jax_al.drivers.predictor import save_model
 from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
+from jax_al.drivers.waiting import Request, open_request
 from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.learners.naming import described
@@ -33,15 +40,6 @@ from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
 from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
 from jax_al.types import Benchmark, Pool, Strategy
-
-
-class Request(NamedTuple):
-    """What is to be labeled next."""
-
-    id: int
-    rows: tuple[int, ...]  # of the pool, in pick order, those that are undecided
-    ids: tuple[str, ...]
-    scores: tuple[float | None, ...] | None  # why each was picked, where the strategy tells
 
 
 class Session:
@@ -107,6 +105,7 @@ class Session:
             begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
             journal, self._progress = open_progress(begun, part, self._tell, may_grow=True)
         check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
+        self._data = self._progress.record.data
         self._teller = Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
@@ -128,7 +127,7 @@ class Session:
                 case None:
                     return None
                 case _:
-                    return self._request()
+                    return open_request(self._progress.record)
 
     def tell(
         self,
@@ -217,7 +216,8 @@ class Session:
     def train(self) -> None:
         """Closes the open request and trains on all labels there are."""
         self._check_open()
-        record = self._progress.refold()
+        self._plan()  # that it is still the same pool
+        record = self._progress.record
         if record.open is not None:
             self._progress.commit(Closed(record.open.number))
         elif record.late:
@@ -236,6 +236,16 @@ class Session:
           ValueError: nothing was trained yet, there are fewer than two classes, or the examples are
             of another shape.
         """
+        return self.predicted(pool)[0]
+
+    def predicted(self, pool: Pool) -> tuple[np.ndarray, Record]:
+        """Returns what `predict` does, and the record whose classes, rising, are the columns.
+
+        While it looks at examples somebody may add or merge classes: then `classes` are others.
+
+        Raises:
+          ValueError: as `predict`.
+        """
         self._check_trained()
         check_pool_like("pool", pool)
         own = self._engine.benchmark.pool
@@ -247,7 +257,8 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        return np.exp(self._engine.predict(self._state(self._latest()), pool))
+        state, record = self._state(self._latest()), self._progress.record
+        return np.exp(self._engine.predict(state, pool)), record
 
     def predict_by(
         self, rows: Sequence[int], labels: Sequence[int], others: np.ndarray
@@ -333,6 +344,7 @@ class Session:
     def _plan(self) -> Work | None:
         """Returns what to do next, by an engine for the classes that there are by now."""
         work = self._progress.plan()
+        check_same_pool(self._place, self._data, self._progress.record)
         names = at_least_two(self._progress.record.classes.values())
         if names != self._engine.benchmark.classes:
             self._engine = self._engine.with_classes(names)
@@ -386,15 +398,3 @@ class Session:
         if not self._is_open:
             where = "" if self._place is None else f" on {self._place}"
             raise UsageError(f"This al.Session is closed: open another one{where}.")
-
-    def _request(self) -> Request:
-        request, decided = self._progress.record.open, self._progress.record.decisions
-        assert request is not None
-        left = [place for place, row in enumerate(request.rows) if row not in decided]
-        scores = request.scores
-        return Request(
-            request.number,
-            tuple(request.rows[place] for place in left),
-            tuple(request.ids[place] for place in left),
-            None if scores is None else tuple(scores[place] for place in left),
-        )

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special  # scipy.stats would add 0.6 s to the start of every command
 
-from jax_al.errors import MOST_NAMES
+from jax_al.errors import some_of
 
 THRESHOLD, WINDOW = 0.99, 3  # of Bloodgood & Vijay-Shanker: mean of the last three kappas
 STOP_SET = 2000  # examples, as theirs; the whole pool where it is smaller
-LEAST = 4  # points of a curve to draw a line through, its last ones
+LEAST = 5  # points of a curve to draw a line through, its last ones
 CONFIDENCE = 0.95
 
 
@@ -128,8 +128,7 @@ def sentences(
     """
     said = []
     if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        more = len(missing) - MOST_NAMES
-        names = ", ".join(missing[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        names = some_of(missing)
         said.append(f"No label yet of {len(missing)} of {len(classes)} classes: {names}.")
     said.append(_settled(kappas, floor, num_free, is_complete=not missing))
     said.append(_gained(gain, source))
@@ -157,7 +156,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
 
 def _gained(gain: Gain | None, source: str) -> str:
     if gain is None:
-        return "Too early to tell what more labels bring: a curve needs four models."
+        return f"Too early to tell what more labels bring: a curve needs {LEAST} models."
     estimate, low, high = (100 * x for x in gain[1:])
     return (
         f"The next {gain.labels:,} labels bring {estimate:+.1f} points of accuracy ({low:+.1f} to "

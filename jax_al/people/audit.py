@@ -111,7 +111,10 @@ def audit_is_next(num_answered_audit: int, num_answered_others: int, size: int) 
 def by_audit(found: Accuracy, size: int) -> str:
     """Returns the sentence about an audit of `size` rows, done or not."""
     if not found.answered:
-        return f"No accuracy yet: none of the {size:,} examples of the audit has a class."
+        return (
+            f"No accuracy yet: of the {size:,} examples of the audit none has both a class by "
+            "people and one by a model."
+        )
     done = found.answered + found.unsure + found.skipped + found.broken
     so_far = "" if done >= size else f" so far, {done:,} of {size:,} being answered"
     return (

@@ -35,6 +35,6 @@ def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(lines)
-    # The name of a file may be no UTF-8, which is why it was passed over.
+    # A name that is not UTF-8 is among what was passed over.
     write_atomically(path, text.getvalue().encode("utf-8", "backslashreplace"))
     return path

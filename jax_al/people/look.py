@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NEAR = 0.02  # below the threshold of agreement the noise floor is asked for, at two fits a time
 
 
-def look(session: "Session", seed: int, seconds: float) -> tuple[Model, np.ndarray]:
+def look(session: "Session", seed: int, seconds: float) -> tuple[Model, np.ndarray, list[int]]:
     """Returns what the last learner of a session says.
 
     Args:
@@ -25,15 +25,15 @@ def look(session: "Session", seed: int, seconds: float) -> tuple[Model, np.ndarr
 
     Returns:
       What is kept of it: the classes of the stop set, of what is held out and of what is asked, as
-      ids; and the probabilities of all rows, float32 [N, C].
+      ids; the probabilities of all rows, float32 [N, C]; and the ids of their columns.
     """
-    probs = session.predict(session.pool)
-    record = session.record
+    probs, record = session.predicted(session.pool)
     last = record.trained[max(record.trained)]
     ids, best = list(record.classes), probs.argmax(axis=1)
     rows = {*stop_set(len(probs), seed).tolist(), *record.held_out, *record.undecided()}
     said = {row: ids[best[row]] for row in sorted(rows)}
-    return Model(last.episode, last.as_of, last.digest, len(record.order), seconds, said), probs
+    kept = Model(last.episode, last.as_of, last.digest, len(record.order), seconds, said)
+    return kept, probs, ids
 
 
 def with_floor(model: Model, before: Sequence[Model], session: "Session", seed: int) -> Model:

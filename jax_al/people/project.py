@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from jax_al.errors import UsageError
 from jax_al.people.items import Items
-from jax_al.people.known import known_labels
 from jax_al.people.ledger_pool import LedgerPool, take_in
-from jax_al.people.lists import write_near_duplicates, write_passed_over
+from jax_al.people.lists import write_passed_over
+from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
-from jax_al.people.settings import Settings, checked_classes, read_settings, write_settings
-from jax_al.pools.folder import FolderPool, folder
-from jax_al.pools.labeled_folder import labels_from_csv, labels_from_folders
+from jax_al.people.settings import Settings, checked_classes, read_settings, suited, write_settings
+from jax_al.pools.folder import folder
+from jax_al.pools.labeled_folder import labels_from_csv
 from jax_al.session.teller import Teller
-from jax_al.types import BROKEN
 
 if TYPE_CHECKING:
     from jax_al.drivers.session import Session
-
-AUDIT_SHARE = 5  # at most one row in so many is held out from the start
-MANY = 20_000  # pictures from which on looking for near duplicates takes more than seconds
-BY_DATA = "jax_al"  # who says that a file has gone
 
 
 class Project:
@@ -69,7 +64,9 @@ class Project:
             from jax_al.pools.table import table_benchmark
 
             found = table_benchmark(settings.source, None, None, None).pool
-        pool = take_in(self.items, found, self._put_aside())
+        has_begun = (self.place / "journal.jsonl").exists()
+        before = put_aside(self.teller.record()) if has_begun else ()
+        pool = take_in(self.items, found, before)
         for sentence in sentences(pool.change, self.items.all()):
             self._say(sentence)
         return pool
@@ -84,11 +81,14 @@ class Project:
         from jax_al.features.pool import with_features
         from jax_al.learners import learner_named
 
-        settings, pool = self.settings, self.pool
+        pool = self.pool
+        if self.settings.features_args is None:  # on record before anything is computed by them
+            self.settle(suited(self.settings, len(pool)))
+        settings = self.settings
         learner = learner_named(settings.learner, **settings.learner_args)
         seen: Any = pool
         if settings.features is not None:
-            args = dict(settings.features_args)
+            args = dict(settings.features_args or {})
             seen = with_features(pool, settings.features, cache_dir=settings.cache_dir, **args)
         session = Session(
             seen,
@@ -99,10 +99,7 @@ class Project:
             seed=settings.seed,
             directory=self.place,
         )
-        self._put_missing_aside(pool)
-        self._take_known(pool)
-        self._take_twins(pool)
-        self._draw_audit(pool)
+        prepare(self.teller, pool, settings, self.place, self._say)
         return session
 
     def settle(self, settings: Settings) -> None:
@@ -115,89 +112,13 @@ class Project:
         rows, items = self.teller.rows(), self.items.all()
         return {name: items[rows[name]].sha256 for name in ids if name in rows}
 
-    def _put_aside(self) -> tuple[int, ...]:
-        """Returns the rows that are on record as missing."""
-        if not (self.place / "journal.jsonl").exists():
-            return ()
-        record = self.teller.record()
-        return tuple(
-            row
-            for row in record.asked
-            if (said := record.said(row)) and said.why in ("gone", "changed")
-        )
-
-    def _put_missing_aside(self, pool: LedgerPool) -> None:
-        """Excludes what is missing, and takes back what was said so of what is there again."""
-        teller = self.teller
-        if set(self._put_aside()) == pool.missing.keys():
-            return
-        record = teller.record()
-        for number in sorted(set(record.answered) - set(record.told), reverse=True):
-            if teller.why_of(number) in ("gone", "changed"):
-                teller.take_back(number)
-        for why in ("gone", "changed"):
-            rows = [row for row, reason in pool.missing.items() if reason == why]
-            ids = [pool.ids[row] for row in rows]
-            if rows:
-                teller.draw(rows, ids, why)
-                answers = dict.fromkeys(ids, BROKEN)
-                teller.tell(answers, relabel=True, who=BY_DATA, why=why)
-
-    def _take_known(self, pool: LedgerPool) -> None:
-        """Tells the labels that were there before anybody labeled."""
-        settings, teller = self.settings, self.teller
-        if settings.known is None:
-            return
-        if settings.known == "folders":
-            if not isinstance(pool.source, FolderPool):
-                raise UsageError(f"{settings.source} is no folder whose subfolders are classes.")
-            labels = labels_from_folders(pool.source)
-        else:
-            labels = labels_from_csv(settings.known)
-        found, record = known_labels(pool, labels).labels, teller.record()
-        for name in sorted(set(found.values()) - set(record.classes.values())):
-            teller.add_class(name)
-        record = teller.record()
-        taken = record.decisions.keys() | record.held_out.keys() | set(record.undecided())
-        rows = [row for row, name in enumerate(pool.ids) if name in found and row not in taken]
-        ids = [pool.ids[row] for row in rows]
-        if rows:
-            teller.draw(rows, ids, "given")
-            answers = {name: found[name] for name in ids}
-            teller.tell(answers, who=settings.known, why="given")
-            teller.join_late()
-
-    def _take_twins(self, pool: LedgerPool) -> None:
-        """Lists near duplicates; holds out all but one of them if they are to be asked once."""
-        if not pool.spec.is_image:
-            return
-        from jax_al.people.twins import groups_of, kept_near_duplicates
-
-        if len(pool) > MANY:
-            self._say(f"Looking for near duplicates among {len(pool):,} pictures, once.")
-        lowest = kept_near_duplicates(self.place / "near_duplicates.npz", pool)
-        found = groups_of(lowest)
-        write_near_duplicates(self.place, pool.ids, found)
-        if not self.settings.merge_near:
-            return
-        record = self.teller.record()
-        taken = record.decisions.keys() | record.held_out.keys() | set(record.undecided())
-        rows = [row for one in found for row in one[1:] if row not in taken]
-        if rows:
-            self.teller.draw(rows, [pool.ids[row] for row in rows], "twin")
-
-    def _draw_audit(self, pool: LedgerPool) -> None:
-        """Holds the audit out, once."""
-        record = self.teller.record()
-        count = min(self.settings.audit, len(pool) // AUDIT_SHARE)
-        if count and not any(draw.why == "audit" for draw in record.draws):
-            self.teller.draw_among(pool.ids, count, "audit", seed=self.settings.seed)
-
 
 def begin_project(
     settings: Settings, place: Path, say: Callable[[str], None] = lambda text: None
 ) -> Project:
     """Returns a new project; what it names is checked as far as that costs nothing.
+
+    One of which nothing is on record yet is begun anew.
 
     Args:
       settings: of it.
@@ -215,11 +136,17 @@ def begin_project(
             f"The workdir {place} lies in the folder of pictures, where nothing is written: name "
             "another with --workdir."
         )
-    for name in ("project.json", "journal.jsonl", "metrics.jsonl"):
+    if source.is_file() and source.suffix not in (".npy", ".npz"):
+        raise UsageError(f"{source} must be a folder of pictures, or a .npy or .npz file.")
+    for name in ("journal.jsonl", "metrics.jsonl"):  # without them, nothing was asked or told
         if (place / name).exists():
             raise UsageError(f"{place} holds {name} already: name another --workdir.")
     if settings.budget < 1 or settings.audit < 0:
         raise UsageError("A request has one row or more, and an audit none or more.")
+    if settings.known == "folders" and source.is_file():
+        raise UsageError(f"{source} is no folder whose subfolders are classes.")
+    if settings.known not in (None, "folders"):
+        labels_from_csv(str(settings.known))
     checked_classes(settings.classes)
     write_settings(place, settings)
     return Project(place, settings, say)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from jax_al.errors import MOST_NAMES
+from jax_al.errors import some_of
 from jax_al.people.items import Item
 from jax_al.pools.arrays import blocks_of
 from jax_al.pools.folder import FolderPool
@@ -123,30 +123,25 @@ def sentences(change: Change, ledger: Sequence[Item]) -> list[str]:
         for kind in (GONE, CHANGED)
     )
     if gone:
-        told.append(f"Not there any more, and put aside until they are back: {_some(gone)}.")
+        told.append(f"Not there any more, and put aside until they are back: {some_of(gone)}.")
     if changed:
         told.append(
             "Other content than when first seen, and put aside until the old one is back: "
-            f"{_some(changed)}."
+            f"{some_of(changed)}."
         )
     if change.back:
-        told.append(f"Back again: {_some([ledger[row].id for row in change.back])}.")
+        told.append(f"Back again: {some_of([ledger[row].id for row in change.back])}.")
     if change.moved:
         moved = [f"{ledger[row].id} is now {name}" for row, name in change.moved.items()]
-        told.append(f"Moved, with their labels: {_some(moved)}.")
+        told.append(f"Moved, with their labels: {some_of(moved)}.")
     if change.taken:
         told.append(
             "Not asked, as their names are those of others that were there before; rename them: "
-            f"{_some(change.taken)}."
+            f"{some_of(change.taken)}."
         )
     if change.new and ledger[: -len(change.new)]:
-        told.append(f"New: {_some([one.id for one in change.new])}.")
+        told.append(f"New: {some_of([one.id for one in change.new])}.")
     return told
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _find_moved(

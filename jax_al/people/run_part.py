@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jax_al.errors import UsageError
 from jax_al.people.items import Item
+from jax_al.people.ledger_pool import LedgerPool
 from jax_al.people.project import Project
 from jax_al.people.settings import Settings
 from jax_al.session.teller import Teller
@@ -40,10 +41,19 @@ class RunPart(Project):
 
     def session(self) -> "Session":
         """Refuses: the run itself asks when it has trained."""
-        raise UsageError(
-            f"Nothing is asked in {self.place}: the run that it is a part of asks again when it "
-            "has trained, while it goes on."
+        raise self.refusal("trains and asks")
+
+    def refusal(self, does: str) -> UsageError:
+        """Returns the sentence that says what only the run does."""
+        return UsageError(
+            f"{self.place} is a part of a run, which alone {does}: let it go on until it waits, "
+            "then jax-al ask and tell."
         )
+
+    @property
+    def pool(self) -> LedgerPool:
+        """Refuses: nothing but the names of what was asked is known here."""
+        raise self.refusal("has its examples")
 
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:
         """Returns nothing: a run keeps no hash of its examples."""

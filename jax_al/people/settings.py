@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     size: int = 96  # side of the squares that features see
     fit: str = "crop"  # how a picture becomes a square, see `folder`
     features: str | None = None  # name, see `with_features`; None: the numbers as they are
-    features_args: Mapping[str, Any] = {}
+    features_args: Mapping[str, Any] | None = {}  # None: not chosen yet, see `suited`
     learner: str = "propagate"
     learner_args: Mapping[str, Any] = {"penalty": 0.1}
     strategy: str = "typiclust:100,margin"

@@ -73,10 +73,15 @@ def rows_of_check(record: Record) -> tuple[int, ...]:
     return next((draw.rows for draw in reversed(record.draws) if draw.why == "check"), ())
 
 
-def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy:
-    """Returns the accuracy of the last learner on the last check."""
-    told = _told(record, {row: record.said(row) for row in rows_of_check(record)})
-    return _accuracy(record, models[-1:], told)
+def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy | None:
+    """Returns the accuracy on the last check of the last learner that has said of all of it.
+
+    None: there is no such learner, as where one looked at all examples while it was drawn.
+    """
+    rows = rows_of_check(record)
+    of = [model for model in models if model.said.keys() >= set(rows)]
+    told = _told(record, {row: record.said(row) for row in rows})
+    return _accuracy(record, of[-1:], told) if of else None
 
 
 def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:

@@ -100,9 +100,8 @@ class Trainer(threading.Thread):
         self.phase = "looking at all examples"
         project, seed = self._project, self._project.settings.seed
         seconds = 0.0 if start is None else time.monotonic() - start
-        model, probs = look(self._session, seed, seconds)
-        classes = tuple(sorted(project.teller.record().classes))
-        self.belief = Belief(model.digest, classes, probs)
+        model, probs, classes = look(self._session, seed, seconds)
+        self.belief = Belief(model.digest, tuple(classes), probs)
         self._done = model.digest
         self._changed()
         self.phase = "comparing the last learners"

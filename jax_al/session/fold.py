@@ -85,13 +85,14 @@ class Record(NamedTuple):
     classes: dict[int, str]  # by id, without those that were merged into others
     num_classes: int  # ids ever given: 0..num_classes-1
     merged: dict[int, int]  # a class that is gone -> the one it is part of
+    called: dict[str, int]  # each name that a class has had -> the id of the last to have it
     begun_classes: tuple[str, ...]  # names, of the first event
     outdated: int  # the last event that what was trained before does not fit; -1: none
     requests: tuple[Request, ...]  # by number
     draws: tuple[Draw, ...]  # by number
     open: Request | None  # the one that waits for answers
     asked: dict[int, int]  # row -> the last request that it is of, or ~n of draw n if of none
-    drawn: dict[int, str]  # row -> why it was last drawn, where it was since it was last asked
+    drawn: dict[int, str]  # row -> why it was drawn, if it is held out or was not asked since
     decisions: dict[int, Decision]  # by row; none of these rows is asked again
     held_out: dict[int, Decision | None]  # rows drawn to hold them out, and what was said of them
     excluded: tuple[int, ...]  # rows decided without a class or held out, rising
@@ -159,6 +160,7 @@ class Draft:
         self._last_versions: dict[str, Any] = {}
         self._classes: dict[int, str] = {}
         self._num_classes = 0
+        self._called: dict[str, int] = {}
         self._into: dict[int, int] = {}
         self._outdated = -1
         self._requests: list[Request] = []
@@ -187,6 +189,7 @@ class Draft:
             classes=dict(self._classes),
             num_classes=self._num_classes,
             merged=dict(self._into),
+            called=dict(self._called),
             begun_classes=tuple(self._begin["classes"]),
             outdated=self._outdated,
             requests=tuple(self._requests),
@@ -219,6 +222,7 @@ class Draft:
         self._begin = event
         self._classes = dict(enumerate(event["classes"]))
         self._num_classes = len(self._classes)
+        self._called = {name: number for number, name in self._classes.items()}
 
     def _versions(self, event: Event) -> None:
         self._last_versions = {k: v for k, v in event.items() if k not in ("event", "at")}
@@ -246,7 +250,8 @@ class Draft:
         self._open = request
         for place, row in enumerate(request.rows):
             self._place[row] = (request.number, place)
-            self._why.pop(row, None)
+            if row not in self._held_out:  # while it was chosen; then it stays held out
+                self._why.pop(row, None)
             self._late.discard(row)  # told while it was chosen: it is of this request now
 
     def _drawn(self, event: Event) -> None:
@@ -304,12 +309,12 @@ class Draft:
     def _class_added(self, event: Event) -> None:
         self._close()
         self._outdated = self.num_events
-        self._classes[event["id"]] = event["name"]
+        self._name(event)
         self._num_classes = max(self._num_classes, event["id"] + 1)
 
     def _class_renamed(self, event: Event) -> None:
         self._close()
-        self._classes[event["id"]] = event["name"]
+        self._name(event)
 
     def _class_merged(self, event: Event) -> None:
         self._close()
@@ -323,6 +328,10 @@ class Draft:
         self._close()
         self._outdated = self.num_events
         self._begin = self._begin | {"data": event["data"]}
+
+    def _name(self, event: Event) -> None:
+        self._classes[event["id"]] = event["name"]
+        self._called[event["name"]] = event["id"]
 
     def _close(self) -> None:
         if self._open is None:

@@ -1,5 +1,6 @@
 """Whoever tells a record what people say: it computes nothing and needs no pool."""
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,10 @@ class Teller:
         self._rows: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._seen = (0, 0)  # requests and draws whose rows these are
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps all others from telling while something is said that hangs on the record of now."""
+        return self._journal.writing()
 
     def record(self) -> Record:
         """Returns what is on record by now, whoever wrote it."""
