@@ -88,12 +88,12 @@ def pressed(driver: object, count: int, pause: float) -> list[float]:
 
 def answered(served: Served, count: int) -> list[float]:
     """Returns milliseconds of each of `count` answers, one after the other."""
-    times = []
+    times, page = [], served.get("/api/status").json["page"]
     for k in range(count):
         (item,) = served.get("/api/next?client=script&count=1&holding=").json["items"]
         said = {
-            "row": item["row"], "said": "dark", "client": "script", "token": f"script{k}",
-            "seconds": 1.0, "relabel": False,
+            "page": page, "row": item["row"], "said": "dark", "client": "script",
+            "token": f"script{k}", "seconds": 1.0, "relabel": False,
         }  # fmt: skip
         cookie, start = served.cookie(), time.perf_counter()
         reply = served.post("/api/answer", said, cookie=cookie)

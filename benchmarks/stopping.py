@@ -54,6 +54,7 @@ TASKS = (
         "one", 50, 30,
     ),
     Task("cifar10", ("train",), 10_000, "lite0", {"pca": 256, "l2norm": True}, "one", 100, 30),
+    Task("cifar10", ("train",), 10_000, "lite0", {"pca": 256, "l2norm": True}, "one", 20, 100),
 )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def kept(place: Path, task: Task, seeds: int, options: dict[str, Any]) -> list[C
     place.mkdir(parents=True, exist_ok=True)
     engine, courses = None, []
     for seed in range(seeds):
-        path = place / f"{task.data}_{seed}.npz"
+        path = place / f"{task.data}_{task.budget}_{seed}.npz"
         if not path.exists():
             engine = engine or Engine(
                 data_of(task, **options), al.linear(scale=task.scale), setting.LOOKING
@@ -157,8 +158,8 @@ def kept(place: Path, task: Task, seeds: int, options: dict[str, Any]) -> list[C
 
 
 def kappas(one: Course) -> list[float]:
-    """Returns the agreement of each model but the first with the one before."""
-    pairs = zip(one.stop, one.stop[1:], one.labeled[1:], strict=False)
+    """Returns the agreement of each model with the one before, on what that had no label of."""
+    pairs = zip(one.stop, one.stop[1:], one.labeled, strict=False)
     return [
         advice.kappa(before[~known], now[~known]) if (~known).any() else np.nan
         for before, now, known in pairs
@@ -234,7 +235,8 @@ def steps(task: Task, courses: list[Course]) -> list[str]:
         "|---:|---:|---:|---:|",
     ]
     agreed = np.array([[np.nan, *kappas(one)] for one in courses])
-    for k in range(FLOOR_EVERY - 1, len(courses[0].labels), FLOOR_EVERY):
+    asked = range(FLOOR_EVERY - 1, len(courses[0].labels), FLOOR_EVERY)
+    for k in asked[-1 :: -max(1, len(asked) // 5)][::-1]:
         accuracy = np.mean([one.test[k] for one in courses])
         floor = np.nanmean([one.floor[k] for one in courses])
         kappa = np.nanmean(agreed[:, k])

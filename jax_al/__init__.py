@@ -29,6 +29,7 @@ _WHERE = {
     ),
     "jax_al.strategies": ("by_score", "make_strategy", "select", "strategy"),
     "jax_al.drivers.predictor": ("load_predictor",),
+    "jax_al.strategies.best_of": ("best_of",),
     "jax_al.drivers.session": ("Request", "Session"),
     "jax_al.drivers.from_python": ("run",),
 }  # fmt: skip

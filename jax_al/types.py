@@ -178,6 +178,13 @@ class Query(NamedTuple):
     scores: jax.Array | None = None  # float32 [Q], why each was picked: its score or its distance
 
 
+class Lookahead(NamedTuple):
+    """How a simulation looks at what batches would be worth, see `strategies/best_of.py`."""
+
+    draws: int  # batches that each strategy proposes
+    judge: str  # "test" or "pool": where right answers are counted
+
+
 class Strategy(NamedTuple):
     """Answers "which points next" from numbers alone; it never sees a model.
 
@@ -195,7 +202,9 @@ class Strategy(NamedTuple):
     reads_files: bool = False  # whether, untraced, it also takes signals mapped from a file
     uses_labels: bool = False  # whether it looks at what the labels are
     max_points: int | None = None  # in a pool; a larger one is refused before anything is trained
-    parts: tuple[Strategy, ...] = ()  # of a schedule: those it asks, one after the other
+    parts: tuple[Strategy, ...] = ()  # of several in one: those it asks
+    # None: `select` is asked. Else a driver of simulations asks the parts and refits on each batch.
+    lookahead: Lookahead | None = None
 
 
 class Answer(NamedTuple):

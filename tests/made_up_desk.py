@@ -48,15 +48,17 @@ class MadeUpDesk:
                 raise ConflictError(f"Somebody said {before} of {self.ids[row]}.")
             self._tokens.add(token)
             self.told[row] = said
-            self._stack.append((client, row, before))
+            self._stack.append((token, row, before))
             self.calls.append((row, said))
 
-    def undo(self, client, token):
+    def undo(self, client, token, of=""):
         with self._lock:
-            if token in self._tokens or not self._stack:
+            fitting = [one for one in self._stack if not of or one[0] == of]
+            if token in self._tokens or not fitting:
                 return None
             self._tokens.add(token)
-            _, row, before = self._stack.pop()
+            self._stack.remove(fitting[-1])
+            _, row, before = fitting[-1]
             del self.told[row]
             if before is not None:
                 self.told[row] = before

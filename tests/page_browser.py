@@ -52,6 +52,13 @@ def ready(browser):
     until(browser, SHOWN)
 
 
+def twelve(browser):
+    """Waits until the grid of alike ones is to be seen."""
+    script = """const tiles = [...document.querySelectorAll("#tiles button")];
+        return tiles.length === 12 && tiles.every((tile) => tile.querySelector("img").complete)"""
+    until(browser, script)
+
+
 def press(browser, *keys):
     """Presses keys, each when the picture that it is about is to be seen."""
     for key in keys:

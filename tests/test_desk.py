@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jax_al.errors import UsageError
-from jax_al.people.desk import ConflictError, Desk
+from jax_al.people.desk import HELD, ConflictError, Desk
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from jax_al.session.fold import fold
@@ -137,6 +137,63 @@ def test_what_was_sent_again_after_an_undo_stays_undone(desk):
     desk.undo("a", "2")
     desk.answer(item.row, "dark", "a", "1", None)
     assert desk.past("a", 5) == []
+
+
+def test_what_was_sent_again_after_its_class_was_renamed_is_there(desk):
+    item = desk.next("a", 1, ())[0]
+    desk.answer(item.row, "dark", "a", "1", None)
+    desk.rename_class("dark", "dim")
+    desk.answer(item.row, "dark", "a", "1", None)
+    assert desk.past("a", 5)[0].answer == "dim"
+
+
+def test_undo_takes_back_what_was_meant_and_nothing_else(desk):
+    first, second = desk.next("a", 2, ())
+    desk.answer(first.row, "dark", "b", "1", None)
+    desk.answer(second.row, "dark", "a", "1", None)
+    desk.answer(second.row, "dark", "b", "2", None)  # as it stands: that of the other one
+    assert desk.undo("b", "3", of="2") is None
+    assert desk.undo("b", "4", of="0") is None  # never told
+    assert {item.row for item in desk.past("b", 5)} == {first.row, second.row}
+    for _ in range(2):
+        desk.undo("b", "5", of="1")
+    assert [item.row for item in desk.past("b", 5)] == [second.row]
+
+
+def test_who_waits_for_what_others_have_writes_nothing(desk, begun):
+    until(lambda: desk.status()["left"])
+    everything = [item.row for item in desk.next("a", SIZE, ())]
+    while fresh := desk.next("a", SIZE, everything):
+        everything += [item.row for item in fresh]
+    assert len(everything) == SIZE
+    before = record_of(begun).num_events
+    assert desk.next("a", 6, everything) == []
+    assert desk.next("b", 6, ()) != []  # nothing else is left
+    assert record_of(begun).num_events == before
+
+
+def test_what_a_client_still_has_stays_its_own(desk, monkeypatch):
+    until(lambda: desk.status()["left"])
+    now = [time.monotonic()]
+    monkeypatch.setattr("jax_al.people.desk.time.monotonic", lambda: now[0])
+    one = [item.row for item in desk.next("a", 2, ())]
+    for _ in range(3):  # who is slow, asks on
+        now[0] += HELD * 0.7
+        desk.next("a", 1, one)
+    assert not {item.row for item in desk.next("b", 3, ())} & set(one)
+    now[0] += HELD * 1.1
+    assert {item.row for item in desk.next("b", 3, ())} >= set(one)
+
+
+def test_what_is_refused_leaves_nothing_on_record(desk, begun):
+    until(lambda: desk.status()["left"])
+    record = record_of(begun)
+    row = next(row for row in range(SIZE) if row not in record.asked)
+    with pytest.raises(UsageError, match="no class"):
+        desk.answer(row, "drak", "a", "1", None)
+    with pytest.raises(UsageError, match="token"):
+        desk.answer(row, "dark", "a", "", None)
+    assert record_of(begun).num_events == record.num_events
 
 
 @pytest.mark.parametrize(

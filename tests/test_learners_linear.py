@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
 from jax_al.learners import linear
-from jax_al.learners.cross_validation import FOLDS, PENALTIES, cross_validated
+from jax_al.learners.cross_validation import FOLDS, PENALTIES, _dealt, cross_validated
 from jax_al.learners.logistic import in_blocks
 
 DIGITS = Digits()
@@ -127,6 +127,17 @@ def test_what_has_no_equal_left_is_not_counted():
     """With one example a class nothing can be learned of those left out."""
     rows = np.unique(Y, return_index=True)[1]
     assert float(CHOOSE(examples_of(rows, np.ones(10), 400))) == np.float32(PENALTIES[0])
+
+
+def test_of_a_class_of_few_labels_each_is_left_out_by_itself():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(8), np.arange(1, 9)))
+    examples = examples_of(np.arange(36), np.ones(36), 60)
+    examples = examples._replace(labels=examples.labels.at[:36].set(labels))
+    parts = np.asarray(_dealt(in_blocks(examples))).ravel()
+    assert (parts[36:] == -1).all()
+    for label in range(8):
+        mine = parts[:36][labels == label]
+        assert len(set(mine)) == min(len(mine), FOLDS)
 
 
 def test_a_penalty_that_was_chosen_is_as_one_that_was_given():

@@ -8,7 +8,8 @@ from tests.made_up_desk import MadeUpDesk
 from tests.page_server import serving
 
 ANSWER = {
-    "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5, "relabel": False,
+    "page": "page", "row": 3, "said": "cat", "client": "me", "token": "t", "seconds": 1.5,
+    "relabel": False,
 }  # fmt: skip
 
 
@@ -41,21 +42,42 @@ def test_an_item_comes_is_answered_and_is_past(served, desk):
 
 def test_undo_says_what_is_to_be_answered_again(served, desk):
     served.post("/api/answer", ANSWER)
-    undone = served.post("/api/undo", {"client": "me", "token": "u"})
-    assert undone.json["item"]["row"] == 3
-    assert desk.told == {}
-    assert served.post("/api/undo", {"client": "me", "token": "v"}).json == {"item": None}
+    served.post("/api/answer", ANSWER | {"row": 4, "token": "s"})
+
+    def undo(token, of):
+        what = {"page": "page", "client": "me", "token": token, "of": of}
+        return served.post("/api/undo", what).json["item"]
+
+    assert undo("u", "t")["row"] == 3
+    assert desk.told == {4: "cat"}
+    assert undo("v", "t") is None
+    assert undo("w", "")["row"] == 4
+    assert undo("x", "") is None
+
+
+@pytest.mark.parametrize("path", ["/api/answer", "/api/undo", "/api/class"])
+def test_what_is_for_the_page_of_another_project_is_not_taken(served, desk, path):
+    said = {
+        "/api/answer": ANSWER,
+        "/api/undo": {"client": "me", "token": "u", "of": ""},
+        "/api/class": {"do": "add", "name": "cow", "other": ""},
+    }[path]
+    assert served.post(path, said | {"page": "of another"}).status == 403
+    assert (desk.calls, desk.names) == ([], ["cat", "dog"])
+    assert served.post(path, said | {"page": "page"}).status == 200
 
 
 def test_classes_are_added_renamed_and_merged(served, desk):
     def change(what, name, other=""):
-        reply = served.post("/api/class", {"do": what, "name": name, "other": other})
+        change = {"page": "page", "do": what, "name": name, "other": other}
+        reply = served.post("/api/class", change)
         return [one["name"] for one in reply.json["classes"]]
 
     assert change("add", "cow") == ["cat", "dog", "cow"]
     assert change("rename", "cow", "<b>cow</b>") == ["cat", "dog", "<b>cow</b>"]
     assert change("merge", "dog", "cat") == ["cat", "<b>cow</b>"]
-    reply = served.post("/api/class", {"do": "burn", "name": "cat", "other": ""})
+    change = {"page": "page", "do": "burn", "name": "cat", "other": ""}
+    reply = served.post("/api/class", change)
     assert reply.status == 400
     assert desk.names == ["cat", "<b>cow</b>"]
 
@@ -69,6 +91,8 @@ WRONG = {
     "a row that is half": ANSWER | {"row": 3.5},
     "a label that is none": ANSWER | {"said": None},
     "seconds without end": json.dumps(ANSWER).replace("1.5", "Infinity").encode(),
+    "seconds that no float holds": ANSWER | {"seconds": 10**400},
+    "nested without end": b"[" * 60_000,
     "a field more": ANSWER | {"path": "/etc/passwd"},
     "a field less": {name: ANSWER[name] for name in ANSWER if name != "token"},
     "a row that is not there": ANSWER | {"row": 99},
@@ -87,6 +111,7 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_told(served, desk, said):
     "path",
     ["/api/next?client=me&count=-1", "/api/next?client=me", "/api/next?client=me&count=1&holding=a",
      "/api/next?client=me&count=1&holding=1,,2", "/api/next?client=me&count=٣", "/picture/1",
+     f"/picture/{'9' * 5000}?width=320",
      "/picture/99?width=320", "/picture/1?width=1e3", "/api/alike?row=x&count=2"],
 )  # fmt: skip
 def test_a_question_that_is_wrong_is_one_sentence(served, path):

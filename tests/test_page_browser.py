@@ -1,13 +1,14 @@
 """The page in a real Chromium, by keys alone, on a desk in memory behind a real server."""
 
 import json
+import threading
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
-from tests.page_browser import SHOWN, press, saved, text
+from tests.page_browser import SHOWN, press, saved, text, twelve
 from tests.page_server import serving
 from tests.test_report_browser import run, until
 
@@ -77,6 +78,53 @@ def test_nothing_is_labeled_that_was_not_seen(browser):
         assert desk.calls == [(0, "dog")]
 
 
+def test_twelve_are_not_labeled_before_they_were_seen(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, shown = desk.picture, threading.Event()
+
+    def picture(row, width):
+        assert width > 320 or shown.wait(30)
+        return real(row, width)
+
+    desk.picture = picture
+    labeling(desk)
+    press(browser, "g")
+    until(browser, "return !document.getElementById('grid').hidden")
+    press(browser, "1")
+    assert text(browser, "#live") == "Not yet: pictures are loading."
+    shown.set()
+    twelve(browser)
+    press(browser, "2")
+    saved(browser)
+    assert set(desk.told.values()) == {"dog"}
+
+
+def test_at_the_end_it_says_so_and_the_way_back_is_open(browser, labeling):
+    desk = MadeUpDesk(1, ["cat", "dog"])
+    labeling(desk)
+    press(browser, "1")
+    until(browser, "return document.getElementById('stage').textContent.startsWith('Nothing')")
+    for key in ("2", "z", Keys.LEFT):
+        ActionChains(browser).send_keys(key).perform()
+        if key == "2":
+            assert text(browser, "#live") == "Nothing is left to label."
+    until(browser, SHOWN + " === '0'")
+    assert text(browser, "#banner") == "1 back: you said cat"
+    saved(browser)
+    assert desk.calls == [(0, "cat")]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_of_any_length_stay_within_their_buttons(browser, labeling, width):
+    names = ["long " * 30, "L" * 150, *(f"class {k}" for k in range(23))]
+    labeling(MadeUpDesk(20, names), width=width, mobile=width < 900)
+    script = """return [...document.querySelectorAll("#classes button")].map((button) => {
+        const a = button.getBoundingClientRect();
+        const b = button.querySelector(".name").getBoundingClientRect();
+        return b.top >= a.top && b.bottom <= a.bottom && b.right <= a.right; })"""
+    assert run(browser, script) == [True] * 25
+
+
 def test_looking_back_and_changing_what_was_said(browser, labeling):
     desk = MadeUpDesk(20, ["cat", "dog"])
     desk.answer(7, "cat", "an earlier one", "token", 1.0)
@@ -103,7 +151,7 @@ def test_twelve_alike_are_labeled_and_undone_in_one_go(browser, labeling):
     desk = MadeUpDesk(30, ["cat", "dog"])
     labeling(desk)
     press(browser, "g")
-    until(browser, "return document.querySelectorAll('#tiles button').length === 12")
+    twelve(browser)
     press(browser, Keys.RIGHT, Keys.SPACE, Keys.DOWN, Keys.SPACE, Keys.SPACE)
     assert text(browser, "#grid-text").startswith("A class labels the 11 of 12")
     press(browser, "2")
@@ -201,7 +249,7 @@ def test_names_are_text_wherever_they_are_shown(browser, labeling):
     desk = MadeUpDesk(20, ["cat", ODD], [f"{ODD}/{k}.jpg" for k in range(20)], errors=[ODD])
     labeling(desk)
     press(browser, "2", "g")
-    until(browser, "return document.querySelectorAll('#tiles button').length === 12")
+    twelve(browser)
     press(browser, Keys.ESCAPE, Keys.LEFT, "1", Keys.ESCAPE)
     assert text(browser, "#banner") == f"1 back: you said {ODD}"
     press(browser, Keys.RIGHT, "/", "o")

@@ -8,7 +8,7 @@ from PIL import Image
 from selenium.webdriver import Keys
 
 from tests import page_browser
-from tests.page_browser import SHOWN, press, ready, saved, text, until, view, visit
+from tests.page_browser import SHOWN, press, ready, saved, text, twelve, until, view, visit
 from tests.page_process import CLASSES, begun, serving
 from tests.test_report_browser import run
 
@@ -91,7 +91,7 @@ def test_undo_a_restart_and_another_page(browser, work):
         saved(browser)
         assert told(work)[0] == before
         press(browser, "g")
-        until(browser, "return document.querySelectorAll('#tiles button').length === 12")
+        twelve(browser)
         press(browser, "2")
         saved(browser)
         stands, times = told(work)

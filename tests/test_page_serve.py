@@ -62,12 +62,14 @@ def test_the_next_start_has_the_same_address_unless_it_is_taken(tmp_path):
     with begin(tmp_path) as one, begin(tmp_path / "other") as another:
         assert one.stdout.readline() == first
         assert another.stdout.readline() != first
-        with begin(tmp_path) as two:
-            second = two.stdout.readline()
-            assert second != first
-            assert second.partition("token=")[2] == first.partition("token=")[2]
-            for process in (one, two, another):
-                process.kill()
+        for process in (one, another):
+            process.kill()
+    port = int(re.search(r":(\d+)/", first)[1])
+    with socket.create_server(("127.0.0.1", port)), begin(tmp_path) as two:
+        second = two.stdout.readline()
+        two.kill()
+    assert second != first
+    assert second.partition("token=")[2] == first.partition("token=")[2]
 
 
 def test_secrets_are_by_chance_and_kept(tmp_path):
@@ -90,6 +92,21 @@ def test_what_cannot_be_read_is_not_kept(tmp_path, content):
     assert kept(tmp_path).port == 0
 
 
+def test_one_page_of_a_project_is_served_at_a_time(desk, tmp_path):
+    faults = []
+
+    def say(text):
+        try:
+            serve(desk, tmp_path, "127.0.0.1", 0, False)
+        except UsageError as error:
+            faults.append(str(error))
+        signal.raise_signal(signal.SIGINT)
+
+    for _ in range(2):  # and one after the other
+        serve(desk, tmp_path, "127.0.0.1", 0, False, say)
+    assert ["is served already" in fault for fault in faults] == [True, True]
+
+
 def test_a_port_that_is_taken_is_one_sentence(desk, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -109,7 +126,11 @@ def test_a_host_that_is_not_here_is_one_sentence(desk, tmp_path, host):
         serve(desk, tmp_path, host, 0, True)
 
 
-def test_that_others_reach_it_is_said(desk, tmp_path):
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [("0.0.0.0", "Other machines reach this page"), ("127.0.0.1", "Only this machine reaches")],
+)
+def test_whether_others_reach_it_is_said(desk, tmp_path, host, sentence):
     token = "of-this-test-and-long-enough-for-it"
     keep(tmp_path, Kept(0, token, "page"))
     said = []
@@ -119,6 +140,6 @@ def test_that_others_reach_it_is_said(desk, tmp_path):
         if len(said) == 2:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C, once all is said
 
-    serve(desk, tmp_path, "0.0.0.0", 0, True, say)
+    serve(desk, tmp_path, host, 0, True, say)
     assert token in said[0]
-    assert "Other machines reach this page" in said[1]
+    assert sentence in said[1]

@@ -74,6 +74,38 @@ def test_what_waits_for_one_project_is_not_sent_to_another(browser):
         assert desk.calls == [(0, "dog")]
 
 
+def test_a_tab_that_is_open_sends_nothing_to_another_project(browser):
+    desk, other = MadeUpDesk(30, ["cat", "dog"]), MadeUpDesk(9, ["cat", "dog"])
+    other.project = "of another"
+    with serving(desk) as served:
+        view(browser)
+        visit(browser, served)
+    press(browser, "2", "2")
+    until(browser, "return document.querySelector('.trouble')")
+    with serving(other, served.port, "another"):
+        until(browser, "return document.getElementById('project').textContent === 'of another'")
+        press(browser, "1")
+        saved(browser)
+        assert other.calls == [(0, "cat")]
+    with serving(desk, served.port) as served:
+        until(browser, "return document.getElementById('project').textContent === 'photos'")
+        saved(browser)
+        assert desk.calls == [(0, "dog"), (1, "dog")]
+
+
+def test_undo_is_of_what_was_meant(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    labeling(desk)
+    press(browser, "1")
+    saved(browser)
+    desk.told[1] = "dog"  # by somebody else
+    real = desk.answer
+    desk.answer = lambda row, *rest, **more: None if row == 1 else real(row, *rest, **more)
+    press(browser, "2", Keys.BACKSPACE)  # which was said already: there is nothing to take back
+    saved(browser)
+    assert desk.told == {0: "cat", 1: "dog"}
+
+
 def leave(browser, served):
     """Opens the page anew, though it says that something waits."""
     browser.execute_cdp_cmd("Page.enable", {})

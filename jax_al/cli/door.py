@@ -65,7 +65,7 @@ All else is as of "jax-al run":
 # What the lean installation lacks.
 LACKING = frozenset(
     {"absl", "flax", "ml_collections", "orbax", "wandb", "tensorflow_datasets", "sklearn", "rich"}
-    | {"matplotlib", "plotly", "PIL", "array_record", "jinja2"}
+    | {"matplotlib", "plotly", "PIL", "array_record", "jinja2", "starlette", "uvicorn"}
 )
 # Where a command lies; each has main(words, name).
 COMMANDS = {

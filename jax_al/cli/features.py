@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
     parser.add_argument("data", help="digits, a TFDS data set, a .npy or .npz, or module:function")
     parser.add_argument(
         "--features", required=True,
-        help="patches, pixels_pca, lite0, lite1, lite2, module:function, or a .npy",
+        help="patches, pixels_pca, lite0, lite1, lite2, jimm:PATH_OR_NAME, module:function, .npy",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help=".npy file for the features")
     parser.add_argument(

@@ -225,7 +225,8 @@ class Config:
     features: str | None = _field(
         None,
         "What stands in for the examples, pool and test set alike: patches, pixels_pca, lite0, "
-        "lite1, lite2, module:function, or the path of a .npy file; None: the examples themselves",
+        "lite1, lite2, jimm:PATH_OR_NAME, module:function, or the path of a .npy file; None: the "
+        "examples themselves",
         path=True,
         since=2,
     )

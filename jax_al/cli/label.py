@@ -84,6 +84,11 @@ def _run(arguments: argparse.Namespace) -> None:
             "the page needs packages that are not installed: pip install 'jax_al[label]'; or give "
             "--no-page, and label by jax-al ask and tell."
         )
+    if not arguments.no_page:
+        from jax_al.page.serve import listening, serve
+
+        # Where it cannot be served is said before all the work.
+        listening(arguments.host, arguments.port, arguments.allow_remote).close()
     project = _project(arguments)
     session = project.session()
     count, labels = len(session.pool), len(project.teller.labels())
@@ -91,14 +96,17 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.no_page:
         say(f"Next: jax-al ask --out batch.csv --workdir={project.place}")
         return
-    from jax_al.page.serve import serve
+    from jax_al.interrupt import listen
     from jax_al.people.desk import Desk
 
+    listen()  # SIGTERM ends it as Ctrl-C does
     desk = Desk(project, session)
     try:
         serve(desk, project.place, arguments.host, arguments.port, arguments.allow_remote)
     finally:
         say(f"All labels are in {project.place}; the same command goes on.")
+        if desk.status()["training"]:
+            say("A training is still to end; another Ctrl-C does not wait for it.")
         desk.close()
 
 
@@ -110,7 +118,7 @@ def _project(arguments: argparse.Namespace) -> Project:
     place = arguments.workdir or Path("runs") / (source.stem if source else "")
     begun = read_settings(place) if (place / PROJECT).exists() else None
     if begun is not None and (place / "journal.jsonl").exists():
-        _check_begun(arguments, begun)
+        _check_begun(arguments, begun, place)
         project = open_project(place, say, source)
     elif begun is not None:  # nothing is on record, so flags may say another thing than before
         source = source or Path(begun.source)
@@ -126,7 +134,7 @@ def _project(arguments: argparse.Namespace) -> Project:
     return project
 
 
-def _check_begun(arguments: argparse.Namespace, begun: Settings) -> None:
+def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) -> None:
     """Makes sure that the flags say nothing else than what a project was begun with.
 
     Raises:
@@ -138,8 +146,8 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings) -> None:
         if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
             continue
         raise UsageError(
-            f"--{flag.replace('_', '-')} is said when a project begins, and this one has begun "
-            "with another: leave it out, or name another --workdir."
+            f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
+            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir."
         )
 
 

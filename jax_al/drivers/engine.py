@@ -118,7 +118,8 @@ class Engine:
           UsageError: the strategy wants what is not there, or what is larger than memory.
         """
         with self.programs.counted() as used:
-            self._compile(strategy, capacity, budget)
+            for one in strategy.parts if strategy.lookahead else (strategy,):
+                self._compile(one, capacity, budget)
         return len(used)
 
     def _compile(self, strategy: Strategy, capacity: int, budget: int) -> None:
@@ -271,10 +272,22 @@ class Engine:
                 f"their square, and this one holds {N:,}: choose another strategy, a smaller pool, "
                 "or raise its max_points."
             )
+        if strategy.lookahead:
+            self._check_lookahead(strategy)
         source = strategy.embedding
         check_embedding(source, self.benchmark.pool)
         if "embedding" in strategy.needs and source.endswith(".npy"):
             self._once(source, self._fixed(source))
+
+    def _check_lookahead(self, strategy: Strategy) -> None:
+        for part in strategy.parts:
+            self.check(part)
+        assert strategy.lookahead is not None
+        if strategy.lookahead.judge == "test" and self.benchmark.test_labels is None:
+            raise UsageError(
+                "best_of judges by the test set, and there is none: choose judge=pool, or data "
+                "with a test set."
+            )
 
     def given(self, strategy: Strategy) -> dict[str, Any]:
         """Returns the signals of `strategy` that are the same in every episode.

@@ -4,12 +4,14 @@ import hashlib
 import inspect
 from pathlib import Path
 
+from jax_al.features.jimm import PREFIX
+from jax_al.features.model_files import model_files
 from jax_al.outside import source_hash
 from jax_al.types import Strategy
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:
-    """Returns hashes of what a strategy brings from outside: its source, its features file."""
+    """Returns hashes of what a strategy brings from outside: its source, its features' files."""
     found = {}
     sources = [
         source_hash(select)
@@ -21,4 +23,6 @@ def fingerprints(strategy: Strategy) -> dict[str, str]:
     if strategy.embedding.endswith(".npy"):
         with open(Path(strategy.embedding).expanduser(), "rb") as file:
             found["embedding"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    if strategy.embedding.startswith(PREFIX):
+        found["embedding"] = model_files(strategy.embedding.removeprefix(PREFIX)).digest()
     return found

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jax_al import interrupt
+from jax_al.drivers import engine as engines
 from jax_al.drivers.engine import Engine
 from jax_al.drivers.inputs import room
 from jax_al.drivers.replay import replay
@@ -245,19 +246,8 @@ class Driver:
                 f"{self.schedule.budget}: buying them all; episode {episode + 1} is the last."
             )
         self._phase(f"episode {episode}: asking for labels")
-        pool = self.pool_state(record)
-        budget = min(self.schedule.budget, len(engine.benchmark.pool))
-        query_key = self._keys(episode)[2]
         try:
-            asked = engine.ask(
-                query_key,
-                state,
-                self.part.strategy,
-                pool,
-                budget,
-                work.count,
-                scratch=self.part.directory,
-            )
+            asked = self._ask(work, record, state)
         except jax.errors.JaxRuntimeError:  # what JAX makes of a Ctrl-C on the host
             interrupt.check()
             raise
@@ -291,6 +281,17 @@ class Driver:
             chosen.pseudo_labels,
         )
         return selected._replace(seconds_record=time.perf_counter() - start)
+
+    def _ask(self, work: Select, record: Record, state: Any) -> engines.Asked:
+        pool, query_key = self.pool_state(record), self._keys(work.episode)[2]
+        return self._answer(self.part.strategy, query_key, state, pool, work.count)
+
+    def _answer(
+        self, strategy: Strategy, query_key: jax.Array, state: Any, pool: PoolState, wanted: int
+    ) -> engines.Asked:
+        budget = min(self.schedule.budget, len(self.engine.benchmark.pool))
+        scratch = self.part.directory
+        return self.engine.ask(query_key, state, strategy, pool, budget, wanted, scratch)
 
     def _selected(
         self,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jax_al import __version__
+from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.identity import fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
@@ -165,7 +166,8 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         if progress.plan() is None:
             return progress
         states = held.enter_context(opened(part.directory, study.schedule.kept()))
-        driver = Driver(engine, part, study.schedule, journal, progress, states, tell)
+        make = BestOf if part.strategy.lookahead else Driver
+        driver = make(engine, part, study.schedule, journal, progress, states, tell)
         driver.compile_ahead()
         if study.public.get("oracle") == "people":
             driver.run(people(lambda count: tell({"event": "say", "text": _waits(part, count)})))

@@ -2,9 +2,9 @@
 
 A strategy names the embedding it wants: "model", the network of the episode; "random_net", one
 with initial weights (the learner makes it, one for all seeds, so intervals over seeds leave its
-chance out); "pixels_pca", "patches" and "lite0", "lite1", "lite2", of the images themselves, also
-where the learner sees features of them; or a .npy file with the features of some other tool. All
-but the first are the same in every episode.
+chance out); "pixels_pca", "patches", "lite0", "lite1", "lite2" and "jimm:PATH_OR_NAME", of the
+images themselves, also where the learner sees features of them; or a .npy file with the features of
+some other tool. All but the first are the same in every episode.
 """
 
 import pathlib
@@ -13,6 +13,7 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.features.file import features_of_file
+from jax_al.features.jimm import PREFIX, check_jimm
 from jax_al.features.lite import DEPTHS, check_lite
 from jax_al.features.patches import check_patches
 from jax_al.features.pixels_pca import pixels_pca
@@ -37,11 +38,15 @@ def check_embedding(source: str, pool: Pool | None = None) -> None:
         check_patches(base_of(pool).spec)
     if source in DEPTHS and pool is not None:
         check_lite(source, base_of(pool).spec)
+    if source.startswith(PREFIX):
+        spec = None if pool is None else base_of(pool).spec
+        return check_jimm(source.removeprefix(PREFIX), spec)
     if source in NAMES:
         return
     if not source.endswith(".npy"):
         raise UsageError(
-            f"embedding is {source!r}, but must be {', '.join(NAMES)} or the path of a .npy file."
+            f"embedding is {source!r}, but must be {', '.join(NAMES)}, {PREFIX}PATH_OR_NAME or the "
+            "path of a .npy file."
         )
     if not pathlib.Path(source).is_file():
         raise UsageError(f"embedding names {source}, and there is no such file.")
@@ -51,7 +56,7 @@ def fixed_embedding(source: str, pool: Pool, cache_dir: str | None = None) -> np
     """Returns the embedding of the pool that `source` names, or None if a network makes it.
 
     Args:
-      source: one of NAMES, or the path of a .npy file.
+      source: one of NAMES, "jimm:PATH_OR_NAME", or the path of a .npy file.
       pool: any pool.
       cache_dir: where patches and features of a network are kept, see `with_features`.
 
@@ -67,6 +72,6 @@ def fixed_embedding(source: str, pool: Pool, cache_dir: str | None = None) -> np
         return None
     if source == "pixels_pca":
         return pixels_pca(base_of(pool))
-    if source in ("patches", *DEPTHS):
+    if source in ("patches", *DEPTHS) or source.startswith(PREFIX):
         return with_features(base_of(pool), source, cache_dir=cache_dir).read(slice(None))
     return features_of_file(source, pool)

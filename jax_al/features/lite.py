@@ -9,13 +9,11 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax import lax
 
-from jax_al.errors import UsageError
 from jax_al.features.lite_network import network, strides_of
 from jax_al.features.lite_weights import folded, weights_file
 from jax_al.features.options import count
+from jax_al.features.seen import check_images, in_chunks, squared
 from jax_al.features.torch_file import read_tensors
 from jax_al.types import Features, Pool, Spec
 
@@ -62,22 +60,13 @@ def apply_network(
       size: pixels a side that the network sees.
       strides: see `network`.
     """
-    B = len(images)
-    together = min(B, max(1, _PIXELS // size**2))
-    extra = -B % together  # images that are there only to fill up the last chunk
-    padded = jnp.pad(images, ((0, extra), (0, 0), (0, 0), (0, 0)))
-    chunks = padded.reshape(-1, together, *images.shape[1:])
-    found = lax.map(lambda chunk: network(weights, _seen(chunk, size), strides), chunks)
-    return found.reshape(B + extra, -1)[:B]
+    together = max(1, _PIXELS // size**2)
+    return in_chunks(lambda some: network(weights, _seen(some, size), strides), images, together)
 
 
 def _seen(images: jax.Array, size: int) -> jax.Array:
     """What the network sees of `images`: float32 [B, size, size, 3]."""
-    shape = (len(images), size, size, images.shape[3])
-    x = jax.image.resize(
-        images.astype(jnp.float32), shape, "linear", precision=lax.Precision.HIGHEST
-    )
-    return (jnp.broadcast_to(x, (*shape[:3], 3)) - 127) / 128
+    return (squared(images, size) - 127) / 128
 
 
 def check_lite(name: str, spec: Spec) -> None:
@@ -87,8 +76,4 @@ def check_lite(name: str, spec: Spec) -> None:
       UsageError: they are no images of 1 or 3 channels, or the package is not installed.
     """
     weights_file(name)
-    if not (spec.is_image and spec.shape[2] in (1, 3)):
-        raise UsageError(
-            f"{name} looks at images of 1 or 3 channels, and these examples are {spec.dtype} "
-            f"{spec.shape}: take other features, or none."
-        )
+    check_images(name, spec)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.features.columns import columns
+from jax_al.features.jimm import PREFIX, jimm
 from jax_al.features.lite import DEPTHS, lite
 from jax_al.features.patches import patches
 from jax_al.features.pixels_pca import pixels_pca_features
@@ -36,8 +37,8 @@ def features_named(name: str, **options: Any) -> Chain:
     """Returns what makes the features called `name`.
 
     Args:
-      name: "patches", "pixels_pca", "lite0", "lite1", "lite2", "module:function" of what returns
-        Features, or the path of a .npy file.
+      name: "patches", "pixels_pca", "lite0", "lite1", "lite2", "jimm:PATH_OR_NAME",
+        "module:function" of what returns Features, or the path of a .npy file.
       **options: of these features; and `pca`, `standardise`, `l2norm`, of what follows.
 
     Raises:
@@ -62,6 +63,9 @@ def _made(name: str, options: dict[str, Any]) -> Features | FromFile:
             if not pathlib.Path(path).is_file():
                 raise UsageError(f"features names {path}, and there is no such file.")
         return FromFile(name, **options)
+    if name.startswith(PREFIX):  # before what is named module:function
+        _check(name, options, ("size",))
+        return jimm(name.removeprefix(PREFIX), **options)
     if ":" in name:
         made = function_named("features", name)(**options)
         if not isinstance(made, Features):

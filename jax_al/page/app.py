@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -33,7 +33,9 @@ def make_app(desk: Desk, name: str, rules: Rules) -> Guard:
     """Returns the application: the page, what it asks, and the guard before both.
 
     Every error that the person can mend is `{"error": sentence}` with status 400, what somebody
-    else said otherwise 409, what the disk would not take 503; the page sends the last again.
+    else said otherwise 409, what the disk would not take 503; the page sends the last again. What
+    is posted names its page, as rows are rows of one project: another project may be served at the
+    port by now, and a tab that is still open then keeps what it has (403).
 
     Args:
       desk: whom the questions are handed on to.
@@ -45,7 +47,7 @@ def make_app(desk: Desk, name: str, rules: Rules) -> Guard:
         routes=[
             Route("/", routes.page),
             Route("/static/{name}", routes.static),
-            Route("/picture/{row:int}", routes.picture),
+            Route("/picture/{row}", routes.picture),
             Route("/api/next", routes.next),
             Route("/api/past", routes.past),
             Route("/api/alike", routes.alike),
@@ -54,9 +56,19 @@ def make_app(desk: Desk, name: str, rules: Rules) -> Guard:
             Route("/api/undo", routes.undo, methods=["POST"]),
             Route("/api/class", routes.change_class, methods=["POST"]),
         ],
-        exception_handlers={UsageError: _mistake, ConflictError: _conflict, OSError: _failed},
+        exception_handlers={
+            UsageError: _mistake,
+            ConflictError: _conflict,
+            OSError: _failed,
+            ClientDisconnect: _left,
+            _OtherPageError: _elsewhere,
+        },
     )
     return Guard(app, rules)
+
+
+class _OtherPageError(Exception):
+    """What was posted is for the page of another project."""
 
 
 class _Routes:
@@ -76,7 +88,8 @@ class _Routes:
         return _kept(request, self._files[name], TYPES[Path(name).suffix])
 
     async def picture(self, request: Request) -> Response:
-        row, width = request.path_params["row"], _number(request, "width")
+        row = _whole("row", request.path_params["row"])
+        width = _number(request, "width")
         content, media_type = await run_in_threadpool(self._desk.picture, row, width)
         if media_type not in SHOWN:
             raise RuntimeError(f"row {row} is {media_type}, which is not shown")
@@ -108,22 +121,28 @@ class _Routes:
         return {**self._desk.status(), "classes": self._desk.classes(), "page": self._name}
 
     async def answer(self, request: Request) -> Response:
-        said = await _body(
+        said = await self._posted(
             request, row=int, said=str, client=str, token=str, seconds=float, relabel=bool
         )
         await run_in_threadpool(self._desk.answer, **said)
         return JSONResponse({"saved": True})
 
     async def undo(self, request: Request) -> Response:
-        item = await run_in_threadpool(
-            self._desk.undo, **await _body(request, client=str, token=str)
-        )
+        what = await self._posted(request, client=str, token=str, of=str)
+        item = await run_in_threadpool(self._desk.undo, **what)
         return JSONResponse({"item": None if item is None else item._asdict()})
 
     async def change_class(self, request: Request) -> Response:
-        change = await _body(request, do=str, name=str, other=str)
+        change = await self._posted(request, do=str, name=str, other=str)
         await run_in_threadpool(self._change_class, change)
         return JSONResponse(await run_in_threadpool(self._status))
+
+    async def _posted(self, request: Request, **fields: type) -> dict[str, Any]:
+        """Returns the fields that were posted, but for `page`, which must be this one."""
+        body = await _body(request, page=str, **fields)
+        if body.pop("page") != self._name:
+            raise _OtherPageError
+        return body
 
     def _change_class(self, change: Mapping[str, str]) -> None:
         name, other = change["name"], change["other"]
@@ -151,12 +170,12 @@ async def _body(request: Request, **fields: type) -> dict[str, Any]:
     """Returns the fields that were posted, each of its type and no other field."""
     try:
         body = json.loads(await request.body())
-    except ValueError:  # not UTF-8, not JSON
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
         raise UsageError("What was posted is not JSON.") from None
     if not isinstance(body, dict) or body.keys() != fields.keys():
         raise UsageError(f"What is posted must have the fields {', '.join(fields)}.")
     for name, kind in fields.items():
-        if kind is float and type(body[name]) is int:
+        if kind is float and type(body[name]) is int and abs(body[name]) < 1 << 53:
             body[name] = float(body[name])
         if type(body[name]) is not kind or (kind is float and not math.isfinite(body[name])):
             raise UsageError(f"{name} must be of the type {kind.__name__}.")
@@ -165,7 +184,10 @@ async def _body(request: Request, **fields: type) -> dict[str, Any]:
 
 def _number(request: Request, name: str) -> int:
     """Returns a number >= 0 of the query."""
-    text = request.query_params.get(name, "")
+    return _whole(name, request.query_params.get(name, ""))
+
+
+def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise UsageError(f"{name} must be a whole number, and not {text[:20]!r}.")
     return int(text)
@@ -173,10 +195,7 @@ def _number(request: Request, name: str) -> int:
 
 def _rows(text: str) -> list[int]:
     """Returns rows with commas between them."""
-    parts = text.split(",") if text else []
-    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
-        raise UsageError("holding must be rows with commas between them.")
-    return [int(part) for part in parts]
+    return [_whole("holding", part) for part in text.split(",")] if text else []
 
 
 async def _mistake(request: Request, error: Exception) -> Response:
@@ -187,6 +206,17 @@ async def _mistake(request: Request, error: Exception) -> Response:
 async def _conflict(request: Request, error: Exception) -> Response:
     del request
     return JSONResponse({"error": str(error)}, 409)
+
+
+async def _elsewhere(request: Request, error: Exception) -> Response:
+    del request, error
+    return JSONResponse({"error": "Another project is served here now: load the page again."}, 403)
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """Answers nobody: who was sending is not there any more, which is no fault of this side."""
+    del request, error
+    return Response(status_code=400)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

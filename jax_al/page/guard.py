@@ -16,6 +16,7 @@ What is shown comes from file and class names, so no script runs that is not a f
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
@@ -121,7 +122,8 @@ def refusal(rules: Rules, method: str, path: str, headers: Mapping[str, str]) ->
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return Refusal(415, "What is posted must be application/json.")
     length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdecimal()):
+    # Where a body comes in chunks, its Content-Length says nothing.
+    if not (length.isascii() and length.isdecimal()) or "transfer-encoding" in headers:
         return Refusal(411, "What is posted must say its Content-Length.")
     if int(length) > MOST_BYTES:
         return Refusal(413, f"What is posted must have {MOST_BYTES:,} bytes at most.")
@@ -134,8 +136,8 @@ def is_host(rules: Rules, host: str) -> bool:
     The port says nothing: through a tunnel it is another one.
     """
     name = host.lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
+    if bracketed := re.fullmatch(r"\[([^]]*)\](:\d*)?", name):
+        name = bracketed[1]
     elif name.count(":") == 1:
         name = name.partition(":")[0]
     if name in rules.hosts:

@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
+import fcntl
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +15,7 @@ from jax_al.page.app import make_app
 from jax_al.page.guard import Guard, Rules
 from jax_al.page.kept import keep, kept
 from jax_al.people.desk import Desk
+from jax_al.session.locks import held
 
 LAST_ANSWERS = 5  # seconds that what is asked already may take after Ctrl-C
 
@@ -35,14 +37,14 @@ def serve(
       host: the address to listen at, 127.0.0.1 for this machine alone.
       port: likewise; 0: that of last time, or one that is free.
       allow_remote: whether `host` may be one that other machines reach.
-      say: is told the address, and whether others reach it.
+      say: is told the address, and whether others reach it, where they may.
 
     Raises:
-      UsageError: the port is taken or not allowed, `host` is not of this machine, or others would
-        reach it and `allow_remote` was not given.
+      UsageError: another process serves the page, the port is taken or not allowed, `host` is not
+        of this machine, or others would reach it and `allow_remote` was not given.
     """
     last = kept(directory)
-    with _door(host, port, last.port, allow_remote) as door:
+    with _alone(directory), _door(host, port, last.port, allow_remote) as door:
         now = last._replace(port=door.getsockname()[1])
         keep(directory, now)
         app = make_app(desk, now.name, rules(host, now.port, allow_remote, now.token))
@@ -54,6 +56,8 @@ def serve(
                     "Other machines reach this page, and what they send is not encrypted: whoever "
                     "has the address can label. Stay within a network you trust."
                 )
+            elif allow_remote:
+                say(f"Only this machine reaches {host}; others reach --host=0.0.0.0.")
 
         # After a Ctrl-C it ends what it does, and then says it was one.
         with contextlib.suppress(KeyboardInterrupt):
@@ -106,6 +110,20 @@ def listening(host: str, port: int, allow_remote: bool) -> socket.socket:
         }
         sentence = why.get(error.errno or 0, f"{host}:{port} cannot be listened at ({error}).")
         raise UsageError(sentence) from error
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keeps other pages of the project out: each would hand out what the others have."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held(directory / ".page.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise UsageError(
+                f"The page of {directory} is served already: open the address that was printed "
+                "there, or end it first."
+            ) from error
+        yield
 
 
 def _door(host: str, port: int, last: int, allow_remote: bool) -> socket.socket:

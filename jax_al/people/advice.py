@@ -17,7 +17,7 @@ from jax_al.errors import some_of
 
 THRESHOLD, WINDOW = 0.99, 3  # of Bloodgood & Vijay-Shanker: mean of the last three kappas
 STOP_SET = 2000  # examples, as theirs; the whole pool where it is smaller
-LEAST = 4  # points of a curve to draw a line through, its last ones
+LEAST = 5  # points of a curve to draw a line through, its last ones
 CONFIDENCE = 0.95
 
 
@@ -122,7 +122,7 @@ def sentences(
       counts: labels of each.
       kappas: of successive models, see `agreements`.
       floor: see `noise_floor`; nan where it is not known.
-      num_free: examples of the stop set without a label.
+      num_free: examples on which the last two were compared.
       gain: see `expected_gain`; None: cannot tell yet.
       source: what the curve is made of, as "audit".
     """
@@ -145,7 +145,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
     beside = "" if math.isnan(floor) else f" (two models on resampled labels: {floor:.3f})"
     what = (
         f"the last {WINDOW} models agree with the one before at kappa {mean:.3f} on {num_free:,} "
-        f"examples without a label{beside}"
+        f"examples{beside}"
     )
     if not has_settled(kappas):
         return f"Models still change: {what}, {THRESHOLD} being settled."
@@ -156,7 +156,7 @@ def _settled(kappas: Sequence[float], floor: float, num_free: int, *, is_complet
 
 def _gained(gain: Gain | None, source: str) -> str:
     if gain is None:
-        return "Too early to tell what more labels bring: a curve needs four models."
+        return f"Too early to tell what more labels bring: a curve needs {LEAST} models."
     estimate, low, high = (100 * x for x in gain[1:])
     return (
         f"The next {gain.labels:,} labels bring {estimate:+.1f} points of accuracy ({low:+.1f} to "

@@ -100,7 +100,8 @@ class Desk:
                 own = self._free(record, client, holding)
             left = [row for row in in_turn(record) if row not in holding]
             chosen = (own or left)[:count]
-            self._held |= dict.fromkeys(chosen, (client, now + HELD))
+            still = [row for row in holding if self._held.get(row, ("",))[0] == client]
+            self._held |= dict.fromkeys([*still, *chosen], (client, now + HELD))
             return [self._item(record, row) for row in chosen]
 
     def answer(
@@ -124,18 +125,20 @@ class Desk:
 
         Raises:
           ConflictError: there is another answer.
-          UsageError: there is no such row or class.
+          UsageError: there is no such row or class, or no token.
           OSError: the disk is full or fails.
         """
         with self._guard:
-            record, name = self._teller.record(), self._name(row)
+            record, name, token = self._teller.record(), self._name(row), _of(client, token)
+            if self._teller.has(token):  # the class may have another name by now
+                return
+            told = self._decision(record, said)
             if row not in record.asked:
                 self._teller.draw([row], [name], "alike")
                 record = self._teller.record()
-            token = _of(client, token)
-            before, told = record.said(row), self._decision(record, said)
+            before = record.said(row)
             differs = before is not None and record.label_of(before.decision) != told
-            if differs and not relabel and not self._teller.has(token):
+            if differs and not relabel:
                 raise ConflictError(f"{name} is {self._word(record, row)!r} already.")
             self._teller.tell(
                 {name: WORDS.get(said, said)},
@@ -149,12 +152,22 @@ class Desk:
             self._held.pop(row, None)
         self._trainer.wake()
 
-    def undo(self, client: str, token: str) -> Item | None:
-        """Takes the last answer of `client` back, or the last of all; returns what it was of."""
+    def undo(self, client: str, token: str, of: str = "") -> Item | None:
+        """Takes an answer back; returns what it was of, None if there is none to take back.
+
+        Args:
+          client: who sends it.
+          token: by which it is known when it is sent twice.
+          of: the token of the answer; empty: the last of `client`, or else the last of all.
+        """
         with self._guard:
             if not self._teller.record().told:
                 return None
-            names = self._teller.undo(token=_of(client, token), by=f"{client}:")
+            names = self._teller.undo(
+                token=_of(client, token),
+                by=f"{client}:",
+                of=_of(client, of) if of else None,
+            )
             record, rows = self._teller.record(), self._teller.rows()
             return self._item(record, rows[names[0]]) if names else None
 
@@ -296,6 +309,8 @@ class Desk:
 
 
 def _of(client: str, token: str) -> str:
+    if not token:
+        raise UsageError("What is told needs a token of its own.")
     return f"{client}:{token}"
 
 

@@ -87,7 +87,9 @@ def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy | None:
 def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:
     """Returns the kappas of the last learners, each with that of the episode before it.
 
-    They are compared on what both have said of and what has no label now.
+    They are compared on what both have said of and what had no label for the earlier one. What was
+    asked in between is among it, on which they differ most: without it, the rest of a small pool
+    would look settled as what is hard gets labeled.
 
     Args:
       record: of the project.
@@ -99,7 +101,8 @@ def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], in
     kappas, num_free = [], 0
     last = _successive(models, record.outdated)[-advice.WINDOW - 1 :]
     for one, other in itertools.pairwise(last):
-        rows = sorted(one.said.keys() & other.said.keys() - record.decisions.keys())
+        both = sorted(one.said.keys() & other.said.keys())
+        rows = [row for row in both if _asked_at(record, row) >= one.episode]
         pair = (
             np.array([record.label_of(model.said[row]) for row in rows], int)
             for model in (one, other)
@@ -107,6 +110,17 @@ def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], in
         kappas.append(advice.kappa(*pair))
         num_free = len(rows)
     return kappas, num_free
+
+
+def _asked_at(record: Record, row: int) -> float:
+    """Returns the episode whose learner was the last when `row` was asked; infinity: it never was.
+
+    What is held out is never trained on, whatever was said of it.
+    """
+    if row not in record.decisions:
+        return math.inf
+    number = record.asked[row]
+    return record.requests[number].episode if number >= 0 else record.draws[~number].episode
 
 
 def _successive(models: Sequence[Model], outdated: int) -> list[Model]:

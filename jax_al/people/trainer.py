@@ -69,6 +69,8 @@ class Trainer(threading.Thread):
             try:
                 self._work()
                 self.fault = ""
+            except KeyboardInterrupt:  # a Ctrl-C that was to wait for a checkpoint
+                break
             except UsageError as error:
                 self.fault, wait = str(error), AGAIN
             except Exception as error:  # of a learner, or the disk: people can go on

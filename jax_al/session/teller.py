@@ -108,12 +108,16 @@ class Teller:
                 told.append(Answer(rows[name], decision, who, now, why, took, item))
             self._progress.commit(Answered(told, relabel, token))
 
-    def undo(self, *, token: str = "", by: str | None = None) -> tuple[str, ...]:
+    def undo(
+        self, *, token: str = "", by: str | None = None, of: str | None = None
+    ) -> tuple[str, ...]:
         """Takes the last answers of people back, as many as were told together.
 
         Args:
           token: by which it is known when it comes twice; then nothing is done.
           by: only of those whose token begins so, where there are any.
+          of: only those of this token, and nothing where none of them stands: they were passed
+            over, as the same was said before, or taken back already.
 
         Returns:
           The ids that have no answer any more, or an older one.
@@ -126,6 +130,10 @@ class Teller:
                 return ()
             record, events = self.record(), self._journal.events()
             told = record.told
+            if of is not None:
+                told = tuple(n for n in told if events[n].get("token") == of)
+                if not told:
+                    return ()
             own = [n for n in told if by and events[n].get("token", "").startswith(by)]
             if not told:
                 raise UsageError("There is no answer to take back.")
@@ -173,7 +181,7 @@ class Teller:
         Args:
           ids: of the whole pool.
           count: how many; fewer if fewer are left.
-          why: see `draw`.
+          why: see `draw`; for the same reason a row is not drawn again while it waits.
           seed: of the chance; another draw of the same seed is another one.
           index: of the pool, see `draw`.
 
@@ -186,6 +194,7 @@ class Teller:
         with self._journal.writing():
             record = self.record()
             taken = [*record.decisions, *record.held_out, *record.undecided()]
+            taken += [row for row, drawn in record.drawn.items() if drawn == why]
             free = np.setdiff1d(np.arange(len(ids)), np.array(taken, int))
             rng = np.random.default_rng((seed, len(record.draws)))
             rows = rng.permutation(free)[:count]

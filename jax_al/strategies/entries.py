@@ -20,7 +20,8 @@ def strategies_named(
 ) -> dict[str, Strategy]:
     """Returns the strategies of some entries by the names of their parts.
 
-    A features file stands in the name of a part by its own name, without directory and suffix.
+    A features file stands in the name of a part by its own name, without directory and suffix; so
+    does a model, "jimm:PATH_OR_NAME".
 
     Args:
       entries: NAME or NAME@EMBEDDING.
@@ -38,12 +39,20 @@ def strategies_named(
                 f"{entry!r} names an embedding amid strategies that follow one another: it is that "
                 "of all of them and stands at the end, A:100,B@EMBEDDING."
             )
-        part = f"{name}@{pathlib.Path(embedding).stem}" if embedding.endswith(".npy") else entry
+        part = f"{name}@{_short(embedding)}" if embedding else entry
         if part in made:
             raise UsageError(f"Two of the strategies are called {part!r}: name each once.")
         made[part] = make(name, **options | ({"embedding": embedding} if embedding else {}))
     check_part_names(made)
     return made
+
+
+def _short(embedding: str) -> str:
+    """What an embedding is called in the name of a directory."""
+    if embedding.endswith(".npy"):
+        return pathlib.Path(embedding).stem
+    kind, colon, path = embedding.partition(":")
+    return f"{kind}{colon}{pathlib.Path(path).name}"
 
 
 def check_part_names(names: Iterable[str]) -> None:

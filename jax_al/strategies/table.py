@@ -100,6 +100,9 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "variation_ratios": variation_ratios,
 }
 
+# Those that a driver asks and that no `select` can be: by name too, and in no list of all.
+DRIVEN = {"best_of": "jax_al.strategies.best_of:best_of"}
+
 
 def make_strategy(name: str, **options: Any) -> Strategy:
     """Returns the strategy of that name.
@@ -137,7 +140,8 @@ def maker_named(name: str) -> Callable[..., Strategy] | Strategy:
     Raises:
       UsageError: there is none.
     """
-    make = function_named("strategy", name, Strategy) if ":" in name else STRATEGIES.get(name)
+    place = DRIVEN.get(name, name)
+    make = function_named("strategy", place, Strategy) if ":" in place else STRATEGIES.get(name)
     if make is None:
         raise UsageError(
             f"There is no strategy {name!r}: {did_you_mean(name, STRATEGIES)} "

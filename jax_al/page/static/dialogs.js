@@ -18,15 +18,15 @@ export function confirmed(text) {
   });
 }
 
-// Adds, renames and merges; `changed(status)` after each change.
-export function openClasses(classes, changed) {
+// Adds, renames and merges classes of `page`; `changed(status)` after each change.
+export function openClasses(page, classes, changed) {
   const dialog = byId("class-dialog"), fault = byId("class-fault");
   fault.textContent = "";
   byId("add-name").value = byId("rename-new").value = "";
   byId("rename-old").replaceChildren(...classes.map(({ name }) => element("option", name, { value: name })));
   byId("rename-form").hidden = !classes.length;
   const change = async (what, name, other) => {
-    const reply = await post("/api/class", { do: what, name, other });
+    const reply = await post("/api/class", { page, do: what, name, other });
     if (reply.status === 200) {
       dialog.close();
       changed(reply.data);

@@ -13,6 +13,11 @@ export class Grid {
     return this.items.length > 0;
   }
 
+  // Whether each picture is to be seen, or cannot be.
+  get isReady() {
+    return [...byId("tiles").querySelectorAll("img")].every((picture) => picture.complete);
+  }
+
   // The items that are in.
   chosen() {
     return this.items.filter((item) => !this.#out.has(item.row));
@@ -68,6 +73,6 @@ export class Grid {
     byId("one").hidden = this.isOpen;
     const many = this.chosen().length;
     byId("grid-text").textContent = `A class labels the ${many} of ${this.items.length} that are `
-      + "marked, in one go. A click, or arrows and Space, takes one out; Escape leaves.";
+      + "marked, in one go. A click, or arrows and Space, takes one out; Alike or Escape leaves.";
   }
 }

@@ -4,7 +4,8 @@
 // sent one after the other, in order, again and again. Each thing that is said has a token, by which
 // the server passes over what it has already: so to send twice, from two tabs even, does no harm,
 // and each tab takes over what it finds of tabs before it. An undo is never a thing taken back
-// here: the answer may be on its way. It follows the answer, unless that was refused.
+// here: the answer may be on its way. It follows the answer, unless that was refused. All names the
+// page, whose rows these are: at this port another project may be served by now.
 
 const PAUSES = [300, 1000, 2000, 5000]; // ms between two tries, the last one from then on
 const PATIENCE = 15000; // ms until something that was sent counts as lost
@@ -19,6 +20,7 @@ export class Outbox {
   refused = []; // what the server would not take, with its sentence, until the person has decided
   trouble = ""; // why it does not move: "", "unreachable", "locked", "failing"
   isKept = true; // whether localStorage takes it
+  #page;
   #prefix;
   #name;
   #wake = () => {};
@@ -27,6 +29,7 @@ export class Outbox {
   // Told of each change: `changed(outbox)`; `saved(thing, reply)` of what the server has on its
   // disk; `refused(thing)`.
   constructor(page, client, { changed, saved, refused }) {
+    this.#page = page;
     this.#prefix = `jax_al ${page} `;
     this.#name = this.#prefix + client;
     this.tell = { changed, saved, refused };
@@ -84,7 +87,7 @@ export class Outbox {
     this.#isSending = true;
     for (let tries = 0; this.waiting.length; ) {
       const thing = this.waiting[0];
-      const reply = await post(thing.path, thing.body);
+      const reply = await post(thing.path, { ...thing.body, page: this.#page });
       if (reply.status === 0 || reply.status === 403 || reply.status >= 500) {
         this.trouble = { 0: "unreachable", 403: "locked" }[reply.status] ?? "failing";
         this.tell.changed(this);

@@ -109,13 +109,16 @@ async function fill() {
   filling = false;
 }
 
-let isAsked = false;
+let isAsked = false, isOther = false;
 async function refresh() {
   if (isAsked) return;
   isAsked = true;
   const reply = await ask("/api/status");
   isAsked = false;
-  if (reply.status === 200) take(reply.data);
+  if (reply.status !== 200) return;
+  isOther = status !== null && reply.data.page !== status.page;
+  if (isOther) location.reload(); // another project: what waits here waits for its own page
+  else take(reply.data);
 }
 
 function take(fresh) {
@@ -155,7 +158,8 @@ function answer(item, said, { relabel = false, together = 1 } = {}) {
 function label(said) {
   if (grid.isOpen) return labelAll(said);
   const item = shownItem();
-  if (!item || !pictures.of(item).isReady) return say("Not yet: the picture is loading.");
+  if (!item) return say(`${waitingFor(item)}.`);
+  if (!pictures.of(item).isReady) return say("Not yet: the picture is loading.");
   if (looking) return relabel(item, said);
   items.shift();
   const thing = answer(item, said);
@@ -169,6 +173,7 @@ function label(said) {
 function labelAll(said) {
   const chosen = grid.chosen();
   if (!chosen.length) return say("None is marked.");
+  if (!grid.isReady) return say("Not yet: pictures are loading.");
   const rows = new Set(chosen.map((item) => item.row));
   items = items.filter((item) => !rows.has(item.row));
   const things = chosen.map((item) => answer(item, said, { together: chosen.length }));
@@ -197,7 +202,7 @@ function undo() {
   const last = done.pop();
   const tokens = last ? [...last.tokens].reverse() : [null];
   outbox.add(...tokens.map((of) => {
-    const body = { client, token: newToken() };
+    const body = { client, token: newToken(), of: of ?? "" };
     return { path: "/api/undo", undo: true, of, token: body.token, body };
   }));
   if (last?.was !== undefined) {
@@ -281,8 +286,8 @@ const ACTIONS = {
   broken: () => label("broken"),
   suggested: () => items[0]?.suggestion && !looking && label(items[0].suggestion),
   grid: openGrid,
-  zoom: () => !grid.isOpen && zoom(),
-  new: () => openClasses(classes, take),
+  zoom: () => !grid.isOpen && shownItem() && zoom(),
+  new: () => openClasses(status.page, classes, take),
   find: () => openFind(classes, label),
   help: () => byId("help").showModal(),
   back: () => move(-1, 0),
@@ -318,7 +323,7 @@ document.querySelector("main").addEventListener("click", (event) => {
   if (event.detail && !isAsking() && event.target.closest("#classes, #commands")) byId("stage").focus();
 });
 addEventListener("beforeunload", (event) => {
-  if (outbox?.waiting.length) event.preventDefault(); // they wait, but somebody thinks them sent
+  if (outbox?.waiting.length && !(isOther && outbox.isKept)) event.preventDefault(); // they wait, but somebody thinks them sent
 });
 document.addEventListener("visibilitychange", () => (since = performance.now()));
 

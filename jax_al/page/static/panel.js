@@ -84,6 +84,7 @@ export function showClasses(classes, chosen, suggested, choose) {
     button.replaceChildren(element("kbd", key), element("span", name, { class: "name" }),
       element("span", String(count), { class: "count" }));
     button.querySelector("kbd").hidden = !key;
+    button.title = name; // the button shows its beginning
     button.setAttribute("aria-label", `${name}, ${key ? `key ${key}, ` : ""}${count} labeled`
       + (name === suggested ? ", suggested" : ""));
     if (key) button.setAttribute("aria-keyshortcuts", key);

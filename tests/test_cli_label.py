@@ -1,0 +1,67 @@
+"""`jax-al label`: what it begins, goes on with and refuses, and how it ends."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jax_al.cli import label
+from jax_al.people.settings import read_settings
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+BEGIN = ("x.npy", "--classes=cat, dog", "--budget=2", "--audit=1", "--learner=linear")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((12, 3)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys):
+    for _ in range(2):
+        assert label.main([*BEGIN, "--no-page"]) == 0
+    assert read_settings(place / "runs/x").classes == ("cat", "dog")
+    assert label.main(["--workdir=runs/x", "--budget=2", "--no-page"]) == 0
+    capsys.readouterr()
+    for flag, sentence in (
+        ("--classes=cat", "began with classes=('cat', 'dog')"),
+        ("--seed=1", "began with seed=0"),
+        ("--labels=y.csv", "--labels is said when a project begins"),
+        ("--labels-from-folders", "--labels-from-folders is said when a project begins"),
+    ):
+        assert label.main(["x.npy", flag, "--no-page"]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_where_it_cannot_be_served_is_said_before_anything_is_begun(place, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for flag, sentence in (
+            ("--host=0.0.0.0", "give --allow-remote"),
+            (f"--port={port}", f"Port {port} of 127.0.0.1 is taken"),
+        ):
+            assert label.main([*BEGIN, flag]) == 2
+            assert sentence in capsys.readouterr().err
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_it_is_ended_by_ctrl_c_and_by_schedulers(place, kind):
+    command = [sys.executable, "-m", "jax_al", "label", *BEGIN]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert re.match(r"Label at http://127.0.0.1:\d+/\?token=", process.stdout.readline())
+            process.send_signal(kind)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
+    assert "All labels are in runs/x; the same command goes on." in said
+    assert "Traceback" not in said
