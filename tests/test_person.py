@@ -211,7 +211,7 @@ def test_a_run_is_answered_by_ask_and_tell_on_its_part(tmp_path, capsys):
     picks = [(tmp_path / name / "picks.csv").read_text() for name in ("simulated", "people")]
     assert picks[0] == picks[1]
     assert ask_command.main([f"--out={batch}", workdir]) == 2
-    assert "the run that it is a part of" in capsys.readouterr().err
+    assert "is a part of a run, which alone trains" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ class Session:
                 f"The examples are {there.dtype} {there.shape}, and those of the session "
                 f"{here.dtype} {here.shape}."
             )
-        state, record = self._state(self._latest()), self._progress.record
+        state, record = self._state()
         return np.exp(self._engine.predict(state, pool)), record
 
     def predict_by(
@@ -296,14 +296,15 @@ class Session:
             hold the learner or the features.
         """
         self._check_trained()
-        episode = self._latest()
+        state, record = self._state()
+        last = record.trained[max(record.trained)]
         save_model(
             path,
             pool=self._engine.benchmark.pool,
-            classes=self.classes,
+            classes=tuple(record.classes.values()),  # of the State, whatever they are by now
             learner=self._learner,
-            state=self._state(episode),
-            facts={"digest": self._progress.record.trained[episode].digest, "episode": episode},
+            state=state,
+            facts={"digest": last.digest, "episode": last.episode},
         )
 
     @property
@@ -369,23 +370,21 @@ class Session:
             self._driver.states = states
             yield
 
-    def _state(self, episode: int) -> Any:
-        if (state := self._driver.kept(episode)) is not None:
-            return state
-        with self._alone():
-            while (state := self._driver.state(episode)) is None:  # damaged: trained again
-                work = self._plan()
-                assert isinstance(work, Train)
-                self._driver.compute(work)
-        return state
-
-    def _latest(self) -> int:
-        """Returns the last episode, trained for the classes that there are by now."""
+    def _state(self) -> tuple[Any, Record]:
+        """Returns what was trained last, and the record whose classes it knows: those of now."""
         record = self._progress.record
         if record.trained[max(record.trained)].as_of < record.outdated:
             self._catch_up()
         self._plan()  # the classes of now, whoever changed them
-        return max(self._progress.record.trained)
+        episode = max(self._progress.record.trained)
+        state = self._driver.kept(episode)
+        if state is None:
+            with self._alone():
+                while (state := self._driver.state(episode)) is None:  # damaged: trained again
+                    work = self._plan()
+                    assert isinstance(work, Train)
+                    self._driver.compute(work)
+        return state, self._progress.record
 
     def _check_trained(self) -> None:
         self._check_open()
