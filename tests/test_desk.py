@@ -317,3 +317,29 @@ def test_a_folder_that_has_moved_and_grown_goes_on(desk, begun, photos):
     (moved.parent / "others" / "b.png").write_bytes(encoded(picture + np.uint8(9), "PNG"))
     with pytest.raises(UsageError, match="Nothing that was labeled"):
         open_project(begun.place, source=moved.parent / "others")
+
+
+def test_rows_that_another_process_has_found_since_are_not_handed_out(desk, begun):
+    data = record_of(begun).data
+    Journal(begun.place).append({"event": "pool_changed", "data": data | {"size": SIZE + 2}})
+    begun.teller.draw([SIZE, SIZE + 1], ["new.png", "newer.png"], "check")
+    assert all(item.row < SIZE for item in desk.next("tab", SIZE, ()))
+
+
+def test_a_table_is_labeled_by_what_it_shows(tmp_path):
+    path = tmp_path / "birds.csv"
+    lines = [f"b{k},song of {k},{k % 2},{k}" for k in range(12)]
+    path.write_text("\n".join(["id,show,a,b", *lines]))
+    settings = Settings(
+        str(path), CLASSES, learner="linear", learner_args={}, strategy="random", budget=3, audit=0
+    )
+    project = begin_project(settings, tmp_path / "work")
+    desk = Desk(project, project.session())
+    try:
+        assert desk.picture(3, 320) == (b"song of 3", "text/plain")
+        until(lambda: desk.status()["left"])
+        item = desk.next("a", 1, ())[0]
+        desk.answer(item.row, "dark", "a", "1", None)
+        assert project.teller.labels() == {item.id: "dark"}
+    finally:
+        desk.close()

@@ -33,9 +33,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "which to label next, and learns meanwhile. The same command goes on where it was left. "
         "Nothing leaves this machine, and nothing is written into the folder.",
     )
-    parser.add_argument(
-        "source", nargs="?", metavar="DIR", help="folder of pictures, or .npy, .npz"
-    )
+    parser.add_argument("source", nargs="?", metavar="DIR", help="folder of pictures, or a table")
     parser.add_argument("--classes", metavar="A,B", help="names; the page can add more")
     parser.add_argument(
         "--workdir", type=Path, metavar="W", help="runs/ and the name of DIR if omitted"

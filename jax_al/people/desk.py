@@ -98,7 +98,7 @@ class Desk:
                 )
                 record = self._teller.record()
                 own = self._free(record, client, holding)
-            left = [row for row in in_turn(record) if row not in holding]
+            left = [row for row in self._turn(record) if row not in holding]
             chosen = (own or left)[:count]
             still = [row for row in holding if self._held.get(row, ("",))[0] == client]
             self._held |= dict.fromkeys([*still, *chosen], (client, now + HELD))
@@ -249,8 +249,12 @@ class Desk:
 
     def _free(self, record: Record, client: str, holding: Collection[int]) -> list[int]:
         """Returns what waits and nobody else has in front of them."""
-        turn = (row for row in in_turn(record) if row not in holding)
+        turn = (row for row in self._turn(record) if row not in holding)
         return [row for row in turn if self._held.get(row, (client,))[0] == client]
+
+    def _turn(self, record: Record) -> list[int]:
+        """Returns what waits, but for rows that came since the folder was read here."""
+        return [row for row in in_turn(record) if row < len(self._pool)]
 
     def _name(self, row: int) -> str:
         if not 0 <= row < len(self._pool):

@@ -11,7 +11,15 @@ from jax_al.people.ledger_pool import LedgerPool, take_in
 from jax_al.people.lists import write_passed_over
 from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
-from jax_al.people.settings import Settings, checked_classes, read_settings, suited, write_settings
+from jax_al.people.settings import (
+    TABLES,
+    Settings,
+    checked_classes,
+    read_settings,
+    suited,
+    write_settings,
+)
+from jax_al.pools.csv_table import csv_table
 from jax_al.pools.folder import folder
 from jax_al.pools.labeled_folder import labels_from_csv
 from jax_al.session.teller import Teller
@@ -60,6 +68,8 @@ class Project:
             if found.passed_over:
                 count = f"{len(found.passed_over):,}"
                 self._say(f"{count} files are no pictures: {self.place / 'passed_over.csv'}.")
+        elif source.suffix == ".csv":
+            found = csv_table(source)
         else:
             from jax_al.pools.table import table_benchmark
 
@@ -136,8 +146,8 @@ def begin_project(
             f"The workdir {place} lies in the folder of pictures, where nothing is written: name "
             "another with --workdir."
         )
-    if source.is_file() and source.suffix not in (".npy", ".npz"):
-        raise UsageError(f"{source} must be a folder of pictures, or a .npy or .npz file.")
+    if source.is_file() and source.suffix not in TABLES:
+        raise UsageError(f"{source} must be a folder of pictures, or end in {', '.join(TABLES)}.")
     for name in ("journal.jsonl", "metrics.jsonl"):  # without them, nothing was asked or told
         if (place / name).exists():
             raise UsageError(f"{place} holds {name} already: name another --workdir.")

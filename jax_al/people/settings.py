@@ -12,6 +12,7 @@ from jax_al.errors import UsageError
 PROJECT = "project.json"
 COMPONENTS = 256  # of features, see `suited`
 MOST = 100_000  # pictures that labels are spread over
+TABLES = (".csv", ".npy", ".npz")  # ends of the paths of tables
 RESERVED = ("skip", "unsure", "broken")  # answers that are no class
 FORMAT = 1  # of the file; a reader knows all up to its own
 
@@ -19,7 +20,7 @@ FORMAT = 1  # of the file; a reader knows all up to its own
 class Settings(NamedTuple):
     """How a project was begun."""
 
-    source: str  # absolute path of a folder of pictures, or of a .npy or .npz of numbers
+    source: str  # absolute path of a folder of pictures, or of a table of numbers
     classes: tuple[str, ...] = ()  # at the start; those of now are on record
     size: int = 96  # side of the squares that features see
     fit: str = "crop"  # how a picture becomes a square, see `folder`
