@@ -15,6 +15,7 @@ from PIL import Image
 
 import jax_al as al
 from jax_al.cli import ask, classes, export, predict, review, tell
+from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from jax_al.session.journal import Journal
@@ -472,3 +473,26 @@ def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(
         status, said = place(*words, *workdir)
         assert (status, "is a part of a run, which alone" in said) == (2, True), said
     assert journal.path.read_bytes() == before
+
+
+def test_each_request_is_made_by_a_learner_whose_words_are_kept(place):
+    for _ in range(2):
+        place("ask", "--out", "batch.csv")
+        place.fill()
+        place("tell", "batch.csv")
+        (place.root / "batch.csv").unlink()
+    place("ask", "--out", "batch.csv")
+    models = read_models(place.workdir)
+    assert [model.num_labels for model in models] == [BUDGET, 2 * BUDGET]
+    assert set(place.record().undecided()) <= models[-1].said.keys()
+
+
+def test_a_folder_of_others_is_refused_where_it_stands_for_one_that_moved(place, tmp_path):
+    (tmp_path / "others").mkdir()
+    for number in range(3):
+        (tmp_path / "others" / f"{number}.png").write_bytes(picture(number))
+    before = place.journal()
+    with pytest.raises(ValueError, match="3 are there"):
+        open_project(place.workdir, source=tmp_path / "others")
+    assert place.journal() == before
+    assert len(place.project.items.all()) == COUNT

@@ -315,7 +315,7 @@ def test_a_folder_that_has_moved_and_grown_goes_on(desk, begun, photos):
     assert session.ask() is not None
     (moved.parent / "others").mkdir()
     (moved.parent / "others" / "b.png").write_bytes(encoded(picture + np.uint8(9), "PNG"))
-    with pytest.raises(UsageError, match="Nothing that was labeled"):
+    with pytest.raises(UsageError, match="knows 0 are there"):
         open_project(begun.place, source=moved.parent / "others")
 
 

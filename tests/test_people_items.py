@@ -225,7 +225,7 @@ def test_another_folder_is_refused_and_none_of_it_is_taken(project, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "a.png").write_bytes(png(20))
-    with pytest.raises(UsageError, match=r"Nothing that was labeled is there, a\.png for one"):
+    with pytest.raises(UsageError, match=r"knows 0 are there, and a\.png for one is not"):
         project(other)
     assert (project.work / "items.jsonl").read_bytes() == before
 

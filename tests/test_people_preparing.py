@@ -188,4 +188,4 @@ def test_a_mistake_when_it_begins_is_mended_by_the_command_that_is_right(
     begun = read_settings(photos.parent / "runs" / "photos")
     assert (begun.strategy, begun.classes, begun.size) == ("margin", ("cat", "dog"), 8)
     assert label.main(["photos/cat/01.png", "--no-page", "--workdir", "other"]) == 2
-    assert "must be a folder of pictures, or a .npy or .npz" in capsys.readouterr().err
+    assert "must be a folder of pictures, or end in .csv, .npy" in capsys.readouterr().err

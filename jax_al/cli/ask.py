@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.people import add_workdir, batch_place, project_of, write_text
+from jax_al.cli.people import add_workdir, batch_place, keep_look, project_of, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
 from jax_al.people.project import Project
 from jax_al.people.turns import in_batch
+from jax_al.pools.progress import say
 from jax_al.session.fold import Record
 
 
@@ -65,5 +66,7 @@ def _asked(project: Project, budget: int | None) -> Record:
     if budget is not None:
         project = Project(project.place, project.settings._replace(budget=budget), print)
     session = project.session()
+    say("Training on the labels so far, and choosing what to ask.")
     session.ask()
+    keep_look(session, project)  # before anybody answers
     return session.record

@@ -3,21 +3,24 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jax_al.cli.ending import command
-from jax_al.cli.people import add_workdir, batch_place, project_of, trained_session, write_text
+from jax_al.cli.people import (
+    add_workdir,
+    batch_place,
+    keep_look,
+    project_of,
+    trained_session,
+    write_text,
+)
 from jax_al.errors import UsageError
 from jax_al.people import audit
 from jax_al.people.batch import batch_text
-from jax_al.people.models import append_model, read_models
+from jax_al.people.models import read_models
 from jax_al.people.project import Project
 from jax_al.people.standing import checked, rows_of_check
 from jax_al.session.fold import Record
 from jax_al.types import BROKEN
-
-if TYPE_CHECKING:
-    from jax_al.drivers.session import Session
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
@@ -57,14 +60,17 @@ def _run(arguments: argparse.Namespace) -> None:
         out = batch_place(arguments.out, project)
     left, items = _left(record), project.items.all()
     write_text(out, batch_text((items[row].id, "check") for row in left))
-    print(f"{len(left):,} to label in {arguments.out}: fill it in, then jax-al tell it.")
+    print(
+        f"{len(left):,} to label in {arguments.out}, of what has no label yet: fill it in, then "
+        "jax-al tell it."
+    )
 
 
 def figure(record: Record, project: Project) -> str:
     """Returns the sentence about the last check, done or not."""
     found = checked(record, read_models(project.place))
     if found is None:  # what learners said was lost, or the check was drawn while one looked
-        _look(project.session(), project)
+        keep_look(project.session(), project)
         found = checked(record, read_models(project.place))
     if found is None or not found.answered:
         return "Nothing of the check has a class yet."
@@ -86,17 +92,12 @@ def _drawn(project: Project, size: int) -> Record:
     """
     session, seed = trained_session(project), project.settings.seed
     session.train()
+    free = len(project.pool) - session.record.num_taken
+    size = min(size, max(1, free // 2))  # so that something is left to ask
     if not project.teller.draw_among(project.pool.ids, size, "check", seed=seed):
         raise UsageError("Everything is labeled or was put aside: nothing is left to check.")
-    _look(session, project)
+    keep_look(session, project)  # nothing of a check has ever been trained on
     return session.record
-
-
-def _look(session: "Session", project: Project) -> None:
-    """Keeps what the last learner says: nothing of a check has ever been trained on."""
-    from jax_al.people.look import look
-
-    append_model(project.place, look(session, project.settings.seed, 0.0)[0])
 
 
 def _left(record: Record) -> list[int]:

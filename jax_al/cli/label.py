@@ -90,7 +90,9 @@ def _run(arguments: argparse.Namespace) -> None:
     project = _project(arguments)
     session = project.session()
     count, labels = len(session.pool), len(project.teller.labels())
-    say(f"{count:,} to label, {labels:,} of them labeled, in {project.place}.")
+    say(f"{count:,} examples, {labels:,} of them labeled, in {project.place}.")
+    if not session.classes:
+        say("No class is named yet: N on the page adds one, or jax-al classes --add.")
     if arguments.no_page:
         say(f"Next: jax-al ask --out batch.csv --workdir={project.place}")
         return
@@ -101,10 +103,10 @@ def _run(arguments: argparse.Namespace) -> None:
     desk = Desk(project, session)
     try:
         serve(desk, project.place, arguments.host, arguments.port, arguments.allow_remote)
-    finally:
         say(f"All labels are in {project.place}; the same command goes on.")
         if desk.status()["training"]:
             say("A training is still to end; another Ctrl-C does not wait for it.")
+    finally:
         desk.close()
 
 
@@ -145,7 +147,8 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
             continue
         raise UsageError(
             f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
-            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir."
+            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir; jax-al "
+            "classes adds and renames classes."
         )
 
 

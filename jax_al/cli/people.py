@@ -9,6 +9,7 @@ from jax_al.cli.picks_file import place_of
 from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 from jax_al.people.batch import is_filled_in
+from jax_al.people.models import append_model
 from jax_al.people.project import Project, open_project
 from jax_al.people.run_part import RunPart
 from jax_al.people.settings import PROJECT, only_project
@@ -84,6 +85,15 @@ def write_text(out: Path, text: str) -> None:
         raise OSError(f"{out} could not be written ({error.strerror or error})") from error
 
 
+def keep_look(session: "Session", project: Project) -> None:
+    """Keeps what the last learner says, for those who tell how right it is; none of one class."""
+    from jax_al.people.look import look
+
+    record = session.record
+    if record.trained and record.order and len(record.classes) > 1:
+        append_model(project.place, look(session, project.settings.seed, 0.0)[0])
+
+
 def trained_session(project: Project) -> "Session":
     """Returns the session of a project, trained on all labels that there are.
 
@@ -102,6 +112,7 @@ def trained_session(project: Project) -> "Session":
         )
     if _taught(project, record) != {row: record.label_of(one) for row, one in labels.items()}:
         session.train()
+        keep_look(session, project)
     return session
 
 

@@ -42,9 +42,13 @@ def _run(arguments: argparse.Namespace) -> None:
 def lines(record: Record, place: Path) -> list[str]:
     """Returns what there is to say of the project in `place`."""
     said = record.decisions | {row: one for row, one in record.held_out.items() if one is not None}
-    told = Counter(record.label_of(one.decision) for one in said.values())
-    N, named = record.data["size"], sum(count for label, count in told.items() if label >= 0)
+    away = sum(one.why in ("gone", "changed") for one in said.values())
+    told = Counter(
+        record.label_of(one.decision) for one in said.values() if one.why not in ("gone", "changed")
+    )
+    N, named = record.data["size"] - away, sum(count for label, count in told.items() if label >= 0)
     passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
+    passed += [f"{away:,} put aside as their files are gone or others"] if away else []
     counts = [f"{name} {told[number]:,}" for number, name in record.classes.items()]
     budget = len(record.requests[-1].rows) if record.requests else 0
     now = standing(record, read_models(place), budget)
@@ -71,8 +75,8 @@ def _waits(record: Record) -> str:
         said is None and record.why(row) in ("audit", "check")
         for row, said in record.held_out.items()
     )
-    beside = f"; {held:,} that are held out wait too" if held else ""
+    beside = f"; {held:,} of the audit or a check wait too" if held else ""
     if record.open is None:
-        return f"No request is open: the next learner makes one{beside}."
+        return f"No request is open: jax-al ask, or the page, makes the next one{beside}."
     left, asked = len(record.undecided()), len(record.open.rows)
     return f"Request {record.open.number} waits for {left:,} of its {asked:,} answers{beside}."

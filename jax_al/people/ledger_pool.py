@@ -93,26 +93,32 @@ class LedgerPool(RowPool):
         return int(self._places[row])
 
 
-def take_in(items: Items, pool: Pool, before: Collection[int] = ()) -> LedgerPool:
+def take_in(
+    items: Items, pool: Pool, before: Collection[int] = (), least: float = 0.0
+) -> LedgerPool:
     """Appends to the ledger what is new in a pool, durably; returns the pool of all items.
 
     Args:
       items: of the project.
       pool: the folder as it was scanned just now, or a table.
       before: rows that were missing when that was last looked at.
+      least: the share of the items that must be there, from 0 to 1; one of them in any case.
 
     Raises:
-      UsageError: none of the items is there, so that it must be another pool; or the ledger cannot
-        be read or written.
+      UsageError: too few of the items are there, so that it must be another pool; or the ledger
+        cannot be read or written.
     """
     present = present_in(pool)
     with items.alone():
         ledger = items.all()
         change = reconcile(ledger, present, before)
-        if ledger and len(change.missing) == len(ledger):
+        there = len(ledger) - len(change.missing)
+        if ledger and there < max(1, least * len(ledger)):
+            lost = ledger[min(change.missing)].id
             raise UsageError(
-                f"Nothing that was labeled is there, {ledger[0].id} for one: name the folder or "
-                f"the table that {items.path.parent} was begun with, or another workdir."
+                f"Of the {len(ledger):,} that {items.path.parent} knows {there:,} are there, and "
+                f"{lost} for one is not: name the folder or the table that it was begun with, or "
+                "another workdir."
             )
         items.append(change.new)
         ledger = items.all()

@@ -35,12 +35,17 @@ class Project:
       place: the workdir.
       settings: of it.
       say: is told what a person should know, in sentences.
+      least: the share of what the project knows that must be there.
     """
 
     def __init__(
-        self, place: Path, settings: Settings, say: Callable[[str], None] = lambda text: None
+        self,
+        place: Path,
+        settings: Settings,
+        say: Callable[[str], None] = lambda text: None,
+        least: float = 0.0,
     ) -> None:
-        self.place, self.settings, self._say = place, settings, say
+        self.place, self.settings, self._say, self._least = place, settings, say, least
         self.items = Items(place)
 
     @functools.cached_property
@@ -60,6 +65,11 @@ class Project:
           UsageError: the folder or the table cannot be read.
         """
         source, settings = Path(self.settings.source), self.settings
+        if not source.exists():
+            raise UsageError(
+                f"{source} is not there: if it has moved, jax-al label NEW_PLACE "
+                f"--workdir={self.place} --no-page says where to."
+            )
         if source.is_dir():
             found: Any = folder(
                 source, size=settings.size, fit=settings.fit, cache_dir=settings.cache_dir
@@ -76,7 +86,7 @@ class Project:
             found = table_benchmark(settings.source, None, None, None).pool
         has_begun = (self.place / "journal.jsonl").exists()
         before = put_aside(self.teller.record()) if has_begun else ()
-        pool = take_in(self.items, found, before)
+        pool = take_in(self.items, found, before, self._least)
         for sentence in sentences(pool.change, self.items.all()):
             self._say(sentence)
         return pool
@@ -178,7 +188,7 @@ def open_project(
     settings = read_settings(place)
     if source is not None and str(source) != settings.source:
         settings = settings._replace(source=str(source))
-        project = Project(place, settings, say)
+        project = Project(place, settings, say, least=0.5)  # or else it is another folder
         _ = project.pool  # that it is the same one is seen before it is written down
         write_settings(place, settings)
         return project
