@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=setting.RESULTS / "stopping.md")
     arguments = parser.parse_args()
     options = {"data_dir": arguments.data_dir, "cache_dir": arguments.cache_dir}
-    everything = {task: kept(arguments.keep, task, arguments.seeds, options) for task in TASKS}
+    everything = [(task, kept(arguments.keep, task, arguments.seeds, options)) for task in TASKS]
     with setting.written(arguments.out) as lines:
         lines += [
             "# When to stop",
@@ -273,9 +273,9 @@ def main() -> None:
             "points |",
             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]
-        for task, courses in everything.items():
+        for task, courses in everything:
             lines += report(task, courses)
-        for task, courses in everything.items():
+        for task, courses in everything:
             lines += steps(task, courses)
 
 
