@@ -4,7 +4,6 @@ All that is random comes from `fold_in(key(seed), episode)`, so nothing depends 
 computed in this process and what is on record.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ import numpy as np
 
 from jax_al import interrupt
 from jax_al.drivers import engine as engines
+from jax_al.drivers.believed import Believed
 from jax_al.drivers.engine import Engine
 from jax_al.drivers.inputs import room
 from jax_al.drivers.replay import replay
@@ -26,9 +26,8 @@ from jax_al.pools.rows import whole_index
 from jax_al.session.fold import Record, Trained, fold
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
-from jax_al.session.records import write_array
 from jax_al.session.work import Answered, Ask, Asked, Result, Select, Selected, Train, Wait
-from jax_al.types import UNKNOWN, Oracle, PoolState, Strategy
+from jax_al.types import Oracle, PoolState, Strategy
 
 # A gradient step costs about so many looks at the same examples; for the progress bar alone.
 STEP_COST = 9
@@ -90,7 +89,7 @@ class Driver:
         self.progress, self._journal = progress, journal
         self.states, self._tell, self._compiles = states, tell, 0
         self._latest: tuple[str, Any] | None = None  # the newest State, by its digest
-        self._believed: dict[int, np.ndarray] = {}  # pseudo-labels by the episode that brought them
+        self._believed = Believed(part.directory)
 
     def with_engine(self, engine: Engine) -> "Driver":
         """Returns a driver of the same part with another engine, which holds no State yet."""
@@ -316,18 +315,8 @@ class Driver:
             near_duplicate_share=share,
             seconds_embed=seconds_embed,
             seconds_select=seconds_select,
-            pseudo_labels=self._keep(pseudo_labels, work.episode),
+            pseudo_labels=self._believed.keep(pseudo_labels, work.episode),
         )
-
-    def _keep(self, pseudo_labels: np.ndarray | None, episode: int) -> dict[str, str] | None:
-        """Writes down what is believed, and returns what the record says of it."""
-        if pseudo_labels is None:
-            return None
-        self._believed = {episode: pseudo_labels}
-        name = f"pseudo_labels/episode_{episode:03}.npy"
-        if self.part.directory is not None:
-            write_array(self.part.directory / name, pseudo_labels)
-        return {"file": name, "digest": hashlib.sha256(pseudo_labels.tobytes()).hexdigest()}
 
     def _taught(self, record: Record, episode: int) -> tuple[list[int], list[int]]:
         """Returns rows and labels to train on: those owned, and what the last query believed."""
@@ -336,22 +325,11 @@ class Driver:
         for request in record.requests:
             is_last = request.episode == episode - 1 and request.asked_at > changed
             if is_last and request.pseudo_labels is not None:
-                believed = self._read_believed(request.episode, request.pseudo_labels)
-                more = np.flatnonzero(believed != UNKNOWN)
-                more = more[~np.isin(more, rows)]  # what was told since is known
+                believed, owned = self._believed.of(request), set(rows)
+                more = [row for row in believed if row not in owned]  # told since is known
                 self._say(f"Episode {episode} also trains on {len(more):,} pseudo-labels.")
-                rows, labels = rows + more.tolist(), labels + believed[more].tolist()
+                rows, labels = rows + more, labels + [believed[row] for row in more]
         return rows, labels
-
-    def _read_believed(self, episode: int, kept: Mapping[str, str]) -> np.ndarray:
-        if episode not in self._believed:
-            assert self.part.directory is not None
-            path = self.part.directory / kept["file"]
-            believed = np.load(path, allow_pickle=False)
-            if hashlib.sha256(believed.tobytes()).hexdigest() != kept["digest"]:
-                raise UsageError(f"{path} is damaged; restore it, or start anew with --overwrite.")
-            self._believed = {episode: believed}
-        return self._believed[episode]
 
     def capacity(self, num_labels: int) -> int:
         """Returns L: fixed in an experiment; else the next power of two, so that it rarely grows.
