@@ -47,6 +47,29 @@ def test_standard_columns_have_no_mean_and_deviation_1_and_a_constant_one_stays_
     np.testing.assert_allclose(found.std(axis=0, ddof=1), expected[:width], atol=1e-3)
 
 
+@pytest.mark.parametrize("power", [0, 0.5, 1])
+def test_whitened_components_keep_a_power_of_their_deviation(power):
+    plain, found = made(pca=4), made(pca=4, whiten=power)
+    deviation = plain.astype(np.float64).std(axis=0, ddof=1)
+    np.testing.assert_allclose(found, plain / deviation**power, rtol=1e-4, atol=1e-4)
+    if power == 1:
+        np.testing.assert_array_equal(found, made(pca=4, standardise=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"whiten": 0.5}, "give pca and leave out standardise"),
+        ({"whiten": 0.5, "pca": 2, "standardise": True}, "give pca and leave out standardise"),
+        ({"whiten": 2, "pca": 2}, "from 0 to 1"),
+        ({"whiten": "much", "pca": 2}, "from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_whitened_gets_a_sentence(options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        columns(**options)
+
+
 def test_components_that_carry_nothing_are_not_blown_up():
     flat = np.repeat(RNG.normal(size=(50, 1)), 3, axis=1).astype(np.float32)
     found = made(arrays(flat), flat, pca=3, standardise=True)

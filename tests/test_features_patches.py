@@ -48,6 +48,23 @@ def test_they_are_those_of_plain_numpy(stride, grid):
     )
 
 
+def test_a_picture_and_its_mirror_image_have_the_same_numbers_and_those_are_added_up():
+    plain, both = patches(**SMALL), patches(mirror=True, **SMALL)
+    state, turned = plain.fit(POOL), IMAGES[:, :, ::-1].copy()
+    found = np.asarray(both.apply(state, IMAGES))
+    np.testing.assert_allclose(found, np.asarray(both.apply(state, turned)), rtol=1e-6)
+    expected = by_numpy(state, IMAGES, 3, 1, 2) + by_numpy(state, turned, 3, 1, 2)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-5)
+    assert plain.name != both.name
+
+
+def test_the_roots_are_those_of_the_sums():
+    state = patches(**SMALL).fit(POOL)
+    found = np.asarray(patches(root=True, **SMALL).apply(state, IMAGES))
+    expected = np.sqrt(by_numpy(state, IMAGES, 3, 1, 2))
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-4)
+
+
 def test_the_sampled_patches_are_patches_of_the_images():
     found = sample(POOL, 3, 50)
     windows = np.lib.stride_tricks.sliding_window_view(IMAGES, (3, 3), axis=(1, 2))

@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
     parser.add_argument("--out", type=Path, required=True, help=".npy file for the features")
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE",
-        help="of the features; pca, standardise and l2norm of any",
+        help="of the features; pca, whiten, standardise and l2norm of any",
     )  # fmt: skip
     parser.add_argument("--test", action="store_true", help="write those of the test set instead")
     parser.add_argument("--labels", help="of a table: see data.labels in jax-al fields")

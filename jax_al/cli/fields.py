@@ -234,7 +234,8 @@ class Config:
         default_factory=dict,
         metadata={
             "about": About(
-                "Keyword options of the features; pca, standardise and l2norm of any", since=2
+                "Keyword options of the features; pca, whiten, standardise and l2norm of any",
+                since=2,
             )
         },
     )

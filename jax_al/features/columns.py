@@ -2,7 +2,8 @@
 
 Fitted by float64 in one streamed pass, which merges the moments of blocks (Chan, Golub & LeVeque
 1983). In this order, each only if it is wanted: the rows less their mean on the K leading
-eigenvectors of the covariance; each column by its deviation; each row by its length.
+eigenvectors of the covariance; each column by its deviation, or a power of it; each row by its
+length.
 """
 
 import functools
@@ -16,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.features.options import count, switch
+from jax_al.features.options import count, share, switch
 from jax_al.pools.arrays import blocks_of
 from jax_al.types import Features, Pool
 
@@ -26,7 +27,13 @@ _VERSION = 1  # another one where the numbers change: what is cached is made ane
 _NOISE = 1e-6
 
 
-def columns(*, pca: int | None = None, standardise: bool = False, l2norm: bool = False) -> Features:
+def columns(
+    *,
+    pca: int | None = None,
+    whiten: float | None = None,
+    standardise: bool = False,
+    l2norm: bool = False,
+) -> Features:
     """Returns features of examples of any shape, which are flattened; pixels are scaled to 0..1.
 
     float32 [B, K] from `apply`, with K = `pca`, or the numbers an example has. Without `pca` and
@@ -35,6 +42,8 @@ def columns(*, pca: int | None = None, standardise: bool = False, l2norm: bool =
     Args:
       pca: how many principal components; None: the columns as they are. The largest weight of each
         is positive.
+      whiten: with `pca`, each component is divided by its deviation to this power, from 0 to 1: at
+        1 all have deviation 1, at 0.5 their deviations become the square roots of what they were.
       standardise: whether each column gets mean 0 and deviation 1 over the pool: with `pca` that
         whitens. A column that is constant stays 0.
       l2norm: whether each row then gets length 1; one of zeros stays.
@@ -45,11 +54,19 @@ def columns(*, pca: int | None = None, standardise: bool = False, l2norm: bool =
     if pca is not None:
         count("pca", pca)
     switch("standardise", standardise)
+    if whiten is not None:
+        share("whiten", whiten)
+        if pca is None or standardise:
+            raise UsageError(
+                "whiten is of the components that pca makes, in place of standardise: give pca "
+                "and leave out standardise."
+            )
+    power = 1.0 if standardise else whiten or 0.0
     switch("l2norm", l2norm)
 
     def fit(pool: Pool) -> dict[str, np.ndarray]:
         width = math.prod(pool.spec.shape)
-        if pca is None and not standardise:
+        if pca is None and not power:
             return {}
         if pca is not None:
             _check(pca, len(pool), width)
@@ -62,16 +79,19 @@ def columns(*, pca: int | None = None, standardise: bool = False, l2norm: bool =
             largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(pca)]
             axes = {"axes": (vectors * np.where(largest < 0, -1, 1)).astype(np.float32)}
             variance = np.where(values > _NOISE**2 * max(values[0], 0), values, 0)
-        std = np.sqrt(np.maximum(variance, 0)) if standardise else np.ones(len(variance))
+        std = np.sqrt(np.maximum(variance, 0)) if power else np.ones(len(variance))
         size_of = np.zeros(len(std)) if pca is not None else np.abs(mean)
         std = np.where(std > np.maximum(_NOISE * size_of, np.finfo(np.float32).tiny), std, 1.0)
+        std = std**power
         return {"mean": mean.astype(np.float32), "std": std.astype(np.float32), **axes}
 
     def apply(state: dict[str, Any], inputs: Any) -> jax.Array:
         return _apply(state, inputs, is_unit=l2norm)
 
-    name = f"columns(pca={pca}, standardise={standardise}, l2norm={l2norm}, version={_VERSION})"
-    return Features(name, fit, apply)
+    given = f"pca={pca}, standardise={standardise}, l2norm={l2norm}, version={_VERSION}"
+    # As they were called before there was this option, where it is not used.
+    given += "" if whiten is None else f", whiten={whiten}"
+    return Features(f"columns({given})", fit, apply)
 
 
 def _check(pca: int, size: int, width: int) -> None:

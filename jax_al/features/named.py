@@ -20,7 +20,7 @@ MAKERS: dict[str, Callable[..., Features]] = {
     "pixels_pca": pixels_pca_features,
     **{name: functools.partial(lite, name) for name in DEPTHS},
 }
-AFTER = ("pca", "standardise", "l2norm")  # options of any features: see `columns`
+AFTER = ("pca", "whiten", "standardise", "l2norm")  # options of any features: see `columns`
 
 
 class FromFile(NamedTuple):
@@ -39,7 +39,7 @@ def features_named(name: str, **options: Any) -> Chain:
     Args:
       name: "patches", "pixels_pca", "lite0", "lite1", "lite2", "jimm:PATH_OR_NAME",
         "module:function" of what returns Features, or the path of a .npy file.
-      **options: of these features; and `pca`, `standardise`, `l2norm`, of what follows.
+      **options: of these features; and `pca`, `whiten`, `standardise`, `l2norm`, of what follows.
 
     Raises:
       UsageError: there are no such features, or no such option, or it is out of its range.

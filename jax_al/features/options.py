@@ -21,3 +21,13 @@ def switch(name: str, value: object) -> None:
     """
     if type(value) is not bool:
         raise UsageError(f"{name} is {value!r}, but must be true or false.")
+
+
+def share(name: str, value: object) -> None:
+    """Makes sure that the option `name` is a number from 0 to 1.
+
+    Raises:
+      UsageError: it is not.
+    """
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
+        raise UsageError(f"{name} is {value!r}, but must be a number from 0 to 1.")

@@ -1,6 +1,7 @@
 """The first principal components of pixels, or of the rows of a table."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -34,22 +35,29 @@ def pixels_pca(pool: Pool) -> np.ndarray:
 
 
 def pixels_pca_features(
-    *, pca: int | None = None, standardise: bool = False, l2norm: bool = False
+    *,
+    pca: int | None = None,
+    whiten: float | None = None,
+    standardise: bool = False,
+    l2norm: bool = False,
 ) -> Features:
     """Returns the principal components as features: streamed, and applied alike to other pools.
 
     Args:
       pca: how many; None: PIXEL_COMPONENTS, or fewer if the pool has no more.
+      whiten: see `columns`.
       standardise: see `columns`.
       l2norm: see `columns`.
 
     Raises:
       UsageError: an option is out of its range.
     """
-    made = columns(pca=pca, standardise=standardise, l2norm=l2norm)
+    more: dict[str, Any] = {"whiten": whiten, "standardise": standardise, "l2norm": l2norm}
+    # Without `whiten` they are called as before there was this option.
+    made = columns(pca=pca if whiten is None else pca or PIXEL_COMPONENTS, **more)
 
     def fit(pool: Pool) -> dict[str, np.ndarray]:
         most = min(PIXEL_COMPONENTS, len(pool), math.prod(pool.spec.shape))
-        return columns(pca=pca or most, standardise=standardise, l2norm=l2norm).fit(pool)
+        return columns(pca=pca or most, **more).fit(pool)
 
     return made._replace(name=f"pixels_pca of {made.name}", fit=fit)

@@ -94,9 +94,9 @@ def with_features(
       cache_dir: where they are kept; None: with decoded images (see `benchmark`). If nothing can be
         written there, a warning says so and they are made in memory.
       cache: whether they are kept on disk at all.
-      **options: of the features; `pca`, `standardise`, `l2norm` of any (see `columns`); of a file:
-        `ids`, a .npy with the id of each row; of a benchmark, `test` and `test_ids`: those of its
-        test set.
+      **options: of the features; `pca`, `whiten`, `standardise`, `l2norm` of any (see `columns`);
+        of a file: `ids`, a .npy with the id of each row; of a benchmark, `test` and `test_ids`:
+        those of its test set.
 
     Raises:
       UsageError: there are no such features or options, they cannot be had of these examples, or

@@ -16,6 +16,15 @@ from jax_al.strategies.strategy import strategy
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
 TOGETHER = 32  # likely picks that are compared with the whole pool at a time
+REMEMBERED = 8  # times as many stay known, as those that were not picked mostly are so later
+
+
+class Known(NamedTuple):
+    """Distances of some likely picks to the whole pool; the oldest are forgotten."""
+
+    rows: jax.Array  # int32 [K], -1 where none is known yet
+    sq: jax.Array  # float32 [K, N]
+    oldest: jax.Array  # int32 []
 
 
 class Clusters(NamedTuple):
@@ -39,8 +48,7 @@ def lcmd(*, embedding: str = "model") -> Strategy:
 
     They take it for regression, on gradient features and random projections of them; here it is
     done on the embedding. Needs `embedding`, no label. Greedy. O(N (L + Q) D) and more, as likely
-    picks are compared with the pool in advance, in blocks, and in vain where another comes before
-    them; memory O(N).
+    picks are compared with the pool in advance, in blocks, and a few of them in vain; memory O(N).
     """
     return strategy(_select, needs={"embedding"}, seeded=False, embedding=embedding)
 
@@ -77,8 +85,12 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         is_best = clusters.offered & (sq == sq.max(where=clusters.offered, initial=-1.0))
         return order[jnp.where(is_best, lots, N - 1).min()]
 
-    def likely(clusters, row):
-        """The next pick, and those that followed if each moved no other point, int32 [B]."""
+    def likely(clusters, known, row):
+        """The next pick, and those that followed if each moved no other point, int32 [B].
+
+        Of those whose distances are known the turn is over.
+        """
+        over = jnp.zeros(N, bool).at[known.rows].set(True, mode="drop", wrap_negative_indices=False)
 
         def after(j, carry):
             some, sq, sizes = carry
@@ -91,9 +103,18 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
             row = jnp.where(theirs == theirs.max(), numbers, 0).max()
             return some.at[j].set(row), sq, sizes
 
-        sq = jnp.where(clusters.offered, clusters.sq, -1.0)
-        carry = jnp.full(B, row), sq, sums(clusters, clusters.sq)
+        sq = jnp.where(clusters.offered & ~over, clusters.sq, -1.0)
+        carry = jnp.full(B, row), sq, sums(clusters, jnp.maximum(sq, 0.0))
         return lax.fori_loop(1, B, after, carry)[0]
+
+    def learn(clusters, known, row):
+        """The distances of the next pick and of some likely ones become known."""
+        rows, at = likely(clusters, known, row), known.oldest
+        return Known(
+            lax.dynamic_update_slice(known.rows, rows, (at,)),
+            lax.dynamic_update_slice(known.sq, distances(rows), (at, 0)),
+            (at + B) % (REMEMBERED * B),
+        )
 
     def join(clusters, new, slot, everywhere):
         is_nearer = (new < clusters.sq) | everywhere
@@ -111,13 +132,12 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
         return join(clusters, new, start + which, False)
 
     def round_of(carry):
-        clusters, picks, reached, count, row, _ = carry
-        rows = likely(clusters, row)
-        new = distances(rows)
+        clusters, known, picks, reached, count, row, _ = carry
+        known = learn(clusters, known, row)
 
         def is_known(carry):
             clusters, *_, count, row = carry
-            return (count < budget) & (rows == row).any() & clusters.offered.any()
+            return (count < budget) & (known.rows == row).any() & clusters.offered.any()
 
         def buy(carry):
             clusters, picks, reached, count, row = carry
@@ -125,12 +145,13 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
             away = jnp.where(is_first, jnp.nan, jnp.sqrt(clusters.sq[row]))
             picks, reached = picks.at[count].set(row), reached.at[count].set(away)
             clusters = clusters._replace(offered=clusters.offered.at[row].set(False))
-            at = (rows == row).argmax()
-            clusters = join(clusters, new[at], L + count, is_first)
+            at = (known.rows == row).argmax()
+            clusters = join(clusters, known.sq[at], L + count, is_first)
             return clusters, picks, reached, count + 1, best(clusters)
 
         carry = lax.while_loop(is_known, buy, (clusters, picks, reached, count, row))
-        return *carry, carry[0].offered.any()
+        clusters, picks, reached, count, row = carry
+        return clusters, known, picks, reached, count, row, clusters.offered.any()
 
     sq = jnp.where(pool.selectable, jnp.inf, 0.0)
     clusters = Clusters(sq, jnp.zeros(N, jnp.int32), pool.selectable)
@@ -143,8 +164,11 @@ def _select(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int
     from_origin = jnp.where(pool.selectable, jnp.square(points).sum(axis=1), 0.0)
     clusters = clusters._replace(sq=jnp.where(cold, from_origin, clusters.sq))
     picks, reached = jnp.full(budget, NOTHING, jnp.int32), jnp.full(budget, jnp.nan)
-    carry = clusters, picks, reached, jnp.int32(0), best(clusters), pool.selectable.any()
-    _, picks, reached, *_ = lax.while_loop(
-        lambda carry: (carry[3] < budget) & carry[-1], round_of, carry
+    K = REMEMBERED * B
+    known = Known(jnp.full(K, -1), jnp.zeros((K, N)), jnp.int32(0))
+    row, is_left = best(clusters), pool.selectable.any()
+    carry = clusters, known, picks, reached, jnp.int32(0), row, is_left
+    _, _, picks, reached, *_ = lax.while_loop(
+        lambda carry: (carry[4] < budget) & carry[-1], round_of, carry
     )
     return Query(picks, {}, scores=reached)
