@@ -117,6 +117,18 @@ def test_what_of_a_table_of_labels_is_not_taken_is_said_and_it_may_go(photos, tm
     assert project.teller.labels() == {"cat/01.png": "cat"}
 
 
+def test_an_audit_that_is_drawn_is_told_once_and_one_that_cannot_be_likewise(photos):
+    said = []
+    project = begin_project(settings(photos, audit=381), photos.parent / "work", said.append)
+    project.session()
+    assert [text for text in said if text.startswith("2 examples are held out for an audit")]
+    assert [text for text in opened(project)[1] if "audit" in text] == []
+    said = []
+    project = begin_project(settings(photos, audit=0), photos.parent / "without", said.append)
+    project.session()
+    assert [text for text in said if "audit" in text] == []
+
+
 def test_who_opens_a_project_at_the_same_time_draws_one_audit(photos, monkeypatch):
     project = begin_project(settings(photos, audit=2), photos.parent / "work")
     both, draw_among = threading.Barrier(2), Teller.draw_among
