@@ -9,12 +9,12 @@ import pytest
 
 from jax_al.cli import check, status
 from jax_al.oracles.person import Person, label_record, label_session
-from jax_al.people.audit import exported
+from jax_al.people.audit import accuracy, exported
 from jax_al.people.look import look
 from jax_al.people.models import append_model, read_models
 from jax_al.people.project import begin_project
 from jax_al.people.settings import Settings
-from jax_al.people.standing import checked
+from jax_al.people.standing import last_check, of_check
 from tests.runs import ROOT
 
 CLASSES, SIZE = ("low", "high"), 120
@@ -115,7 +115,7 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert label_record(person, project.teller) == 15
     code, text = said(capsys, check, project=project)
     record = project.teller.record()
-    found = checked(record, read_models(project.place))
+    found = accuracy(*of_check(record, read_models(project.place), last_check(record)))
     export = exported(found, before, SIZE - before)
     assert found.answered == 20
     assert text.startswith(f"{100 * export.right / SIZE:.1f}% (")
@@ -129,8 +129,9 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert text.startswith("3 to label in")
 
 
-def test_a_check_of_what_cannot_be_meant_is_refused(labeled, capsys):
+@pytest.mark.parametrize("size", ["0", "5points", "60%"])
+def test_a_check_of_what_cannot_be_meant_is_refused(labeled, capsys, size):
     project, _ = labeled
-    code, text = said(capsys, check, "--size=0", project=project)
+    code, text = said(capsys, check, f"--size={size}", project=project)
     assert code == 2
-    assert "--size is 0" in text
+    assert f"--size is {size.strip()}" in text.replace("'", "")

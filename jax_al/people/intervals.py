@@ -84,8 +84,8 @@ def count_interval(right: int, answered: int, size: int) -> tuple[int, int]:
     def above(count: int) -> float:
         return _mid_p(right, answered, size, count)
 
-    low = _first(lowest, highest, lambda count: above(count) > tail)
-    high = _first(low, highest + 1, lambda count: above(count) >= 1 - tail)
+    low = first(lowest, highest, lambda count: above(count) > tail)
+    high = first(low, highest + 1, lambda count: above(count) >= 1 - tail)
     return low, max(low, high - 1)
 
 
@@ -104,7 +104,7 @@ def _mid_p(right: int, answered: int, size: int, count: int) -> float:
     return float(chances[1:].sum() + chances[0] / 2)
 
 
-def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+def first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """Returns the first integer from `low` on for which `holds`, `high` if no smaller one does."""
     while low < high:
         middle = (low + high) // 2
@@ -170,7 +170,7 @@ def size_for(half_width: float, share: float) -> int:
     most = 1
     while half_width_of(most, share) > half_width:
         most *= 2
-    return _first(1, most, lambda answered: half_width_of(answered, share) <= half_width)
+    return first(1, most, lambda answered: half_width_of(answered, share) <= half_width)
 
 
 def half_width_of(answered: int, share: float) -> float:
