@@ -129,6 +129,29 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert text.startswith("3 to label in")
 
 
+def test_a_check_is_called_off_and_what_is_answered_of_it_counts(labeled, capsys, tmp_path):
+    project, person = labeled
+    out = tmp_path / "check.csv"
+    assert said(capsys, check, "--size=6", "--fresh", f"--out={out}", project=project)[0] == 0
+    rows = project.teller.record().draws[-1].rows
+    free = project.teller.record().num_taken - 6
+    project.teller.tell({str(row): person.answer(row)[0] for row in rows[:2]})
+    code, text = said(capsys, check, "--cancel", project=project)
+    assert (code, text) == (
+        0,
+        "4 of the check are like all others again; 2 that are answered stay held out and count.",
+    )
+    record = project.teller.record()
+    assert record.num_taken == free + 2
+    assert not set(rows[2:]) & record.held_out.keys()
+    code, text = said(capsys, check, f"--out={out}", project=project)
+    assert code == 0
+    assert f"{SIZE} classes of an export are right" in text
+    assert " of 2 right" in text
+    code, text = said(capsys, check, "--cancel", project=project)
+    assert (code, "nothing to cancel" in text) == (2, True)
+
+
 @pytest.mark.parametrize("size", ["0", "5points", "60%"])
 def test_a_check_of_what_cannot_be_meant_is_refused(labeled, capsys, size):
     project, _ = labeled

@@ -14,6 +14,7 @@ from made_up_journals import (
     renamed,
     trained,
     undone,
+    withdrawn,
 )
 
 from jax_al.session.fold import Trained, fold, grown
@@ -149,6 +150,7 @@ OPS = st.lists(
             st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True),
             st.sampled_from(["audit", "check", "random", "given"]),
         ),
+        st.tuples(st.just("withdraw"), st.integers(0, 3)),
         st.tuples(st.just("close")),
         st.tuples(st.just("undo"), st.integers(0, 30)),
         st.tuples(st.just("merge"), st.sampled_from([(0, 1), (1, 0), (2, 1), (0, 2)])),
@@ -178,6 +180,10 @@ def legal(ops):
             taken = {*record.decisions, *record.held_out, *record.undecided()}
             if rows := [row for row in args[0] if row not in taken]:
                 events.append(drawn(rows, args[1]))
+        elif op == "withdraw" and args[0] < len(record.draws):
+            waits = {row for row, said in record.held_out.items() if said is None}
+            if rows := [row for row in record.draws[args[0]].rows if row in waits]:
+                events.append(withdrawn(args[0], rows))
         elif op == "close" and record.open is not None:
             events.append(closed(record.open.number))
         elif op == "undo" and args[0] in record.answered:

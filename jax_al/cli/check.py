@@ -1,4 +1,4 @@
-"""`jax-al check [--size 100] [--out check.csv] [--fresh] [--workdir W]`."""
+"""`jax-al check [--size 100] [--out check.csv] [--fresh | --cancel] [--workdir W]`."""
 
 import argparse
 from collections.abc import Sequence
@@ -46,7 +46,17 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("check.csv"), help=".csv file to fill in; check.csv"
     )
-    parser.add_argument("--fresh", action="store_true", help="draw anew, an earlier check or not")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--fresh",
+        action="store_true",
+        help="draw anew; what waits of an earlier check is called off",
+    )
+    instead.add_argument(
+        "--cancel", action="store_true",
+        help="what waits of a check is asked and trained on like all others; what is answered "
+        "stays held out and counts",
+    )  # fmt: skip
     add_workdir(parser)
     return command(parser, _run, words)
 
@@ -57,8 +67,12 @@ def _run(arguments: argparse.Namespace) -> None:
         raise UsageError("--size is 0, but must be at least 1.")
     project = project_of(arguments)
     record = project.teller.record()
+    if arguments.cancel:
+        print(_called_off(project))
+        return
     if arguments.fresh or last_check(record) is None:
         out = batch_place(arguments.out, project)
+        project.teller.call_off("check")
         record = _drawn(project, wanted)
     else:
         print(figure(record, project))
@@ -71,6 +85,20 @@ def _run(arguments: argparse.Namespace) -> None:
         f"{len(left):,} to label in {arguments.out}, of what has no label yet: fill it in, then "
         "jax-al tell it."
     )
+
+
+def _called_off(project: Project) -> str:
+    """Calls off what waits of checks; returns what there is to say.
+
+    Raises:
+      UsageError: nothing waits.
+    """
+    count = project.teller.call_off("check")
+    if not count:
+        raise UsageError("No check waits for answers: there is nothing to cancel.")
+    check = last_check(project.teller.record())
+    told = f"; {len(check.rows):,} that are answered stay held out and count" if check else ""
+    return f"{count:,} of the check are like all others again{told}."
 
 
 def figure(record: Record, project: Project) -> str:

@@ -8,7 +8,8 @@ another class keeps its place; one that has no class any more leaves it.
 An answer that is undone is as if it had never been told: everything is folded without it.
 
 Rows may also be drawn, and then answered outside of any request. What is drawn to hold it out is
-never asked by a strategy and never trained on; all else that is drawn joins as late answers do.
+never asked by a strategy and never trained on; all else that is drawn joins as late answers do. A
+draw that is called off keeps the rows that were answered.
 """
 
 from collections.abc import Sequence
@@ -264,6 +265,23 @@ class Draft:
                 self._held_out[row] = None
             if why not in ("gone", "changed"):  # which say nothing of why it is answered
                 self._why[row] = why
+
+    def _withdrawn(self, event: Event) -> None:
+        number, gone = event["draw"], set(event["rows"])
+        draw = self._draws[number]
+        kept = [k for k, row in enumerate(draw.rows) if row not in gone]
+        self._draws[number] = draw._replace(
+            rows=tuple(draw.rows[k] for k in kept),
+            ids=tuple(draw.ids[k] for k in kept),
+            index=tuple(draw.index[k] for k in kept),
+        )
+        for row in gone:
+            del self._held_out[row], self._why[row]
+            before = self._place[row][0]
+            if before == ~number:
+                del self._place[row]
+            elif before < 0 and self._draws[~before].why == "random":  # and so it is again
+                self._why[row] = "random"
 
     def _answered(self, event: Event) -> None:
         self._answers.append(self.num_events)
