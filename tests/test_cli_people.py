@@ -183,6 +183,16 @@ def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
     assert left == {row["id"] for row in first[3:]}
 
 
+def test_a_batch_of_another_project_is_not_overwritten(place):
+    other = "id,label,decision,why\nelsewhere/1.png,,,check\n"
+    for name in ("batch.csv", "review.csv"):
+        (place.root / name).write_text(other)
+    for words in (("ask", "--out", "batch.csv"), ("review",)):
+        status, said = place(*words)
+        assert (status, "is of another project" in said) == (2, True), said
+        assert (place.root / f"{words[-1].removesuffix('.csv')}.csv").read_text() == other
+
+
 def test_what_a_spreadsheet_saved_and_decisions(place):
     place("ask", "--out", "batch.csv")
     ids = [row["id"] for row in table("batch.csv")]

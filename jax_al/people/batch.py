@@ -177,6 +177,16 @@ def is_filled_in(content: bytes, name: str) -> bool:
     return bool(faults) or any(line.label.strip() or line.decision.strip() for line in lines)
 
 
+def is_of_others(content: bytes, name: str, ids: Collection[str]) -> bool:
+    """Returns whether a batch asks for what is none of `ids`, as one of another project does.
+
+    Raises:
+      UsageError: as `read_lines`.
+    """
+    lines, _ = read_lines(content, name)
+    return any(_plain(line.id, ids) not in ids for line in lines)
+
+
 def listed(faults: Iterable[Fault]) -> str:
     """Returns faults as text, each on a line of its own."""
     return "".join(f"\n  line {one.number}: {one.what}" for one in faults)
