@@ -64,7 +64,7 @@ def _asked(project: Project, budget: int | None) -> Record:
         if record.undecided():
             return record  # without JAX, and without a look at the pictures
     if budget is not None:
-        project = Project(project.place, project.settings._replace(budget=budget), print)
+        project = Project(project.place, project.settings._replace(budget=budget), say)
     session = project.session()
     say("Training on the labels so far, and choosing what to ask.")
     session.ask()

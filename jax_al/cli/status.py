@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
 from jax_al.people.settings import only_project
 from jax_al.people.standing import standing
@@ -49,6 +50,8 @@ def lines(record: Record, place: Path) -> list[str]:
     N, named = record.data["size"] - away, sum(count for label, count in told.items() if label >= 0)
     passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
     passed += [f"{away:,} put aside as their files are gone or others"] if away else []
+    no_pictures = num_passed_over(place)
+    passed += [f"{no_pictures:,} files passed over (passed_over.csv)"] if no_pictures else []
     counts = [f"{name} {told[number]:,}" for number, name in record.classes.items()]
     budget = len(record.requests[-1].rows) if record.requests else 0
     now = standing(record, read_models(place), budget)

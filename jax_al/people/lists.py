@@ -16,6 +16,15 @@ def write_passed_over(directory: Path, passed_over: Iterable[PassedOver]) -> Pat
     return _write(directory / PASSED_OVER, ("id", "why"), passed_over)
 
 
+def num_passed_over(directory: Path) -> int:
+    """Returns how many files `passed_over.csv` lists; 0 where there is none."""
+    try:
+        text = (directory / PASSED_OVER).read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return max(0, sum(1 for _ in csv.reader(io.StringIO(text, newline=""))) - 1)
+
+
 def write_near_duplicates(
     directory: Path, ids: Sequence[str], groups: Iterable[Sequence[int]]
 ) -> Path:

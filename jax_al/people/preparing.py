@@ -4,13 +4,14 @@ It is done whenever a project is opened, as the folder may have changed; where n
 is written. Others who open it at the same time wait, so that each thing is put on record once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.errors import UsageError, some_of
 from jax_al.people.known import Known, known_labels
 from jax_al.people.ledger_pool import LedgerPool
 from jax_al.people.lists import write_near_duplicates
+from jax_al.people.notices import Say
 from jax_al.people.reconcile import CHANGED, GONE
 from jax_al.people.settings import Settings, checked_classes
 from jax_al.pools.folder import FolderPool
@@ -22,8 +23,6 @@ from jax_al.types import BROKEN
 AUDIT_SHARE = 5  # at most one row in so many is held out from the start
 MANY = 20_000  # pictures from which on looking for near duplicates takes more than seconds
 BY_DATA = "jax_al"  # who says that a file has gone
-
-Say = Callable[[str], None]
 
 
 def prepare(teller: Teller, pool: LedgerPool, settings: Settings, place: Path, say: Say) -> None:
@@ -131,9 +130,11 @@ def _near(pool: LedgerPool, place: Path, say: Say) -> Sequence[tuple[int, ...]]:
         return ()
     from jax_al.people.twins import groups_of, kept_near_duplicates
 
-    if len(pool) > MANY:
-        say(f"Looking for near duplicates among {len(pool):,} pictures, once.")
-    found = groups_of(kept_near_duplicates(place / "near_duplicates.npz", pool))
+    def tell() -> None:
+        if len(pool) > MANY:
+            say(f"Looking for near duplicates among {len(pool):,} pictures.")
+
+    found = groups_of(kept_near_duplicates(place / "near_duplicates.npz", pool, tell=tell))
     write_near_duplicates(place, pool.ids, found)
     return found
 
