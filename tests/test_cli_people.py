@@ -371,7 +371,16 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
         (["ask", "--out", "batch.txt"], "--out is batch.txt, but must be a .csv file"),
         (["ask", "--out", "missing/b.csv"], "missing is not a directory"),
         (["ask", "--out", "b.csv", "--budget", "0"], "--budget is 0, but must be at least 1"),
-        (["ask", "--out", "b.csv", "--budget", "x"], "invalid int value: 'x'"),
+        (["ask", "--out", "b.csv", "--budget", "x"], "--budget is 'x', but must be a whole"),
+        (
+            ["ask", "--out", "b.csv", "--budgt", "5"],
+            "There is no flag --budgt: did you mean '--bud",
+        ),
+        (["ask", "--otu", "b.csv"], "There is no flag --otu: did you mean '--out'?"),
+        (["ask", "--out", "b.csv", "more"], "'more' is one word too many: "),
+        (["ask", "--out"], "--out wants a value: --out=VALUE."),
+        (["tell", "b.csv", "--relabel=yes"], "--relabel takes no value."),
+        (["classes", "--add=a", "--rename=a=b"], "not allowed with argument --add."),
         (["ask", "--out", "b.csv", "--workdir", "nowhere"], "nowhere is no project"),
         (["ask", "--out", "letter.csv"], "letter.csv is there already, and is no batch"),
         (["ask", "--out", "PHOTOS/b.csv"], "where nothing is written"),
@@ -386,7 +395,7 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
         (["review", "--count", "0"], "--count is 0, but must be at least 1."),
         (["review"], "Nothing is labeled yet"),
         (["export", "--out", "x"], "the following arguments are required: --to"),
-        (["export", "--to", "zip", "--out", "x"], "invalid choice: 'zip'"),
+        (["export", "--to", "zip", "--out", "x"], "--to is 'zip': choose among csv, imagefolder"),
         (["export", "--to", "csv", "--out", "letter.csv"], "letter.csv is there already"),
         (["export", "--to", "csv", "--out", "x.csv", "--labeled-only"], "Nothing is labeled yet"),
         (["export", "--to", "model", "--out", "x.model"], "Nothing is labeled yet"),
@@ -401,11 +410,9 @@ def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, senten
     (place.root / "letter.csv").write_text("dear,friend\n")
     before = place.journal()
     name, *rest = (word.replace("PHOTOS", str(begun / "photos")) for word in words)
-    try:
-        status, said = place(name, *rest)
-    except SystemExit as stopped:  # of argparse
-        status, said = stopped.code, place.capsys.readouterr().err
+    status, said = place(name, *rest)
     assert (status, sentence in said) == (2, True), said
+    assert sentence in said.splitlines()[-1]  # before it, what of the folder is to be known
     assert place.journal() == before
     assert (place.root / "letter.csv").read_text() == "dear,friend\n"
 

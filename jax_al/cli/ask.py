@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, batch_place, keep_look, project_of, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
@@ -21,7 +22,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="What to label next, as a CSV file: fill in label with a class, or decision "
         "with skip, unsure or broken, in a spreadsheet or by a program, and hand it to jax-al "

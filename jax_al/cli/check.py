@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import (
     add_workdir,
     batch_place,
@@ -32,7 +33,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="How much of an export is right? Draws examples at random from what is still "
         "unlabeled, and writes them as a CSV file: fill it in without a look at predictions, hand "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
@@ -28,7 +29,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Label the pictures of a folder, or the rows of a table, on a page: it says "
         "which to label next, and learns meanwhile. The same command goes on where it was left. "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, batch_place, project_of, trained_session, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import REVIEW, batch_text
@@ -26,7 +27,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al review") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Writes the labels that the model doubts as a CSV file, the least probable "
         f"first, by models that have not seen them: the labels are dealt into {FOLDS} parts, and "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
 from jax_al.people.settings import only_project
@@ -24,7 +25,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al status") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="How a project stands: labels, the open request, how right it is, whether to "
         "go on. Nothing is trained for it, and whoever labels meanwhile is not disturbed.",
