@@ -249,6 +249,26 @@ def test_a_label_is_changed_only_if_that_is_said(place):
     assert place.project.teller.labels() == {one: "=red", two: "blue"}
 
 
+def test_a_file_that_has_moved_is_asked_by_its_name_of_now_and_told_by_any(place, begun, tmp_path):
+    shutil.copytree(begun / "photos", tmp_path / "photos")
+    project = open_project(place.workdir, source=tmp_path / "photos")
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    one, two, *rest = [row["id"] for row in table("batch.csv")]
+    for number, names in enumerate((("first.png",), ("second.png", "third.png"))):
+        last = (one, two)[number]
+        for name in names:
+            (tmp_path / "photos" / last).rename(tmp_path / "photos" / name)
+            last = name
+            assert place("ask", "--out", "moved.csv")[0] == 0
+    assert [row["id"] for row in table("moved.csv")] == ["first.png", "third.png", *rest]
+    lines = f"{one},{truth(one)}\nthird.png,{truth(two)}\n"
+    (place.root / "b.csv").write_text(f"id,label\n{lines}", encoding="utf-8")
+    assert place("tell", "b.csv")[1].startswith("2 answers taken")
+    assert project.teller.labels() == {one: truth(one), two: truth(two)}
+    (place.root / "b.csv").write_text(f"id,label\nsecond.png,{truth(two)}\n", encoding="utf-8")
+    assert place("tell", "b.csv")[1].startswith("0 answers taken; 1 were known")
+
+
 def test_labels_that_nobody_asked_for_are_known_ones(place):
     ids, asked = [item.id for item in place.project.items.all()], place.record().asked
     free = [id for row, id in enumerate(ids) if row not in asked][:6]

@@ -46,8 +46,8 @@ def _run(arguments: argparse.Namespace) -> None:
     rows = in_batch(record)
     if not rows:
         raise UsageError("Nothing is left to ask: all is labeled, or put aside.")
-    items = project.items.all()
-    write_text(out, batch_text((items[row].id, record.why(row)) for row in rows))
+    names = project.names(rows)
+    write_text(out, batch_text(zip(names, map(record.why, rows), strict=True)))
     audit = sum(record.why(row) == "audit" for row in rows)
     told = f", {audit} of them of the audit" if audit else ""
     print(f"{len(rows)} to label in {arguments.out}{told}: fill it in, then jax-al tell it.")
@@ -63,7 +63,7 @@ def _asked(project: Project, budget: int | None) -> Record:
     if (project.place / "journal.jsonl").exists():
         record = project.teller.record()
         if record.undecided():
-            return record  # without JAX, and without a look at the pictures
+            return record  # without JAX
     if budget is not None:
         project = Project(project.place, project.settings._replace(budget=budget), say)
     session = project.session()

@@ -80,8 +80,8 @@ def _run(arguments: argparse.Namespace) -> None:
         if not _left(record):
             return
         out = batch_place(arguments.out, project)
-    left, items = _left(record), project.items.all()
-    write_text(out, batch_text((items[row].id, "check") for row in left))
+    left = _left(record)
+    write_text(out, batch_text((name, "check") for name in project.names(left)))
     print(
         f"{len(left):,} to label in {arguments.out}, of what has no label yet: fill it in, then "
         "jax-al tell it."

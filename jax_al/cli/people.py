@@ -64,7 +64,8 @@ def batch_place(out: Path, project: Project) -> Path:
     place = out_of("--out", out, project)
     if not place.exists():
         return place
-    content, ids = place.read_bytes(), {item.id for item in project.items.all()}
+    content = place.read_bytes()
+    ids = {*(item.id for item in project.items.all()), *project.other_names()}
     try:
         filled, others = is_filled_in(content, str(out)), is_of_others(content, str(out), ids)
     except UsageError as error:

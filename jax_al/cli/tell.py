@@ -42,7 +42,8 @@ def _run(arguments: argparse.Namespace) -> None:
     record = project.teller.record()
     items = project.items.all()
     rows = {item.id: row for row, item in enumerate(items)}
-    found = told(_content(arguments.batch), str(arguments.batch), rows, record.classes.values())
+    classes, moved = record.classes.values(), project.other_names()
+    found = told(_content(arguments.batch), str(arguments.batch), rows, classes, moved)
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
     refused = [*found.faults, *(() if arguments.relabel else changed.values())]

@@ -38,7 +38,7 @@ class Item(NamedTuple):
     """Something to label, or that was labeled."""
 
     row: int
-    id: str
+    id: str  # what it is called now
     why: str  # it is asked, one of `fold.WHY`
     answer: str | None  # a class, "skip", "unsure", "broken"; None: none yet
     suggestion: str | None  # what the learner believes; never of what is held out
@@ -280,7 +280,8 @@ class Desk:
         if self._project.settings.suggest and belief and row not in record.held_out:
             best = belief.classes[int(belief.probs[row].argmax())]
             suggestion = record.classes[record.label_of(best)]
-        return Item(row, self._pool.ids[row], record.why(row), self._word(record, row), suggestion)
+        (name,) = self._project.names([row])
+        return Item(row, name, record.why(row), self._word(record, row), suggestion)
 
     def _word(self, record: Record, row: int) -> str | None:
         """Returns what was said of a row."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jax_al.errors import UsageError, some_of
 from jax_al.people.items import Items
 from jax_al.people.ledger_pool import LedgerPool, take_in
-from jax_al.people.lists import PASSED_OVER, write_passed_over
+from jax_al.people.lists import PASSED_OVER, moved, note_moved, write_passed_over
 from jax_al.people.notices import Say, news
 from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
@@ -85,6 +85,7 @@ class Project:
         has_begun = (self.place / "journal.jsonl").exists()
         before = put_aside(self.teller.record()) if has_begun else ()
         pool = take_in(self.items, found, before, self._least)
+        note_moved(self.place, {pool.ids[row]: name for row, name in pool.change.moved.items()})
         with news(self.place, "folder", self._say) as say:
             if passed_over := getattr(found, "passed_over", ()):
                 names = some_of([one.id for one in passed_over])
@@ -125,6 +126,18 @@ class Project:
         with news(self.place, "record", self._say) as say:
             prepare(self.teller, pool, settings, self.place, say)
         return session
+
+    def names(self, rows: Sequence[int]) -> list[str]:
+        """Returns what rows are called now, the folder having been read; ids of what is missing.
+
+        Raises:
+          UsageError: the folder or the table cannot be read.
+        """
+        return [self.pool.paths[row] or self.pool.ids[row] for row in rows]
+
+    def other_names(self) -> dict[str, set[str]]:
+        """Returns whose names those are that files have had since they were first seen."""
+        return moved(self.place)
 
     def settle(self, settings: Settings) -> None:
         """Changes settings that do not say what was labeled, and writes them down."""
