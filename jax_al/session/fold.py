@@ -12,7 +12,7 @@ never asked by a strategy and never trained on; all else that is drawn joins as 
 draw that is called off keeps the rows that were answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from jax_al.session.events import Event
@@ -137,19 +137,14 @@ class Record(NamedTuple):
 
 def fold(events: Sequence[Event]) -> Record:
     """Returns what `events` come to; the first k of them give the record as of then."""
-    return grown(None, events).record()
+    draft = Draft()
+    draft.take(events, undone_in(events))
+    return draft.record()
 
 
-def grown(draft: "Draft | None", events: Sequence[Event]) -> "Draft":
-    """Returns a draft of all `events`, made from `draft`, which has taken in the first of them."""
-    if draft is None or any(e["event"] == "undone" for e in events[draft.num_events :]):
-        draft = Draft()
-    undone = {e["of"] for e in events if e["event"] == "undone"} if not draft.num_events else ()
-    for event in events[draft.num_events :]:
-        if draft.num_events not in undone and event["event"] != "undone":
-            getattr(draft, f"_{event['event']}")(event)
-        draft.num_events += 1
-    return draft
+def undone_in(events: Sequence[Event]) -> set[int]:
+    """Returns the numbers of the events that others take back."""
+    return {event["of"] for event in events if event["event"] == "undone"}
 
 
 class Draft:
@@ -177,6 +172,21 @@ class Draft:
         self._networks: dict[int, Trained] = {}
         self._answers: list[int] = []
         self._told: list[int] = []
+
+    def take(self, events: Sequence[Event], undone: Collection[int]) -> None:
+        """Takes in those of `events` that it has not yet, but for the numbers in `undone`."""
+        for event in events[self.num_events :]:
+            if self.num_events not in undone and event["event"] != "undone":
+                getattr(self, f"_{event['event']}")(event)
+            self.num_events += 1
+
+    def copy(self) -> "Draft":
+        """Returns one that does not change with this one."""
+        other = Draft()
+        for name, value in vars(self).items():
+            is_changed_in_place = isinstance(value, dict | list | set)
+            setattr(other, name, value.copy() if is_changed_in_place else value)
+        return other
 
     def record(self) -> Record:
         """Returns the record as of now; costs as much as it is large."""
