@@ -8,6 +8,7 @@ from selenium.webdriver import ActionChains, Keys
 
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
+from tests.made_up_pictures import encoded, pixels
 from tests.page_browser import SHOWN, press, saved, text, twelve
 from tests.page_server import serving
 from tests.test_report_browser import run, until
@@ -180,6 +181,29 @@ def test_zoom_moves_by_arrows(browser, labeling):
     assert all(a > b for a, b in zip(before, run(browser, place), strict=True))
     press(browser, "z", Keys.LEFT)
     assert run(browser, place) == [0, 0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 90), (160, 40), (30, 120)])
+def test_zoom_is_three_times_what_was_to_be_seen_and_all_of_it_can_be_reached(
+    browser, labeling, width, height
+):
+    desk = MadeUpDesk(20, ["cat", "dog"])
+    picture = encoded(pixels(0, height, width), "JPEG")
+    desk.picture = lambda row, wanted: (picture, "image/jpeg")
+    labeling(desk, width=390, height=844, mobile=True)
+    place = """const s = document.getElementById("stage"), b = s.getBoundingClientRect();
+        const i = s.querySelector("img").getBoundingClientRect();
+        return [i.left + s.scrollLeft - b.left - s.clientLeft,
+          i.top + s.scrollTop - b.top - s.clientTop,
+          i.width / s.clientWidth, i.height / s.clientHeight, i.width - s.scrollWidth,
+          (i.left + i.right - b.left - b.right) / 2, (i.top + i.bottom - b.top - b.bottom) / 2]"""
+    press(browser, "z")
+    left, top, wide, high, *rest = run(browser, place)
+    assert (left, top) == pytest.approx((0, 0), abs=1)
+    assert (wide, high) == pytest.approx((3, 3), abs=0.05)
+    assert rest == pytest.approx([0, 0, 0], abs=2)  # its middle is in the middle
+    fit = "return getComputedStyle(document.querySelector('#stage img')).objectFit"
+    assert run(browser, fit) == "contain"
 
 
 def test_classes_are_added_renamed_merged_and_found_by_keys(browser, labeling):
