@@ -13,7 +13,7 @@ from jax_al.session.teller import Teller
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 CLASSES = ("ant", "bee")
-LABELED, CHECK, NEAR, WAITS = 80, 60, 10, 5
+LABELED, CHECK, NEAR, WAITS = 60, 50, 10, 5
 
 
 class Made:
@@ -119,7 +119,7 @@ def test_the_lines_of_a_check_are_those_of_the_export():
 def test_the_interval_holds_the_share_of_the_export(checks, copied, right):
     held = 0
     for seed in range(checks):
-        made = Made(seed, 500, copied=copied, passed=0.05, right=right)
+        made = Made(seed, 300, copied=copied, passed=0.05, right=right)
         export, truth = made.check().export, sum(spoken_of(made))
         held += export.low <= truth <= export.high
     assert held >= 0.93 * checks
