@@ -82,7 +82,8 @@ class MadeUpDesk:
         del client
         return [self._item(row) for row in list(self.told)[::-1][:count]]
 
-    def alike(self, row, count=12):
+    def alike(self, client, row, count=12):
+        del client
         rest = [r for r in range(len(self.ids)) if r not in self.told and r != row]
         return [self._item(r) for r in sorted(rest, key=lambda r: abs(r - row))[:count]]
 

@@ -102,3 +102,7 @@ def drawn(rows, why, episode=0):
         "why": why,
         "at": 6.0,
     }
+
+
+def withdrawn(draw, rows):
+    return {"event": "withdrawn", "draw": draw, "rows": list(rows), "at": 6.5}

@@ -9,12 +9,12 @@ import pytest
 
 from jax_al.cli import check, status
 from jax_al.oracles.person import Person, label_record, label_session
-from jax_al.people.audit import exported
+from jax_al.people.audit import accuracy, exported
 from jax_al.people.look import look
 from jax_al.people.models import append_model, read_models
 from jax_al.people.project import begin_project
 from jax_al.people.settings import Settings
-from jax_al.people.standing import checked
+from jax_al.people.standing import last_check, of_check
 from tests.runs import ROOT
 
 CLASSES, SIZE = ("low", "high"), 120
@@ -115,7 +115,7 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert label_record(person, project.teller) == 15
     code, text = said(capsys, check, project=project)
     record = project.teller.record()
-    found = checked(record, read_models(project.place))
+    found = accuracy(*of_check(record, read_models(project.place), last_check(record)))
     export = exported(found, before, SIZE - before)
     assert found.answered == 20
     assert text.startswith(f"{100 * export.right / SIZE:.1f}% (")
@@ -129,8 +129,32 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert text.startswith("3 to label in")
 
 
-def test_a_check_of_what_cannot_be_meant_is_refused(labeled, capsys):
+def test_a_check_is_called_off_and_what_is_answered_of_it_counts(labeled, capsys, tmp_path):
+    project, person = labeled
+    out = tmp_path / "check.csv"
+    assert said(capsys, check, "--size=6", "--fresh", f"--out={out}", project=project)[0] == 0
+    rows = project.teller.record().draws[-1].rows
+    free = project.teller.record().num_taken - 6
+    project.teller.tell({str(row): person.answer(row)[0] for row in rows[:2]})
+    code, text = said(capsys, check, "--cancel", project=project)
+    assert (code, text) == (
+        0,
+        "4 of the check are like all others again; 2 that are answered stay held out and count.",
+    )
+    record = project.teller.record()
+    assert record.num_taken == free + 2
+    assert not set(rows[2:]) & record.held_out.keys()
+    code, text = said(capsys, check, f"--out={out}", project=project)
+    assert code == 0
+    assert f"{SIZE} classes of an export are right" in text
+    assert " of 2 right" in text
+    code, text = said(capsys, check, "--cancel", project=project)
+    assert (code, "nothing to cancel" in text) == (2, True)
+
+
+@pytest.mark.parametrize("size", ["0", "5points", "60%"])
+def test_a_check_of_what_cannot_be_meant_is_refused(labeled, capsys, size):
     project, _ = labeled
-    code, text = said(capsys, check, "--size=0", project=project)
+    code, text = said(capsys, check, f"--size={size}", project=project)
     assert code == 2
-    assert "--size is 0" in text
+    assert f"--size is {size.strip()}" in text.replace("'", "")

@@ -39,6 +39,19 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
         assert sentence in capsys.readouterr().err
 
 
+def test_an_audit_may_be_as_large_as_its_interval_wants_it(place, capsys):
+    words = ["x.npy", "--classes=cat,dog", "--learner=linear", "--no-page"]
+    assert label.main([*words, "--audit=5points"]) == 2
+    assert "--audit is '5points', but must be a number of examples" in capsys.readouterr().err
+    assert label.main([*words, "--audit=5%@0.9"]) == 0
+    said = capsys.readouterr()
+    assert "2 examples are held out for an audit in place of 141" in said.out + said.err
+    assert read_settings(place / "runs/x").audit == 141
+    assert label.main([*words, "--audit=5%@0.9"]) == 0
+    assert label.main([*words, "--audit=5%"]) == 2
+    assert "began with audit=141" in capsys.readouterr().err
+
+
 def test_where_it_cannot_be_served_is_said_before_anything_is_begun(place, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -183,6 +183,16 @@ def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
     assert left == {row["id"] for row in first[3:]}
 
 
+def test_a_batch_of_another_project_is_not_overwritten(place):
+    other = "id,label,decision,why\nelsewhere/1.png,,,check\n"
+    for name in ("batch.csv", "review.csv"):
+        (place.root / name).write_text(other)
+    for words in (("ask", "--out", "batch.csv"), ("review",)):
+        status, said = place(*words)
+        assert (status, "is of another project" in said) == (2, True), said
+        assert (place.root / f"{words[-1].removesuffix('.csv')}.csv").read_text() == other
+
+
 def test_what_a_spreadsheet_saved_and_decisions(place):
     place("ask", "--out", "batch.csv")
     ids = [row["id"] for row in table("batch.csv")]
@@ -237,6 +247,26 @@ def test_a_label_is_changed_only_if_that_is_said(place):
     status, said = place("tell", "b.csv", "--relabel")
     assert said == "1 answers taken, 1 of them in place of others; 1 were known, 0 are undecided.\n"
     assert place.project.teller.labels() == {one: "=red", two: "blue"}
+
+
+def test_a_file_that_has_moved_is_asked_by_its_name_of_now_and_told_by_any(place, begun, tmp_path):
+    shutil.copytree(begun / "photos", tmp_path / "photos")
+    project = open_project(place.workdir, source=tmp_path / "photos")
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    one, two, *rest = [row["id"] for row in table("batch.csv")]
+    for number, names in enumerate((("first.png",), ("second.png", "third.png"))):
+        last = (one, two)[number]
+        for name in names:
+            (tmp_path / "photos" / last).rename(tmp_path / "photos" / name)
+            last = name
+            assert place("ask", "--out", "moved.csv")[0] == 0
+    assert [row["id"] for row in table("moved.csv")] == ["first.png", "third.png", *rest]
+    lines = f"{one},{truth(one)}\nthird.png,{truth(two)}\n"
+    (place.root / "b.csv").write_text(f"id,label\n{lines}", encoding="utf-8")
+    assert place("tell", "b.csv")[1].startswith("2 answers taken")
+    assert project.teller.labels() == {one: truth(one), two: truth(two)}
+    (place.root / "b.csv").write_text(f"id,label\nsecond.png,{truth(two)}\n", encoding="utf-8")
+    assert place("tell", "b.csv")[1].startswith("0 answers taken; 1 were known")
 
 
 def test_labels_that_nobody_asked_for_are_known_ones(place):
@@ -361,7 +391,16 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
         (["ask", "--out", "batch.txt"], "--out is batch.txt, but must be a .csv file"),
         (["ask", "--out", "missing/b.csv"], "missing is not a directory"),
         (["ask", "--out", "b.csv", "--budget", "0"], "--budget is 0, but must be at least 1"),
-        (["ask", "--out", "b.csv", "--budget", "x"], "invalid int value: 'x'"),
+        (["ask", "--out", "b.csv", "--budget", "x"], "--budget is 'x', but must be a whole"),
+        (
+            ["ask", "--out", "b.csv", "--budgt", "5"],
+            "There is no flag --budgt: did you mean '--bud",
+        ),
+        (["ask", "--otu", "b.csv"], "There is no flag --otu: did you mean '--out'?"),
+        (["ask", "--out", "b.csv", "more"], "'more' is one word too many: "),
+        (["ask", "--out"], "--out wants a value: --out=VALUE."),
+        (["tell", "b.csv", "--relabel=yes"], "--relabel takes no value."),
+        (["classes", "--add=a", "--rename=a=b"], "not allowed with argument --add."),
         (["ask", "--out", "b.csv", "--workdir", "nowhere"], "nowhere is no project"),
         (["ask", "--out", "letter.csv"], "letter.csv is there already, and is no batch"),
         (["ask", "--out", "PHOTOS/b.csv"], "where nothing is written"),
@@ -376,7 +415,7 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
         (["review", "--count", "0"], "--count is 0, but must be at least 1."),
         (["review"], "Nothing is labeled yet"),
         (["export", "--out", "x"], "the following arguments are required: --to"),
-        (["export", "--to", "zip", "--out", "x"], "invalid choice: 'zip'"),
+        (["export", "--to", "zip", "--out", "x"], "--to is 'zip': choose among csv, imagefolder"),
         (["export", "--to", "csv", "--out", "letter.csv"], "letter.csv is there already"),
         (["export", "--to", "csv", "--out", "x.csv", "--labeled-only"], "Nothing is labeled yet"),
         (["export", "--to", "model", "--out", "x.model"], "Nothing is labeled yet"),
@@ -391,11 +430,9 @@ def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, senten
     (place.root / "letter.csv").write_text("dear,friend\n")
     before = place.journal()
     name, *rest = (word.replace("PHOTOS", str(begun / "photos")) for word in words)
-    try:
-        status, said = place(name, *rest)
-    except SystemExit as stopped:  # of argparse
-        status, said = stopped.code, place.capsys.readouterr().err
+    status, said = place(name, *rest)
     assert (status, sentence in said) == (2, True), said
+    assert sentence in said.splitlines()[-1]  # before it, what of the folder is to be known
     assert place.journal() == before
     assert (place.root / "letter.csv").read_text() == "dear,friend\n"
 

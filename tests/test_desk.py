@@ -217,7 +217,7 @@ def test_what_has_no_class_is_put_aside(desk, begun, word):
 def test_alike_are_nearest_first_and_can_be_labeled(desk, begun):
     until(lambda: desk.status()["left"])
     item = desk.next("a", 1, ())[0]
-    alike = desk.alike(item.row, 6)
+    alike = desk.alike("a", item.row, 6)
     assert {true(one) for one in alike} == {true(item)}
     assert not {one.row for one in alike} & record_of(begun).held_out.keys()
     asked = record_of(begun).asked
@@ -225,6 +225,19 @@ def test_alike_are_nearest_first_and_can_be_labeled(desk, begun):
         desk.answer(one.row, true(one), "a", str(k), None)
         expected = "strategy" if one.row in asked else "alike"
         assert record_of(begun).decisions[one.row].why == expected
+
+
+def test_alike_are_nobody_elses_and_are_handed_to_nobody_else(desk):
+    until(lambda: desk.status()["left"])
+    others = {item.row for item in desk.next("b", 6, ())}
+    row = desk.next("a", 1, ())[0].row
+    alike = {one.row for one in desk.alike("a", row, 6)}
+    assert len(alike) == 6
+    assert not alike & others
+    near = {one.row for one in desk.alike("c", row, 6)}
+    assert near
+    assert not near & (others | alike | {row})
+    assert not {item.row for item in desk.next("b", 4, sorted(others))} & (alike | near)
 
 
 def test_classes_change_at_the_desk(desk):

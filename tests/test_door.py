@@ -140,6 +140,14 @@ def test_what_it_shows_of_fields_is_what_there_is(jax_al):
         (["strategies", "nowhere:pick"], "there is no module 'nowhere'"),
         (["report", "nowhere"], "nowhere"),
         (["fields", "budgt"], "did you mean 'budget'"),
+        (["fields", "budget", "more"], "'more' is one word too many"),
+        (["strategies", "--all"], "There is no flag --all: choose among --help"),
+        (["select", "random", "--bugdet=2", "--out=x.csv"], "did you mean '--budget'?"),
+        (["select", "random", "--budget=two", "--out=x.csv"], "must be a whole number"),
+        (["kcenter", "y.npy", "--num-pick", "--out=x.csv"], "--num-picks wants a value"),
+        (["kcenter", "y.npy", "--metric=cosin", "--out=x.csv"], "did you mean 'cosine'?"),
+        (["report", "--wath=5", "run"], "did you mean '--watch'?"),
+        (["features", "digits", "--ou=x.npy"], "the following arguments are required: --features"),
     ],
 )
 def test_a_mistake_is_one_sentence(jax_al, tmp_path, words, sentence):

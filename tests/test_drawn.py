@@ -3,7 +3,18 @@
 import jax
 import numpy as np
 import pytest
-from made_up_journals import added, answered, asked, begun, closed, drawn, merged, trained, undone
+from made_up_journals import (
+    added,
+    answered,
+    asked,
+    begun,
+    closed,
+    drawn,
+    merged,
+    trained,
+    undone,
+    withdrawn,
+)
 
 import jax_al as al
 from jax_al.drivers.waiting import open_request
@@ -61,6 +72,31 @@ def test_a_request_passes_over_what_was_held_out_while_it_was_made():
     assert record.undecided() == ()
     assert (record.why(5), record.why(2)) == ("audit", "strategy")
     assert open_request(fold([begun(), drawn([5], "audit"), asked(0, 1, [5, 2])])).rows == (2,)
+
+
+def test_what_waits_of_a_draw_that_is_called_off_is_ordinary_and_what_is_answered_stays():
+    teller = told([begun(), drawn([6], "random"), drawn([3, 5, 6, 8], "check"), answered({5: 1})])
+    assert teller.call_off("check") == 3
+    assert teller.call_off("check") == 0
+    record = teller.record()
+    assert record.draws[1].rows == (5,)
+    assert record.draws[1].ids == ("5.png",)
+    assert record.held_out.keys() == {5}
+    assert record.excluded == (5,)
+    assert record.asked.keys() == {5, 6}
+    assert record.why(6) == "random"  # as before
+    with pytest.raises(UsageError, match="never asked"):
+        teller.tell({"3.png": "ant"})
+    teller.draw([3], ["3.png"], "given")
+    teller.tell({"3.png": "ant", "6.png": "bee"})
+    teller.join_late()
+    assert sorted(teller.record().order) == [3, 6]
+
+
+def test_a_row_whose_answer_is_taken_back_after_that_waits_again():
+    events = [begun(), drawn([3, 5], "check"), answered({5: 1}), withdrawn(0, [3]), undone(2)]
+    record = fold(events)
+    assert (record.held_out, record.draws[0].rows) == ({5: None}, (5,))
 
 
 def test_a_file_that_has_gone_keeps_its_place_and_comes_back():

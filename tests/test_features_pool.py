@@ -126,6 +126,54 @@ def test_the_digest_is_of_what_the_examples_are():
     assert len({*same, *other}) == 4
 
 
+def sums(seen):
+    """Features that nothing is learned for; `seen` gathers the examples that were computed."""
+
+    def fit(pool):
+        return {"weight": np.float32(2)}
+
+    def apply(state, x):
+        seen.extend(example.tobytes() for example in x)
+        flat = x.reshape(len(x), -1).astype(np.float32)
+        return state["weight"] * np.stack([flat.sum(axis=1), flat.max(axis=1)], axis=1)
+
+    fit.__module__ = "jax_al.features.made_up"
+    return Features("sums(version=1)", fit, apply, is_learned=False)
+
+
+def test_of_a_pool_that_has_grown_only_what_is_new_is_computed(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 16)
+    seen = []
+    made(al.arrays(IMAGES[:40]), sums(seen))
+    made(al.arrays(IMAGES[45:50]), sums(seen))
+    assert len(set(seen)) == 45
+    changed = IMAGES.copy()
+    changed[3] = 7
+    changed[20] = changed[21]
+    for images, new in ((IMAGES, {*range(40, 45), *range(50, 60)}), (changed, {3})):
+        seen.clear()
+        pool = made(al.arrays(images), sums(seen))
+        assert set(seen) == {images[row].tobytes() for row in new}
+        assert len(seen) < 2 * 16
+        np.testing.assert_array_equal(
+            rows(pool), rows(made(al.arrays(images), sums([]), cache=False))
+        )
+    seen.clear()
+    made(al.arrays(images.reshape(60, 4, 16, 1)), sums(seen))
+    assert len(set(seen)) == 59  # equal bytes, and other examples
+
+
+@pytest.mark.parametrize("suffix", [".keys", ".npy"])
+def test_what_is_damaged_is_computed(made, tmp_path, suffix):
+    made(al.arrays(IMAGES[:40]), sums([]))
+    (path,) = files(tmp_path, suffix)
+    path.write_bytes(path.read_bytes()[:-5])
+    seen = []
+    pool = made(POOL, sums(seen))
+    assert len(set(seen)) == 60
+    np.testing.assert_array_equal(rows(pool), rows(made(POOL, sums([]), cache=False)))
+
+
 def doubled():
     """Features of one's own."""
     return Features("doubled", lambda pool: 2.0, lambda state, x: x.reshape(len(x), -1) * state)

@@ -1,4 +1,5 @@
 import time
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,11 @@ from made_up_journals import (
     renamed,
     trained,
     undone,
+    withdrawn,
 )
 
-from jax_al.session.fold import Trained, fold, grown
+from jax_al.session.drafts import grown
+from jax_al.session.fold import Draft, Trained, fold
 from jax_al.session.readers import picks_of, rows_of
 from jax_al.session.records import Pick
 from jax_al.types import BROKEN, SKIP, UNSURE
@@ -149,6 +152,7 @@ OPS = st.lists(
             st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True),
             st.sampled_from(["audit", "check", "random", "given"]),
         ),
+        st.tuples(st.just("withdraw"), st.integers(0, 3)),
         st.tuples(st.just("close")),
         st.tuples(st.just("undo"), st.integers(0, 30)),
         st.tuples(st.just("merge"), st.sampled_from([(0, 1), (1, 0), (2, 1), (0, 2)])),
@@ -178,6 +182,10 @@ def legal(ops):
             taken = {*record.decisions, *record.held_out, *record.undecided()}
             if rows := [row for row in args[0] if row not in taken]:
                 events.append(drawn(rows, args[1]))
+        elif op == "withdraw" and args[0] < len(record.draws):
+            waits = {row for row, said in record.held_out.items() if said is None}
+            if rows := [row for row in record.draws[args[0]].rows if row in waits]:
+                events.append(withdrawn(args[0], rows))
         elif op == "close" and record.open is not None:
             events.append(closed(record.open.number))
         elif op == "undo" and args[0] in record.answered:
@@ -199,12 +207,36 @@ def without_counting(record):
 
 
 @settings(max_examples=100)
-@given(OPS)
-def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops):
-    events, draft = legal(ops), None
-    for k in range(len(events) + 1):
-        draft = grown(draft, events[:k])
-        assert draft.record() == fold(events[:k])
+@given(OPS, st.sampled_from([1, 3, 256]))
+def test_folding_event_by_event_gives_what_folding_all_at_once_gives(ops, behind):
+    events, drafts = legal(ops), None
+    with mock.patch("jax_al.session.drafts.BEHIND", behind):
+        for k in range(len(events) + 1):
+            drafts = grown(drafts, events[:k])
+            assert drafts.record() == fold(events[:k])
+
+
+def test_what_is_taken_back_is_not_folded_from_the_first_event(monkeypatch):
+    rows, folded = range(3000), []
+    events = [begun(size=3000), asked(0, 0, rows), *(answered({row: 0}) for row in rows)]
+    answer = Draft._answered
+
+    def counted(draft, event):
+        folded.append(event)
+        answer(draft, event)
+
+    monkeypatch.setattr(Draft, "_answered", counted)
+    drafts = grown(None, events)
+    assert len(folded) == len(rows)
+    for number in reversed(range(2, len(events))):
+        folded.clear()
+        events.append(undone(number))
+        drafts = grown(drafts, events)
+        if number == 2950:
+            assert len(folded) < 1000
+        if number == 2700:
+            break
+    assert len(drafts.record().decisions) == 2698
 
 
 @settings(max_examples=100)

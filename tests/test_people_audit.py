@@ -6,7 +6,15 @@ from scipy import stats
 
 from jax_al.errors import UsageError
 from jax_al.people import audit
-from jax_al.people.intervals import count_interval, share_interval, size_for, wilson
+from jax_al.people.intervals import (
+    audit_size,
+    count_interval,
+    share_interval,
+    size_for,
+    size_or_width,
+    wilson,
+)
+from jax_al.people.preparing import audit_sentence
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 
@@ -94,6 +102,38 @@ def test_the_size_of_an_audit_is_the_smallest_whose_interval_is_so_narrow(half, 
 
 def test_a_hundred_labels_bring_ten_points_at_worst():
     assert size_for(0.1, 0.5) == 93  # z^2 / (4 * 0.1^2) - z^2
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("100", 100), (7, 7), ("0", 0), (" 5% ", size_for(0.05, 0.5)), ("10%", 93), ("5%@0.9", 141)],
+)
+def test_an_audit_is_so_large_or_as_large_as_its_interval_wants_it(text, size):
+    assert audit_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "many", "-1", "1.5", "0%", "50%", "0.05%", "5%@0", "5%@1", "5%@90", "1.2.3%", "5%@"],
+)
+def test_a_size_that_cannot_be_meant_is_one_sentence(text):
+    with pytest.raises(UsageError) as caught:
+        size_or_width(text, "--audit")
+    sentence = str(caught.value)
+    assert sentence.startswith(f"--audit is {text!r}, but must be a number")
+    assert sentence.count("\n") == 0
+
+
+def test_what_an_audit_will_tell_is_said_and_why_it_is_smaller_than_wanted():
+    assert audit_sentence(381, 381, 5000) == (
+        "381 examples are held out for an audit: it will tell the accuracy to within 5.0 points at "
+        "worst, 3.0 where 90% are right."
+    )
+    assert audit_sentence(20, 381, 100).startswith(
+        "20 examples are held out for an audit in place of 381, as no more than a fifth of 100 are "
+        "held out: it will tell the accuracy to within 20.1 points"
+    )
+    assert "no accuracy will be told" in audit_sentence(0, 100, 4)
 
 
 def test_what_people_cannot_name_is_counted_apart():

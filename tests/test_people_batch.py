@@ -122,6 +122,22 @@ def test_what_cannot_be_meant_is_listed_with_its_line_and_the_rest_is_there():
     ]
 
 
+def test_every_name_that_an_example_goes_by_is_its_own_and_one_of_two_is_refused():
+    moved = {"new/a.jpg": {"a.jpg"}, "=n.jpg": {"007"}, "ü.jpg": {"a.jpg"}, "x": {"a.jpg", "007"}}
+    content = "id,label\nnew/a.jpg,cat\na.jpg,cat\n'=n.jpg,ö\n".encode()
+    found = told(content, "batch.csv", IDS, CLASSES, moved)
+    assert (found.answers, found.faults) == ({"a.jpg": "cat", "007": "ö"}, ())
+    content = "id,label\nnew/a.jpg,cat\na.jpg,ö\nü.jpg,cat\nx,cat\n".encode()
+    found = told(content, "batch.csv", IDS, CLASSES, moved)
+    assert found.answers == {}
+    lines = [(fault.number, fault.what.split(":")[0]) for fault in found.faults]
+    assert lines == [
+        (3, "'ö' for 'a.jpg', and line 2 says 'cat'"),
+        (4, "'ü.jpg' is the name of one and was that of another"),
+        (5, "'x' is the name of one and was that of another"),
+    ]
+
+
 def test_the_same_twice_is_no_conflict_and_a_third_answer_takes_nothing():
     assert said("id,label\na.jpg,cat\na.jpg,cat \na.jpg,\n").answers == {"a.jpg": "cat"}
     torn = said("id,label\na.jpg,cat\na.jpg,NA\na.jpg,cat\na.jpg,ö\n")

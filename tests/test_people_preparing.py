@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jax_al.cli import label
+from jax_al.cli.status import lines
 from jax_al.people.project import Project, begin_project, open_project
 from jax_al.people.settings import Settings, read_settings
 from jax_al.session.journal import Journal
@@ -115,6 +116,34 @@ def test_what_of_a_table_of_labels_is_not_taken_is_said_and_it_may_go(photos, tm
     project, said = opened(project)
     assert [text for text in said if "known.csv cannot be read" in text]
     assert project.teller.labels() == {"cat/01.png": "cat"}
+
+
+def test_what_has_not_changed_since_is_not_told_again(photos):
+    (photos / "notes.txt").write_text("no picture")
+    project = begun(photos)  # nobody listens
+    assert [text for text in opened(project)[1] if "1 files are no pictures" in text]
+    assert opened(project)[1] == []
+    (photos / "more.txt").write_text("no picture")
+    (photos / "cat" / "01.png").rename(photos / "cat" / "one.png")
+    said = opened(project)[1]
+    assert [text for text in said if "2 files are no pictures" in text and "more.txt" in text]
+    assert [text for text in said if "cat/01.png is now cat/one.png" in text]
+    assert opened(project)[1] == []
+    assert (
+        "2 files passed over (passed_over.csv)." in lines(project.teller.record(), project.place)[0]
+    )
+
+
+def test_an_audit_that_is_drawn_is_told_once_and_one_that_cannot_be_likewise(photos):
+    said = []
+    project = begin_project(settings(photos, audit=381), photos.parent / "work", said.append)
+    project.session()
+    assert [text for text in said if text.startswith("2 examples are held out for an audit")]
+    assert [text for text in opened(project)[1] if "audit" in text] == []
+    said = []
+    project = begin_project(settings(photos, audit=0), photos.parent / "without", said.append)
+    project.session()
+    assert [text for text in said if "audit" in text] == []
 
 
 def test_who_opens_a_project_at_the_same_time_draws_one_audit(photos, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from jax_al.people import advice, audit
 from jax_al.people.models import Model, append_model, read_models
-from jax_al.people.standing import agreements, checked, rows_of_check, standing
+from jax_al.people.standing import agreements, last_check, of_check, standing
 from jax_al.session.journal import Journal
 from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
@@ -165,21 +165,22 @@ def test_advice_comes_with_its_numbers(made):
 def test_a_check_is_the_last_one_and_its_answers_are_right_in_the_export(made):
     made.episode([0, 1, 2, 3, 4])
     made.tell(0, 1, 2, 3, 4)
-    assert rows_of_check(made.record) == ()
-    assert checked(made.record, []) is None
+    assert last_check(made.record) is None
     made.draw([20, 21], "check")
     made.draw([30, 31, 32, 33], "check")
     made.episode([5, 6, 7, 8, 9], right=0.0)
     made.tell(20, 30, 31)
     made.tell(32, said=UNSURE)
-    assert rows_of_check(made.record) == (30, 31, 32, 33)
-    found = checked(made.record, made.models)
-    assert found[:3] == (0, 2, 1)
+    check = last_check(made.record)
+    assert check.rows == (30, 31, 32, 33)
+    found = of_check(made.record, made.models, check)
+    assert found[1] == {30: 0, 31: 1, 32: UNSURE}
+    assert audit.accuracy(*found)[:3] == (0, 2, 1)
     # One that began to look before the check was drawn says nothing of it.
     part = made.models[-1]._replace(said=dict.fromkeys(range(30), 0))
-    assert checked(made.record, [*made.models, part]) == found
-    assert checked(made.record, [part]) is None
-    export = audit.exported(found, 6, N - 6)
+    assert of_check(made.record, [*made.models, part], check) == found
+    assert of_check(made.record, [part], check) is None
+    export = audit.exported(audit.accuracy(*found), 6, N - 6)
     assert export.told == 8
     assert export.right == 8
     assert math.isclose(export.low, 8)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, batch_place, keep_look, project_of, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
@@ -21,7 +22,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="What to label next, as a CSV file: fill in label with a class, or decision "
         "with skip, unsure or broken, in a spreadsheet or by a program, and hand it to jax-al "
@@ -45,8 +46,8 @@ def _run(arguments: argparse.Namespace) -> None:
     rows = in_batch(record)
     if not rows:
         raise UsageError("Nothing is left to ask: all is labeled, or put aside.")
-    items = project.items.all()
-    write_text(out, batch_text((items[row].id, record.why(row)) for row in rows))
+    names = project.names(rows)
+    write_text(out, batch_text(zip(names, map(record.why, rows), strict=True)))
     audit = sum(record.why(row) == "audit" for row in rows)
     told = f", {audit} of them of the audit" if audit else ""
     print(f"{len(rows)} to label in {arguments.out}{told}: fill it in, then jax-al tell it.")
@@ -62,9 +63,9 @@ def _asked(project: Project, budget: int | None) -> Record:
     if (project.place / "journal.jsonl").exists():
         record = project.teller.record()
         if record.undecided():
-            return record  # without JAX, and without a look at the pictures
+            return record  # without JAX
     if budget is not None:
-        project = Project(project.place, project.settings._replace(budget=budget), print)
+        project = Project(project.place, project.settings._replace(budget=budget), say)
     session = project.session()
     say("Training on the labels so far, and choosing what to ask.")
     session.ask()

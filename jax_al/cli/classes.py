@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, project_of
 from jax_al.errors import UsageError
 from jax_al.people.run_part import RunPart
@@ -18,7 +19,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al classes") -> in
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="The classes of a project and how often each was told. What changes them "
         "closes the open request; its batch can still be told.",

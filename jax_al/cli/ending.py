@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
+from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
 
 INTERRUPTED = 130
@@ -22,7 +23,7 @@ def spare_collections() -> None:
 
 
 def command(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     run: Callable[[argparse.Namespace], None],
     words: Sequence[str] | None,
 ) -> int:
@@ -33,9 +34,8 @@ def command(
       run: does what the arguments say.
       words: of the command line; None: those of this process.
     """
-    arguments = parser.parse_args(words)
     try:
-        run(arguments)
+        run(parser.parse_args(words))
     except UsageError as error:
         return failed(parser.prog, str(error))
     except OSError as error:

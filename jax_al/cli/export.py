@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import (
     add_workdir,
     named_rows,
@@ -30,7 +31,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al export") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="What has come of it. csv: id, class, by (person or model) and the model's "
         "probability of that class, a line for each example. imagefolder: the files, copied "

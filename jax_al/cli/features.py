@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import place_of, save_rows
 from jax_al.cli.select import option_of
 from jax_al.errors import UsageError
@@ -22,7 +23,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Features of a data set, fitted on its pool, as a .npy file float32 [N, F]: a "
         "row for each example. They are kept, so a run with --config.features has them at once.",

@@ -1,6 +1,5 @@
 """`jax-al fields`: what a config can say; of one field, or one group, all that is to say."""
 
-import argparse
 import textwrap
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ from jax_al.cli.command_line import find
 from jax_al.cli.config import values_of
 from jax_al.cli.ending import command
 from jax_al.cli.fields import OPTIONS
+from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError, did_you_mean
 
 WIDTH = 80
@@ -15,9 +15,7 @@ WIDTH = 80
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al fields") -> int:
     """Prints the fields, or those that a word names; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog=name, description="The fields of a config, set by --config.FIELD=VALUE."
-    )
+    parser = Parser(prog=name, description="The fields of a config, set by --config.FIELD=VALUE.")
     parser.add_argument("field", nargs="?", help="a field, or a group as in data")
     return command(parser, lambda arguments: print(described(arguments.field)), words)
 

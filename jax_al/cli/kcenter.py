@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
 from jax_al.geometry.kcenter.points import METRICS
@@ -19,7 +20,7 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.kcent
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name, description="Exact greedy k-center: the rows of a matrix that cover it best."
     )
     parser.add_argument("points", type=Path, help=".npy file [N, D]; read as needed, not whole")

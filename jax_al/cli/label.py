@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
+from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
 from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
 from jax_al.pools.progress import say
@@ -27,7 +29,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Label the pictures of a folder, or the rows of a table, on a page: it says "
         "which to label next, and learns meanwhile. The same command goes on where it was left. "
@@ -51,8 +53,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
     start.add_argument("--strategy", help="typiclust:100,margin if omitted")
     start.add_argument("--budget", type=int, help="labels between two trainings; 20 if omitted")
     start.add_argument(
-        "--audit", type=int, help="pictures held out to tell the accuracy by; 100, or a fifth"
-    )
+        "--audit", metavar="N",
+        help="pictures held out to tell the accuracy by, 100 or a fifth; 5%%: to within 5 points",
+    )  # fmt: skip
     start.add_argument(
         "--merge-near", action="store_true", default=None, help="near duplicates: one"
     )
@@ -154,11 +157,13 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
 
 def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NEW) -> Settings:
     """Returns `before` with what the flags say."""
-    names = ("size", "fit", "strategy", "budget", "seed", "audit", "merge_near", "cache_dir")
+    names = ("size", "fit", "strategy", "budget", "seed", "merge_near", "cache_dir")
     given = {name: getattr(arguments, name) for name in names}
     said = {name: value for name, value in given.items() if value is not None}
     if arguments.labels_from_folders and arguments.labels is not None:
         raise UsageError("--labels and --labels-from-folders both say what is labeled: give one.")
+    if arguments.audit is not None:
+        said["audit"] = audit_size(arguments.audit)
     if arguments.learner is not None:
         said |= {"learner": arguments.learner, "learner_args": {}}
     if arguments.features is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jax_al.cli.picks_file import place_of
 from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
-from jax_al.people.batch import is_filled_in
+from jax_al.people.batch import is_filled_in, is_of_others
 from jax_al.people.models import append_model
 from jax_al.people.project import Project, open_project
 from jax_al.people.run_part import RunPart
@@ -58,13 +58,23 @@ def batch_place(out: Path, project: Project) -> Path:
     """Returns where a batch goes.
 
     Raises:
-      UsageError: it cannot be written there, or what is there was filled in, or is no batch.
+      UsageError: it cannot be written there, or what is there was filled in, or is no batch, or
+        one of another project.
     """
     place = out_of("--out", out, project)
+    if not place.exists():
+        return place
+    content = place.read_bytes()
+    ids = {*(item.id for item in project.items.all()), *project.other_names()}
     try:
-        filled = place.exists() and is_filled_in(place.read_bytes(), str(out))
+        filled, others = is_filled_in(content, str(out)), is_of_others(content, str(out), ids)
     except UsageError as error:
         raise UsageError(f"{out} is there already, and is no batch: name another --out.") from error
+    if others:
+        raise UsageError(
+            f"{out} is of another project, as it asks for what {project.place} has not: name "
+            "another --out."
+        )
     if filled:
         raise UsageError(
             f"{out} has been filled in: jax-al tell {out} takes it; then remove it, or name "

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import (
     add_workdir,
     named_rows,
@@ -29,7 +30,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al predict") -> in
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="What the model says of every example, labeled ones too: id, class, "
         "probability, entropy (nats), model (how its digest begins) and said, what a person said. "

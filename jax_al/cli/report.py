@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from jax_al.cli.ending import INTERRUPTED, command
+from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
 from jax_al.report.build import write_report
 
@@ -18,7 +19,7 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.repor
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="One self-contained page that compares runs, and its pictures and numbers.",
     )

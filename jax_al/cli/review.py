@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, batch_place, project_of, trained_session, write_text
 from jax_al.errors import UsageError
 from jax_al.people.batch import REVIEW, batch_text
@@ -26,7 +27,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al review") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Writes the labels that the model doubts as a CSV file, the least probable "
         f"first, by models that have not seen them: the labels are dealt into {FOLDS} parts, and "
@@ -45,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> None:
     project = project_of(arguments)
     out = batch_place(arguments.out, project)
     session = trained_session(project)
-    found, ids, classes = _doubts(session), project.pool.ids, session.classes
+    found, classes = _doubts(session), session.classes
     if not found:
         raise UsageError(
             "No label can be judged yet: that takes two classes with two labels each at least."
@@ -53,16 +54,18 @@ def _run(arguments: argparse.Namespace) -> None:
     some = found[: arguments.count]
     wrong = sum(one.best != one.told for one in some)
     more = ("told", "probability", "model", "model_probability")
-    write_text(out, batch_text((_row(one, ids, classes) for one in some), more))
+    names = project.names([one.row for one in some])
+    rows = (_row(one, name, classes) for one, name in zip(some, names, strict=True))
+    write_text(out, batch_text(rows, more))
     print(
         f"{len(some)} of {len(found)} labels in {arguments.out}; the model would say another class "
         f"of {wrong}. Fill in those that are wrong, then jax-al tell --relabel {arguments.out}."
     )
 
 
-def _row(one: Doubt, ids: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+def _row(one: Doubt, name: str, classes: Sequence[str]) -> tuple[str, ...]:
     told, best = (shown(p) for p in (one.probability, one.best_probability))
-    return ids[one.row], REVIEW, classes[one.told], told, classes[one.best], best
+    return name, REVIEW, classes[one.told], told, classes[one.best], best
 
 
 def _doubts(session: "Session") -> list[Doubt]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import load, place_of, save_picks
 from jax_al.errors import UsageError
 from jax_al.strategies.plain_arrays import MEANINGS
@@ -20,7 +21,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al select") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="The rows that a strategy would label next, from .npy files of what it looks "
         "at; `jax-al strategies` says what each one needs.",

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
+from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
 from jax_al.people.settings import only_project
 from jax_al.people.standing import standing
@@ -23,7 +25,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al status") -> int
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="How a project stands: labels, the open request, how right it is, whether to "
         "go on. Nothing is trained for it, and whoever labels meanwhile is not disturbed.",
@@ -49,6 +51,8 @@ def lines(record: Record, place: Path) -> list[str]:
     N, named = record.data["size"] - away, sum(count for label, count in told.items() if label >= 0)
     passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
     passed += [f"{away:,} put aside as their files are gone or others"] if away else []
+    no_pictures = num_passed_over(place)
+    passed += [f"{no_pictures:,} files passed over (passed_over.csv)"] if no_pictures else []
     counts = [f"{name} {told[number]:,}" for number, name in record.classes.items()]
     budget = len(record.requests[-1].rows) if record.requests else 0
     now = standing(record, read_models(place), budget)

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.strategies.schedule import is_schedule, stages_of
 from jax_al.strategies.table import STRATEGIES, make_strategy, maker_named
 from jax_al.types import Strategy
@@ -14,7 +15,7 @@ from jax_al.types import Strategy
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al strategies") -> int:
     """Prints the strategies, or the page of one; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=name, description="What strategies there are.")
+    parser = Parser(prog=name, description="What strategies there are.")
     parser.add_argument(
         "strategy", nargs="?", help="one of them, or module:function, of which all is told"
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
+from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, project_of, said_by_row
 from jax_al.errors import UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
@@ -19,7 +20,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al tell") -> int:
       words: of the command line; None: those of this process.
       name: of the command.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=name,
         description="Takes the answers in a CSV file with the columns id, label and maybe decision "
         "(skip, unsure, broken), as jax-al ask and review write it and any spreadsheet saves it. "
@@ -41,7 +42,8 @@ def _run(arguments: argparse.Namespace) -> None:
     record = project.teller.record()
     items = project.items.all()
     rows = {item.id: row for row, item in enumerate(items)}
-    found = told(_content(arguments.batch), str(arguments.batch), rows, record.classes.values())
+    classes, moved = record.classes.values(), project.other_names()
+    found = told(_content(arguments.batch), str(arguments.batch), rows, classes, moved)
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
     refused = [*found.faults, *(() if arguments.relabel else changed.values())]

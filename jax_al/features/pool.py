@@ -11,6 +11,7 @@ import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.features.file import rows_of_file
+from jax_al.features.known_rows import Known, known_rows
 from jax_al.features.named import FromFile, features_named, followed
 from jax_al.features.store import kept_state, kept_table
 from jax_al.pools.cache import cache_root
@@ -214,12 +215,18 @@ def _applied(
     features: Features, state: Any, pool: Pool, content: str | None, root: pathlib.Path | None
 ) -> tuple[Pool, str | None]:
     """Returns the features of `pool`, and what their content is called."""
-    path = None
+    path, maker = None, ""
     if content is not None and root is not None:
-        arrays = (f"{name} {_digest(x)}" for name, x in sorted(state.items()))
+        arrays = [f"{name} {_digest(x)}" for name, x in sorted(state.items())]
+        maker = _hash(features.name, repr((pool.spec.shape, pool.spec.dtype.str)), *arrays)
         content = _hash(features.name, content, *arrays)
         path = root / f"{_word(features)}-{content}.npy"
-    table = kept_table(path, len(pool), lambda start: _blocks(features, state, pool, start))
+
+    def blocks(start: int) -> Iterator[np.ndarray]:
+        known = [] if path is None or features.is_learned else known_rows(path, maker, pool)
+        return _blocks(features, state, pool, start, known)
+
+    table = kept_table(path, len(pool), blocks)
 
     def fetch(rows: np.ndarray | slice) -> np.ndarray:
         return np.array(table[rows]) if isinstance(rows, slice) else np.take(table, rows, axis=0)
@@ -228,27 +235,55 @@ def _applied(
     return RowPool(len(pool), spec, fetch), content
 
 
-def _blocks(features: Features, state: Any, pool: Pool, start: int) -> Iterator[np.ndarray]:
-    """Yields the features of the rows from `start` on; blocks are filled up to one size."""
+def _blocks(
+    features: Features, state: Any, pool: Pool, start: int, known: Known
+) -> Iterator[np.ndarray]:
+    """Yields the features of the rows from `start` on; blocks are filled up to one size.
+
+    Where some are known, the others of a block are few: they are filled up to a power of two.
+    """
     row_bytes = math.prod(pool.spec.shape) * pool.spec.dtype.itemsize
     most = max(1, min(_ROWS, _BYTES // row_bytes))
-    size = min(most, 1 << (len(pool) - 1).bit_length())  # so that small pools share programs
+    size = min(most, _power_of_two(len(pool)))  # so that small pools share programs
     for first in tracked(range(start, len(pool), most), f"Features: {_word(features)}"):
-        block = pool.read(slice(first, min(first + most, len(pool))))
-        filled = np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
-        found = np.asarray(features.apply(state, filled), np.float32)
-        if found.ndim != 2 or len(found) != size:
-            raise UsageError(
-                f"{features.name} must return features [B, F] of {size} examples, and returned "
-                f"{found.shape}."
-            )
-        found = found[: len(block)]
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if bad.size:
-            raise UsageError(
-                f"{features.name} gives NaN or infinity for example {pool.ids[first + bad[0]]}."
-            )
+        last = min(first + most, len(pool))
+        if not known:
+            yield _computed(features, state, pool, slice(first, last), size)
+            continue
+        parts = [(table, places[first:last]) for table, places in known]
+        is_new = np.all([places < 0 for _, places in parts], axis=0)
+        found = np.empty((last - first, parts[0][0].shape[1]), np.float32)
+        for table, places in parts:
+            found[places >= 0] = table[places[places >= 0]]
+        if is_new.any():
+            new = first + np.flatnonzero(is_new)
+            most_new = min(size, _power_of_two(len(new)))
+            found[is_new] = _computed(features, state, pool, new, most_new)
         yield found
+
+
+def _computed(
+    features: Features, state: Any, pool: Pool, rows: np.ndarray | slice, size: int
+) -> np.ndarray:
+    """Returns the features of some rows, computed as those of a block of `size`, float32 [n, F]."""
+    block = pool.read(rows)
+    filled = np.concatenate([block, np.repeat(block[-1:], size - len(block), axis=0)])
+    found = np.asarray(features.apply(state, filled), np.float32)
+    if found.ndim != 2 or len(found) != size:
+        raise UsageError(
+            f"{features.name} must return features [B, F] of {size} examples, and returned "
+            f"{found.shape}."
+        )
+    found = found[: len(block)]
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if bad.size:
+        row = np.arange(len(pool))[rows][bad[0]]
+        raise UsageError(f"{features.name} gives NaN or infinity for example {pool.ids[row]}.")
+    return found
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()
 
 
 def _name(features: Features | FromFile) -> str:

@@ -52,20 +52,21 @@ def kept_table(path: pathlib.Path | None, size: int, blocks: Blocks) -> np.ndarr
     """
     if path is None:
         return _in_memory(size, blocks)
-    found = _read(path, size)
+    found = whole_table(path, size)
     if found is not None:
         return found
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
-            found = _read(path, size)  # another process may have made it
+            found = whole_table(path, size)  # another process may have made it
             return _written(path, size, blocks) if found is None else found
     except OSError as error:
         _tell_of_no_cache(error)
         return _in_memory(size, blocks)
 
 
-def _read(path: pathlib.Path, size: int) -> np.ndarray | None:
+def whole_table(path: pathlib.Path, size: int) -> np.ndarray | None:
+    """Returns the table float32 [N, F] in the file `path`, mapped; None: it is not there whole."""
     if not path.exists():
         return None
     try:
@@ -114,7 +115,7 @@ def _written(path: pathlib.Path, size: int, blocks: Blocks) -> np.ndarray:
             with contextlib.suppress(OSError):
                 left.unlink(missing_ok=True)
         raise
-    found = _read(path, size)
+    found = whole_table(path, size)
     if found is None:
         raise OSError(f"{path} cannot be read back")
     return found

@@ -110,7 +110,8 @@ class _Routes:
 
     async def alike(self, request: Request) -> Response:
         count = min(_number(request, "count"), MOST_ITEMS)
-        items = await run_in_threadpool(self._desk.alike, _number(request, "row"), count)
+        client, row = request.query_params.get("client", ""), _number(request, "row")
+        items = await run_in_threadpool(self._desk.alike, client, row, count)
         return JSONResponse({"items": [item._asdict() for item in items]})
 
     async def status(self, request: Request) -> Response:

@@ -7,14 +7,18 @@ people cannot name. Cross-validation on bought labels is none of these: they wer
 they are hard, or odd, and no figure here is made from them but one that is marked so.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jax_al.errors import UsageError
-from jax_al.people.intervals import count_interval, share_interval
+from jax_al.people.intervals import Width, count_interval, first, share_interval
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 OTHERS = 4  # labels between one of the audit and the next
+NOTHING: Mapping[str, int] = MappingProxyType({})
+_ROUNDING = 1e-6  # of lines
 
 
 class Accuracy(NamedTuple):
@@ -37,11 +41,20 @@ class Accuracy(NamedTuple):
 class Export(NamedTuple):
     """How much of an export is right: what people said counts as right, the rest is estimated."""
 
-    told: int  # L, labels by people, those of the check among them
-    predicted: int  # N - L, classes by the model
+    told: int  # L, lines by people, those of the check among them
+    predicted: int  # N - L, lines by the model, of what the check was drawn from
     low: int  # of those N, how many are right: a 95% interval
     right: float  # L + (N - L) accuracy
     high: int
+
+
+class Stratum(NamedTuple):
+    """Examples that have so many lines each, of which a check was drawn."""
+
+    lines: int  # of each
+    right: int  # of those that were answered
+    answered: int
+    size: int  # how many there are
 
 
 def accuracy(predicted: Mapping[int, int], told: Mapping[int, int]) -> Accuracy:
@@ -83,18 +96,62 @@ def exported(check: Accuracy, told: int, unlabeled: int) -> Export:
     Raises:
       UsageError: nothing was answered.
     """
-    if not check.answered:
+    return exported_lines([Stratum(1, check.right, check.answered, unlabeled)], told)
+
+
+def exported_lines(strata: Sequence[Stratum], told: int) -> Export:
+    """Returns what `exported` does, where examples may have copies, which are lines of their own.
+
+    Copies are right or wrong together, and may be as a rule more often so than the rest. So each
+    stratum has an interval of its own, and that of their sum is what it is off by on each side,
+    added as squares (Zou & Donner 2008, "Construction of confidence limits about effect measures",
+    Statistics in Medicine 27). Of one that nothing was drawn of, nothing is known.
+
+    Args:
+      strata: of what the check was drawn from.
+      told: lines by people before the check.
+
+    Raises:
+      UsageError: nothing was answered.
+    """
+    answered = sum(one.answered for one in strata)
+    if not answered:
         raise UsageError("No example of the check has a class yet: answer some of them first.")
-    low, high = count_interval(check.right, check.answered, unlabeled)
+    share = sum(one.right for one in strata) / answered
+    right = below = above = 0.0
+    for one in strata:
+        low, high = count_interval(one.right, one.answered, one.size)
+        own = one.right / one.answered if one.answered else share
+        expected = one.right + (one.size - one.answered) * own
+        right += one.lines * expected
+        below += (one.lines * (expected - low)) ** 2
+        above += (one.lines * (high - expected)) ** 2
+    seen = sum(one.lines * one.answered for one in strata)
     # What the check found wrong is right in the export: people have said it.
-    by_people, left = told + check.answered, unlabeled - check.answered
+    sure = told + sum(one.lines * (one.answered - one.right) for one in strata)
     return Export(
-        by_people,
-        left,
-        by_people + low - check.right,
-        by_people + left * check.share,
-        by_people + high - check.right,
+        told + seen,
+        sum(one.lines * one.size for one in strata) - seen,
+        sure + math.floor(right - math.sqrt(below) + _ROUNDING),
+        sure + right,
+        sure + math.ceil(right + math.sqrt(above) - _ROUNDING),
     )
+
+
+def check_size(wanted: Width, told: int, unlabeled: int) -> int:
+    """Returns how many answers tell the share right in an export to within `wanted.half`.
+
+    Args:
+      wanted: how near, and the share of right classes by the model that is expected.
+      told: labels by people, which count as right.
+      unlabeled: M, of which the check is drawn.
+    """
+
+    def is_near(answered: int) -> bool:
+        low, high = count_interval(round(wanted.share * answered), answered, unlabeled)
+        return high - low <= 2 * wanted.half * (told + unlabeled)
+
+    return first(1, unlabeled, is_near)
 
 
 def audit_is_next(num_answered_audit: int, num_answered_others: int, size: int) -> bool:
@@ -134,15 +191,22 @@ def by_progress(found: Accuracy) -> str:
     )
 
 
-def by_check(found: Accuracy, export: Export) -> str:
-    """Returns the sentence about a check."""
+def by_check(found: Accuracy, export: Export, beside: Mapping[str, int] = NOTHING) -> str:
+    """Returns the sentence about a check.
+
+    Args:
+      found: of it.
+      export: what it says of one.
+      beside: lines by the model that it says nothing of, by what they are.
+    """
     N = export.told + export.predicted
     low, right, high = (_percent(x / N) for x in (export.low, export.right, export.high))
+    others = ", ".join(f"{count:,} {what}" for what, count in beside.items() if count)
     return (
         f"{right} ({low} to {high}) of the {N:,} classes of an export are right: {export.told:,} "
         f"are by people and count as right; of those that the model names, a fresh draw had "
         f"{_right(found)}, {_percent(found.share)}{_passed(found)}."
-    )
+    ) + (f" Not among the {N:,}, though the model names them, too: {others}." if others else "")
 
 
 def _right(found: Accuracy) -> str:

@@ -13,6 +13,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
@@ -108,8 +109,14 @@ def read_lines(content: bytes, name: str) -> tuple[list[Line], list[Fault]]:
     return lines, faults
 
 
-def told(content: bytes, name: str, ids: Collection[str], classes: Collection[str]) -> Told:
-    """Returns what a batch says.
+def told(
+    content: bytes,
+    name: str,
+    ids: Collection[str],
+    classes: Collection[str],
+    moved: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> Told:
+    """Returns what a batch says, by ids.
 
     An empty label and decision are no answer yet. Blanks around a label are passed over, and are
     part of an id. Of an id with two different answers none is taken.
@@ -119,6 +126,7 @@ def told(content: bytes, name: str, ids: Collection[str], classes: Collection[st
       name: of the file, for the sentence.
       ids: all that there are.
       classes: their names.
+      moved: by other names that examples go by, the ids of these.
 
     Raises:
       UsageError: as `read_lines`.
@@ -126,6 +134,7 @@ def told(content: bytes, name: str, ids: Collection[str], classes: Collection[st
     lines, faults = read_lines(content, name)
     if not lines and not faults:
         raise UsageError(f"{name} has no line below its first: there is nothing to tell.")
+    names = {*ids, *moved}
     answers: dict[str, str | int] = {}
     numbers: dict[str, int] = {}
     torn: set[str] = set()
@@ -133,13 +142,18 @@ def told(content: bytes, name: str, ids: Collection[str], classes: Collection[st
     undecided = 0
     for line in lines:
         said = _said(line, classes)
-        id = _plain(line.id, ids)
+        called = _plain(line.id, names)
+        whose = {*moved.get(called, ()), *([called] if called in ids else [])}
+        id = min(whose, default="")
         if said is None:
             undecided += 1
         elif isinstance(said, Fault):
             faults.append(said)
-        elif id not in ids:
+        elif not whose:
             faults.append(Fault(line.number, f"there is no example {line.id!r}"))
+        elif len(whose) > 1:
+            what = f"{called!r} is the name of one and was that of another: label it on the page"
+            faults.append(Fault(line.number, what))
         elif answers.setdefault(id, said) != said:
             torn.add(id)
             what = f"{word(said)} for {id!r}, and line {numbers[id]} says {word(answers[id])}"
@@ -175,6 +189,16 @@ def is_filled_in(content: bytes, name: str) -> bool:
     """
     lines, faults = read_lines(content, name)
     return bool(faults) or any(line.label.strip() or line.decision.strip() for line in lines)
+
+
+def is_of_others(content: bytes, name: str, ids: Collection[str]) -> bool:
+    """Returns whether a batch asks for what is none of `ids`, as one of another project does.
+
+    Raises:
+      UsageError: as `read_lines`.
+    """
+    lines, _ = read_lines(content, name)
+    return any(_plain(line.id, ids) not in ids for line in lines)
 
 
 def listed(faults: Iterable[Fault]) -> str:

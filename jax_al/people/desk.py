@@ -38,7 +38,7 @@ class Item(NamedTuple):
     """Something to label, or that was labeled."""
 
     row: int
-    id: str
+    id: str  # what it is called now
     why: str  # it is asked, one of `fold.WHY`
     answer: str | None  # a class, "skip", "unsure", "broken"; None: none yet
     suggestion: str | None  # what the learner believes; never of what is held out
@@ -196,15 +196,23 @@ class Desk:
         latest = sorted(((one.when, row) for row, one in said), reverse=True)[:count]
         return [self._item(record, row) for _, row in latest]
 
-    def alike(self, row: int, count: int = 12) -> list[Item]:
-        """Returns the nearest rows by features that nobody was asked for, the nearest first."""
+    def alike(self, client: str, row: int, count: int = 12) -> list[Item]:
+        """Returns the nearest rows by features that nobody was asked for, the nearest first.
+
+        They are held for `client`, and what others have in front of them is not among them.
+        """
         self._name(row)
-        record = self._teller.record()
-        taken = record.decisions.keys() | record.held_out.keys()
-        free = np.setdiff1d(np.arange(len(self._pool)), np.array([row, *taken], int))
-        x = self._embedding
-        nearest = free[np.argsort(-(x[free] @ x[row]), kind="stable")][:count]
-        return [self._item(record, int(one)) for one in nearest]
+        x = self._embedding  # which takes a while the first time
+        with self._guard:
+            record, now = self._teller.record(), time.monotonic()
+            others = {
+                held for held, (who, until) in self._held.items() if who != client and until > now
+            }
+            taken = {row, *others, *record.decisions, *record.held_out}
+            free = np.setdiff1d(np.arange(len(self._pool)), np.array([*taken], int))
+            nearest = free[np.argsort(-(x[free] @ x[row]), kind="stable")][:count].tolist()
+            self._held |= dict.fromkeys(nearest, (client, now + HELD))
+            return [self._item(record, one) for one in nearest]
 
     def status(self) -> dict[str, Any]:
         """Returns how it goes; see the page for what becomes of it."""
@@ -280,7 +288,8 @@ class Desk:
         if self._project.settings.suggest and belief and row not in record.held_out:
             best = belief.classes[int(belief.probs[row].argmax())]
             suggestion = record.classes[record.label_of(best)]
-        return Item(row, self._pool.ids[row], record.why(row), self._word(record, row), suggestion)
+        (name,) = self._project.names([row])
+        return Item(row, name, record.why(row), self._word(record, row), suggestion)
 
     def _word(self, record: Record, row: int) -> str | None:
         """Returns what was said of a row."""

@@ -1,14 +1,21 @@
 """What a share of right answers among a few says about all: intervals, in NumPy and SciPy."""
 
 import math
+import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special  # scipy.stats would add 0.6 s to the start of every command
 
+from jax_al.errors import UsageError
+
 CONFIDENCE = 0.95
 _Z = float(special.ndtri((1 + CONFIDENCE) / 2))
 _NEAR = 3  # so many wrong answers, or right ones, are nearly none
+LEAST = 0.001  # half of a width; a million answers
+WORST = 0.5  # the share of right answers that an interval is widest at
+_WIDTH = re.compile(r"([\d.]+)\s*%(?:\s*@\s*([\d.]+))?")  # 5% or 5%@0.9
 
 
 def wilson(right: float, answered: int) -> tuple[float, float]:
@@ -77,8 +84,8 @@ def count_interval(right: int, answered: int, size: int) -> tuple[int, int]:
     def above(count: int) -> float:
         return _mid_p(right, answered, size, count)
 
-    low = _first(lowest, highest, lambda count: above(count) > tail)
-    high = _first(low, highest + 1, lambda count: above(count) >= 1 - tail)
+    low = first(lowest, highest, lambda count: above(count) > tail)
+    high = first(low, highest + 1, lambda count: above(count) >= 1 - tail)
     return low, max(low, high - 1)
 
 
@@ -97,7 +104,7 @@ def _mid_p(right: int, answered: int, size: int, count: int) -> float:
     return float(chances[1:].sum() + chances[0] / 2)
 
 
-def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+def first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """Returns the first integer from `low` on for which `holds`, `high` if no smaller one does."""
     while low < high:
         middle = (low + high) // 2
@@ -105,19 +112,68 @@ def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
+class Width(NamedTuple):
+    """How near an interval shall come, in place of a number of answers."""
+
+    half: float  # of it, between 0 and 0.5
+    share: float = WORST  # that is expected to be right
+
+
+def size_or_width(text: str | int, flag: str) -> int | Width:
+    """Returns what a person says of the size of an audit or a check: 100, 5%, 5%@0.9.
+
+    Args:
+      text: what was said.
+      flag: where, for the sentence.
+
+    Raises:
+      UsageError: it is none of these.
+    """
+    said = str(text).strip()
+    if re.fullmatch(r"\d+", said):
+        return int(said)
+    if found := _WIDTH.fullmatch(said):
+        try:
+            wanted = Width(float(found[1]) / 100, WORST if found[2] is None else float(found[2]))
+        except ValueError:  # two points in a number
+            wanted = Width(0)
+        if LEAST <= wanted.half < 0.5 and 0 < wanted.share < 1:
+            return wanted
+    raise UsageError(
+        f"{flag} is {said!r}, but must be a number of examples, or how near the 95% interval shall "
+        "come: 5% for 5 points to either side at worst, 5%@0.9 where 0.9 are right; from 0.1% to "
+        "below 50%."
+    )
+
+
+def audit_size(text: str | int, flag: str = "--audit") -> int:
+    """Returns how many examples an audit holds out where a person says 100, 5% or 5%@0.9.
+
+    Args:
+      text: what was said, see `size_or_width`.
+      flag: where, for the sentence.
+
+    Raises:
+      UsageError: it is none of these.
+    """
+    wanted = size_or_width(text, flag)
+    return wanted if isinstance(wanted, int) else size_for(*wanted)
+
+
 def size_for(half_width: float, share: float) -> int:
     """Returns how many answers bring Wilson's interval to so much on either side.
 
     Args:
       half_width: half of the interval's width, between 0 and 0.5.
-      share: that is expected to be right; 0.5 is the one that needs most.
+      share: that is expected to be right; WORST is the one that needs most.
     """
     most = 1
-    while _half(most, share) > half_width:
+    while half_width_of(most, share) > half_width:
         most *= 2
-    return _first(1, most, lambda answered: _half(answered, share) <= half_width)
+    return first(1, most, lambda answered: half_width_of(answered, share) <= half_width)
 
 
-def _half(answered: int, share: float) -> float:
+def half_width_of(answered: int, share: float) -> float:
+    """Returns half of the width of Wilson's interval of so many answers, of which so many right."""
     low, high = wilson(share * answered, answered)
     return (high - low) / 2

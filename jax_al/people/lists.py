@@ -1,19 +1,24 @@
-"""What a person may want to look up: files that were passed over, near duplicates."""
+"""What a person may want to look up: files that were passed over, near duplicates, other names."""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jax_al.durable import write_atomically
 from jax_al.pools.folder import PassedOver
 
-PASSED_OVER, NEAR_DUPLICATES = "passed_over.csv", "near_duplicates.csv"
+PASSED_OVER, NEAR_DUPLICATES, MOVED = "passed_over.csv", "near_duplicates.csv", "moved.csv"
 
 
 def write_passed_over(directory: Path, passed_over: Iterable[PassedOver]) -> Path:
     """Writes `passed_over.csv` (id, why) and returns its path; an older one is replaced whole."""
     return _write(directory / PASSED_OVER, ("id", "why"), passed_over)
+
+
+def num_passed_over(directory: Path) -> int:
+    """Returns how many files `passed_over.csv` lists; 0 where there is none."""
+    return len(_lines(directory / PASSED_OVER))
 
 
 def write_near_duplicates(
@@ -28,6 +33,37 @@ def write_near_duplicates(
     """
     lines = ((ids[rows[0]], ids[row]) for rows in groups for row in rows)
     return _write(directory / NEAR_DUPLICATES, ("group", "id"), lines)
+
+
+def note_moved(directory: Path, names: Mapping[str, str]) -> None:
+    """Adds to `moved.csv` (id, name) the names that are not there yet, by the id of each.
+
+    Older ones stay, so that a batch that was written before a file moved again can still be told.
+    """
+    known = _moved(directory)
+    if new := [pair for pair in names.items() if pair not in known]:
+        _write(directory / MOVED, ("id", "name"), [*known, *new])
+
+
+def moved(directory: Path) -> dict[str, set[str]]:
+    """Returns whose names those are that files have had since they were first seen: their ids."""
+    found: dict[str, set[str]] = {}
+    for id, name in _moved(directory):
+        found.setdefault(name, set()).add(id)
+    return found
+
+
+def _moved(directory: Path) -> list[tuple[str, str]]:
+    return [(id, name) for id, name in _lines(directory / MOVED)]
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """Returns the cells of what `_write` wrote below the names of the columns, if it is there."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return list(csv.reader(io.StringIO(text, newline="")))[1:]
 
 
 def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> Path:

@@ -4,13 +4,14 @@ It is done whenever a project is opened, as the folder may have changed; where n
 is written. Others who open it at the same time wait, so that each thing is put on record once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.errors import UsageError, some_of
 from jax_al.people.known import Known, known_labels
 from jax_al.people.ledger_pool import LedgerPool
 from jax_al.people.lists import write_near_duplicates
+from jax_al.people.notices import Say
 from jax_al.people.reconcile import CHANGED, GONE
 from jax_al.people.settings import Settings, checked_classes
 from jax_al.pools.folder import FolderPool
@@ -22,8 +23,6 @@ from jax_al.types import BROKEN
 AUDIT_SHARE = 5  # at most one row in so many is held out from the start
 MANY = 20_000  # pictures from which on looking for near duplicates takes more than seconds
 BY_DATA = "jax_al"  # who says that a file has gone
-
-Say = Callable[[str], None]
 
 
 def prepare(teller: Teller, pool: LedgerPool, settings: Settings, place: Path, say: Say) -> None:
@@ -47,7 +46,7 @@ def prepare(teller: Teller, pool: LedgerPool, settings: Settings, place: Path, s
             _take_known(teller, pool, known, str(settings.known), say)
         if settings.merge_near:
             _hold_out_twins(teller, pool, near)
-        _draw_audit(teller, pool, settings)
+        _draw_audit(teller, pool, settings, say)
 
 
 def put_aside(record: Record) -> frozenset[int]:
@@ -131,9 +130,11 @@ def _near(pool: LedgerPool, place: Path, say: Say) -> Sequence[tuple[int, ...]]:
         return ()
     from jax_al.people.twins import groups_of, kept_near_duplicates
 
-    if len(pool) > MANY:
-        say(f"Looking for near duplicates among {len(pool):,} pictures, once.")
-    found = groups_of(kept_near_duplicates(place / "near_duplicates.npz", pool))
+    def tell() -> None:
+        if len(pool) > MANY:
+            say(f"Looking for near duplicates among {len(pool):,} pictures.")
+
+    found = groups_of(kept_near_duplicates(place / "near_duplicates.npz", pool, tell=tell))
     write_near_duplicates(place, pool.ids, found)
     return found
 
@@ -150,12 +151,30 @@ def _hold_out_twins(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, 
         teller.draw(rows, [pool.ids[row] for row in rows], "twin")
 
 
-def _draw_audit(teller: Teller, pool: LedgerPool, settings: Settings) -> None:
-    """Holds the audit out, once."""
+def _draw_audit(teller: Teller, pool: LedgerPool, settings: Settings, say: Say) -> None:
+    """Holds the audit out, once, and says how much it will tell."""
     record = teller.record()
     count = min(settings.audit, len(pool) // AUDIT_SHARE)
-    if count and not any(draw.why == "audit" for draw in record.draws):
-        teller.draw_among(pool.ids, count, "audit", seed=settings.seed)
+    if not settings.audit or any(draw.why == "audit" for draw in record.draws):
+        return
+    count = len(teller.draw_among(pool.ids, count, "audit", seed=settings.seed))
+    if count or not record.asked:  # as of a pool that is too small it would be said again and again
+        say(audit_sentence(count, settings.audit, len(pool)))
+
+
+def audit_sentence(count: int, wanted: int, num_points: int) -> str:
+    """Returns what is said of an audit of `count` examples where so many were wanted."""
+    from jax_al.people.intervals import WORST, half_width_of  # SciPy, which tell need not wait for
+
+    fewer = f" in place of {wanted:,}, as no more than a fifth of {num_points:,} are held out"
+    why = fewer if count < wanted else ""
+    if not count:
+        return f"No example is held out for an audit{why}: no accuracy will be told."
+    worst, mostly = (100 * half_width_of(count, share) for share in (WORST, 0.9))
+    return (
+        f"{count:,} examples are held out for an audit{why}: it will tell the accuracy to within "
+        f"{worst:.1f} points at worst, {mostly:.1f} where 90% are right."
+    )
 
 
 def _taken(record: Record) -> set[int]:

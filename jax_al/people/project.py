@@ -1,14 +1,15 @@
 """A project: a folder of pictures, or a table, that people label; all of it in one workdir."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, some_of
 from jax_al.people.items import Items
 from jax_al.people.ledger_pool import LedgerPool, take_in
-from jax_al.people.lists import write_passed_over
+from jax_al.people.lists import PASSED_OVER, moved, note_moved, write_passed_over
+from jax_al.people.notices import Say, news
 from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
 from jax_al.people.settings import (
@@ -34,7 +35,7 @@ class Project:
     Args:
       place: the workdir.
       settings: of it.
-      say: is told what a person should know, in sentences.
+      say: is told what a person should know and was not told before, in sentences; None: nobody.
       least: the share of what the project knows that must be there.
     """
 
@@ -42,7 +43,7 @@ class Project:
         self,
         place: Path,
         settings: Settings,
-        say: Callable[[str], None] = lambda text: None,
+        say: Say | None = None,
         least: float = 0.0,
     ) -> None:
         self.place, self.settings, self._say, self._least = place, settings, say, least
@@ -75,9 +76,6 @@ class Project:
                 source, size=settings.size, fit=settings.fit, cache_dir=settings.cache_dir
             )
             write_passed_over(self.place, found.passed_over)
-            if found.passed_over:
-                count = f"{len(found.passed_over):,}"
-                self._say(f"{count} files are no pictures: {self.place / 'passed_over.csv'}.")
         elif source.suffix == ".csv":
             found = csv_table(source)
         else:
@@ -87,8 +85,14 @@ class Project:
         has_begun = (self.place / "journal.jsonl").exists()
         before = put_aside(self.teller.record()) if has_begun else ()
         pool = take_in(self.items, found, before, self._least)
-        for sentence in sentences(pool.change, self.items.all()):
-            self._say(sentence)
+        note_moved(self.place, {pool.ids[row]: name for row, name in pool.change.moved.items()})
+        with news(self.place, "folder", self._say) as say:
+            if passed_over := getattr(found, "passed_over", ()):
+                names = some_of([one.id for one in passed_over])
+                place = self.place / PASSED_OVER
+                say(f"{len(passed_over):,} files are no pictures, see {place}: {names}.")
+            for sentence in sentences(pool.change, self.items.all()):
+                say(sentence)
         return pool
 
     def session(self) -> "Session":
@@ -119,8 +123,21 @@ class Project:
             seed=settings.seed,
             directory=self.place,
         )
-        prepare(self.teller, pool, settings, self.place, self._say)
+        with news(self.place, "record", self._say) as say:
+            prepare(self.teller, pool, settings, self.place, say)
         return session
+
+    def names(self, rows: Sequence[int]) -> list[str]:
+        """Returns what rows are called now, the folder having been read; ids of what is missing.
+
+        Raises:
+          UsageError: the folder or the table cannot be read.
+        """
+        return [self.pool.paths[row] or self.pool.ids[row] for row in rows]
+
+    def other_names(self) -> dict[str, set[str]]:
+        """Returns whose names those are that files have had since they were first seen."""
+        return moved(self.place)
 
     def settle(self, settings: Settings) -> None:
         """Changes settings that do not say what was labeled, and writes them down."""
@@ -133,9 +150,7 @@ class Project:
         return {name: items[rows[name]].sha256 for name in ids if name in rows}
 
 
-def begin_project(
-    settings: Settings, place: Path, say: Callable[[str], None] = lambda text: None
-) -> Project:
+def begin_project(settings: Settings, place: Path, say: Say | None = None) -> Project:
     """Returns a new project; what it names is checked as far as that costs nothing.
 
     One of which nothing is on record yet is begun anew.
@@ -172,9 +187,7 @@ def begin_project(
     return Project(place, settings, say)
 
 
-def open_project(
-    place: Path, say: Callable[[str], None] = lambda text: None, source: Path | None = None
-) -> Project:
+def open_project(place: Path, say: Say | None = None, source: Path | None = None) -> Project:
     """Returns the project in the workdir `place`.
 
     Args:

@@ -55,6 +55,11 @@ class RunPart(Project):
         """Refuses: nothing but the names of what was asked is known here."""
         raise self.refusal("has its examples")
 
+    def names(self, rows: Sequence[int]) -> list[str]:
+        """Returns the names that rows were asked by."""
+        items = self.items.all()
+        return [items[row].id for row in rows]
+
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:
         """Returns nothing: a run keeps no hash of its examples."""
         del ids

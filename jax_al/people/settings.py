@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     strategy: str = "typiclust:100,margin"
     budget: int = 20  # rows of a request
     seed: int = 0
-    audit: int = 100  # examples held out to learn how right the learner is
+    audit: int = 100  # held out to learn how right the learner is; see `intervals.audit_size`
     known: str | None = None  # labels that were there: "folders", or the path of a .csv
     merge_near: bool = False  # whether near duplicates are asked once
     suggest: bool = False  # whether the page shows what the learner believes

@@ -13,7 +13,7 @@ import numpy as np
 
 from jax_al.people import advice, audit
 from jax_al.people.models import Model
-from jax_al.session.fold import Decision, Record
+from jax_al.session.fold import Decision, Draw, Record
 
 LAST = 3  # requests whose answers make the accuracy by progress
 
@@ -68,20 +68,26 @@ def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
     return Standing("audit" if size else "progress", found[-1], says, sentences)
 
 
-def rows_of_check(record: Record) -> tuple[int, ...]:
-    """Returns the rows of the last check; none where there was none."""
-    return next((draw.rows for draw in reversed(record.draws) if draw.why == "check"), ())
+def last_check(record: Record) -> Draw | None:
+    """Returns the last check; None: there was none, or nothing is left of any."""
+    return next(
+        (draw for draw in reversed(record.draws) if draw.why == "check" and draw.rows), None
+    )
 
 
-def checked(record: Record, models: Sequence[Model]) -> audit.Accuracy | None:
-    """Returns the accuracy on the last check of the last learner that has said of all of it.
+def of_check(
+    record: Record, models: Sequence[Model], check: Draw
+) -> tuple[dict[int, int], dict[int, int]] | None:
+    """Returns what the last learner that has said of all of a check said, and what people told.
 
-    None: there is no such learner, as where one looked at all examples while it was drawn.
+    Both by row, of what was told; after all merges. None: there is no such learner, as where one
+    looked at all examples while the check was drawn.
     """
-    rows = rows_of_check(record)
-    of = [model for model in models if model.said.keys() >= set(rows)]
-    told = _told(record, {row: record.said(row) for row in rows})
-    return _accuracy(record, of[-1:], told) if of else None
+    of = [model for model in models if model.said.keys() >= set(check.rows)]
+    if not of:
+        return None
+    told = _told(record, {row: record.said(row) for row in check.rows})
+    return {row: record.label_of(of[-1].said[row]) for row in told}, told
 
 
 def agreements(record: Record, models: Sequence[Model]) -> tuple[list[float], int]:

@@ -9,6 +9,7 @@ correlation. How many altered pictures are found, and that no two others are: be
 import hashlib
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,16 @@ def near_duplicates(pool: Pool, near: float = NEAR) -> np.ndarray:
     return found
 
 
-def kept_near_duplicates(path: Path, pool: LedgerPool, near: float = NEAR) -> np.ndarray:
+def kept_near_duplicates(
+    path: Path, pool: LedgerPool, near: float = NEAR, tell: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Returns what `near_duplicates` does, from the file `path` where nothing has changed since.
 
     Args:
       path: of a .npz file, written where it is not that of these pictures.
       pool: of a project, of pictures.
       near: see `near_duplicates`.
+      tell: is called where they are not known yet, before they are looked for.
 
     Raises:
       UsageError: as there.
@@ -74,6 +78,7 @@ def kept_near_duplicates(path: Path, pool: LedgerPool, near: float = NEAR) -> np
                 return kept["lowest"]
     except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or damaged
+    tell()
     lowest = near_duplicates(pool, near)
     with replacing(path) as file:
         np.savez(file, key=np.array(key), lowest=lowest)

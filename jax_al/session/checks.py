@@ -18,6 +18,7 @@ from jax_al.session.work import (
     Selected,
     Train,
     Undone,
+    Withdrawn,
 )
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer
 
@@ -130,6 +131,19 @@ def drawn(record: Record, result: Drawn) -> Event:
         "index": [int(i) for i in result.index],
         "why": result.why,
     }
+
+
+def withdrawn(record: Record, result: Withdrawn) -> Event:
+    """Returns the event that calls a draw off.
+
+    Raises:
+      UsageError: nothing of it waits that is held out.
+    """
+    rows = record.draws[result.draw].rows if result.draw < len(record.draws) else ()
+    waits = [row for row in rows if row in record.held_out and record.held_out[row] is None]
+    if not waits:
+        raise UsageError(f"Nothing of draw {result.draw} waits; call off one that does.")
+    return {"event": "withdrawn", "draw": result.draw, "rows": waits}
 
 
 def answered(record: Record, result: Answered) -> list[Event]:

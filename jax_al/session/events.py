@@ -25,6 +25,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),  # request 0 of episode 0: the initial labels; rows in pick order
     # An `asked` may also hold seconds_record.
     "drawn": ("episode", "rows", "ids", "index", "why"),  # may be answered outside of any request
+    # Held out rows of a draw that nobody has answered are as if they had not been drawn.
+    "withdrawn": ("draw", "rows"),
     "answered": ("request", "answers", "who", "when"),  # answers: [[row, decision], ...]
     # An `answered` may also hold relabel and token, and, one for each answer, why, seconds, items.
     "undone": ("of",),  # the number of the `answered` that is taken back; may hold token

@@ -8,10 +8,11 @@ another class keeps its place; one that has no class any more leaves it.
 An answer that is undone is as if it had never been told: everything is folded without it.
 
 Rows may also be drawn, and then answered outside of any request. What is drawn to hold it out is
-never asked by a strategy and never trained on; all else that is drawn joins as late answers do.
+never asked by a strategy and never trained on; all else that is drawn joins as late answers do. A
+draw that is called off keeps the rows that were answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from jax_al.session.events import Event
@@ -136,19 +137,14 @@ class Record(NamedTuple):
 
 def fold(events: Sequence[Event]) -> Record:
     """Returns what `events` come to; the first k of them give the record as of then."""
-    return grown(None, events).record()
+    draft = Draft()
+    draft.take(events, undone_in(events))
+    return draft.record()
 
 
-def grown(draft: "Draft | None", events: Sequence[Event]) -> "Draft":
-    """Returns a draft of all `events`, made from `draft`, which has taken in the first of them."""
-    if draft is None or any(e["event"] == "undone" for e in events[draft.num_events :]):
-        draft = Draft()
-    undone = {e["of"] for e in events if e["event"] == "undone"} if not draft.num_events else ()
-    for event in events[draft.num_events :]:
-        if draft.num_events not in undone and event["event"] != "undone":
-            getattr(draft, f"_{event['event']}")(event)
-        draft.num_events += 1
-    return draft
+def undone_in(events: Sequence[Event]) -> set[int]:
+    """Returns the numbers of the events that others take back."""
+    return {event["of"] for event in events if event["event"] == "undone"}
 
 
 class Draft:
@@ -176,6 +172,21 @@ class Draft:
         self._networks: dict[int, Trained] = {}
         self._answers: list[int] = []
         self._told: list[int] = []
+
+    def take(self, events: Sequence[Event], undone: Collection[int]) -> None:
+        """Takes in those of `events` that it has not yet, but for the numbers in `undone`."""
+        for event in events[self.num_events :]:
+            if self.num_events not in undone and event["event"] != "undone":
+                getattr(self, f"_{event['event']}")(event)
+            self.num_events += 1
+
+    def copy(self) -> "Draft":
+        """Returns one that does not change with this one."""
+        other = Draft()
+        for name, value in vars(self).items():
+            is_changed_in_place = isinstance(value, dict | list | set)
+            setattr(other, name, value.copy() if is_changed_in_place else value)
+        return other
 
     def record(self) -> Record:
         """Returns the record as of now; costs as much as it is large."""
@@ -264,6 +275,23 @@ class Draft:
                 self._held_out[row] = None
             if why not in ("gone", "changed"):  # which say nothing of why it is answered
                 self._why[row] = why
+
+    def _withdrawn(self, event: Event) -> None:
+        number, gone = event["draw"], set(event["rows"])
+        draw = self._draws[number]
+        kept = [k for k, row in enumerate(draw.rows) if row not in gone]
+        self._draws[number] = draw._replace(
+            rows=tuple(draw.rows[k] for k in kept),
+            ids=tuple(draw.ids[k] for k in kept),
+            index=tuple(draw.index[k] for k in kept),
+        )
+        for row in gone:
+            del self._held_out[row], self._why[row]
+            before = self._place[row][0]
+            if before == ~number:
+                del self._place[row]
+            elif before < 0 and self._draws[~before].why == "random":  # and so it is again
+                self._why[row] = "random"
 
     def _answered(self, event: Event) -> None:
         self._answers.append(self.num_events)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from jax_al.durable import sync_directory
 from jax_al.errors import UsageError
 from jax_al.session import locks
+from jax_al.session.drafts import Drafts, grown
 from jax_al.session.events import Event, decode, encode
-from jax_al.session.fold import Draft, Record, grown
+from jax_al.session.fold import Record
 
 
 class _Line(NamedTuple):
@@ -40,7 +41,7 @@ class Journal:
         # What was read. An event and where it ends go in at once, so that a Ctrl-C at any moment
         # leaves a list that can be gone on with.
         self._lines: list[_Line] = []
-        self._draft: Draft | None = None
+        self._drafts: Drafts | None = None
         self._record: Record | None = None
         self._guard = threading.RLock()
         self._is_writing = False
@@ -109,16 +110,16 @@ class Journal:
             events = self.events()
             if self._record is None or self._record.num_events < len(events):
                 # Put back only when whole: after a Ctrl-C in the middle it is begun anew.
-                draft, self._draft = self._draft, None
+                drafts, self._drafts = self._drafts, None
                 try:
-                    draft = grown(draft, events)
+                    drafts = grown(drafts, events)
                 except (LookupError, TypeError, ValueError) as error:
                     raise UsageError(
                         f"The lines of {self.path} do not belong together ({error!r}): one is "
                         "missing or was changed; restore it, or start anew with --overwrite."
                     ) from error
-                self._record = draft.record()
-                self._draft = draft
+                self._record = drafts.record()
+                self._drafts = drafts
             return self._record
 
     @property

@@ -32,6 +32,7 @@ from jax_al.session.work import (
     Train,
     Undone,
     Wait,
+    Withdrawn,
     Work,
 )
 
@@ -193,6 +194,8 @@ class Progress:
                 return [checks.trained(record, wanted, result, is_fresher=is_fresher)]
             case Drawn():
                 return [checks.drawn(record, result)]
+            case Withdrawn():
+                return [checks.withdrawn(record, result)]
             case Answered():
                 return checks.answered(record, result)
             case Undone():

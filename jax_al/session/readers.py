@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from jax_al.session.drafts import Drafts, grown
 from jax_al.session.events import Event
-from jax_al.session.fold import Draft, Record, Request, fold, grown
+from jax_al.session.fold import Record, Request, fold
 from jax_al.session.records import Pick, Row
 
 
@@ -82,8 +83,8 @@ def _row(
 def _records_as_of(events: Sequence[Event], numbers: Iterable[int]) -> dict[int, Record]:
     """Returns the records that `events` had come to after the events of these `numbers`."""
     records: dict[int, Record] = {}
-    draft: Draft | None = None
+    drafts: Drafts | None = None
     for number in sorted(numbers):
-        draft = grown(draft, events[: number + 1])
-        records[number] = draft.record()
+        drafts = grown(drafts, events[: number + 1])
+        records[number] = drafts.record()
     return records

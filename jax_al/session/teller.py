@@ -21,6 +21,7 @@ from jax_al.session.work import (
     JoinedLate,
     Result,
     Undone,
+    Withdrawn,
 )
 from jax_al.types import BROKEN, SKIP, UNSURE, Answer
 
@@ -203,6 +204,24 @@ class Teller:
                 return ()
             self.draw(rows.tolist(), names, why, None if index is None else index[rows].tolist())
         return names
+
+    def call_off(self, why: str) -> int:
+        """Makes what waits of draws that are held out for a reason ordinary again.
+
+        What is answered of them stays held out.
+
+        Returns:
+          How many rows that was.
+        """
+        with self._journal.writing():
+            record = self.record()
+            waits = {row for row, said in record.held_out.items() if said is None}
+            called_off = 0
+            for draw in record.draws:
+                if draw.why == why and (left := waits.intersection(draw.rows)):
+                    self._commit(Withdrawn(draw.number))
+                    called_off += len(left)
+        return called_off
 
     def join_late(self) -> None:
         """Lets answers count that came outside of a request, where none is open."""

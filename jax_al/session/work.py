@@ -80,6 +80,12 @@ class Drawn(NamedTuple):
     why: str  # one of `fold.DRAWN`
 
 
+class Withdrawn(NamedTuple):
+    """What nobody has answered of a draw that was held out is called off."""
+
+    draw: int  # its number
+
+
 class Answered(NamedTuple):
     """What somebody said, of rows of any request or draw, in any number."""
 
@@ -130,6 +136,7 @@ Result = (
     | Trained
     | Asked
     | Drawn
+    | Withdrawn
     | Answered
     | Undone
     | Closed

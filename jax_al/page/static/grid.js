@@ -45,7 +45,7 @@ export class Grid {
   }
 
   #tile(item) {
-    const tile = element("button", "", { type: "button", "aria-pressed": "true", "aria-label": item.id });
+    const tile = element("button", "", { type: "button", "aria-pressed": "true" });
     const picture = new Image();
     picture.alt = "";
     picture.src = `/picture/${item.row}?width=${SMALL}`;

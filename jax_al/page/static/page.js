@@ -250,7 +250,7 @@ async function openGrid() {
   if (grid.isOpen) return leaveGrid();
   if (looking || !items.length) return;
   const item = items[0];
-  const reply = await ask(`/api/alike?row=${item.row}&count=${ALIKE}`);
+  const reply = await ask(`/api/alike?client=${client}&row=${item.row}&count=${ALIKE}`);
   const busy = new Set([item.row, ...outbox.rows()]);
   const alike = (reply.data?.items ?? []).filter((one) => !busy.has(one.row)).slice(0, ALIKE - 1);
   if (!alike.length) return say(reply.data?.error ?? "Nothing alike is known.");

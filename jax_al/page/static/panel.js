@@ -81,12 +81,12 @@ export function showClasses(classes, chosen, suggested, choose) {
   const old = [...list.children];
   classes.forEach(({ name, count, key }, place) => {
     const button = old[place] ?? list.appendChild(element("button", "", { type: "button" }));
+    // What is to be seen is the name that is read out and spoken to, and some words more.
     button.replaceChildren(element("kbd", key), element("span", name, { class: "name" }),
-      element("span", String(count), { class: "count" }));
+      element("span", String(count), { class: "count" }),
+      element("span", name === suggested ? "labeled, suggested" : "labeled", { class: "unseen" }));
     button.querySelector("kbd").hidden = !key;
     button.title = name; // the button shows its beginning
-    button.setAttribute("aria-label", `${name}, ${key ? `key ${key}, ` : ""}${count} labeled`
-      + (name === suggested ? ", suggested" : ""));
     if (key) button.setAttribute("aria-keyshortcuts", key);
     else button.removeAttribute("aria-keyshortcuts");
     button.setAttribute("aria-pressed", String(name === chosen));
