@@ -8,8 +8,9 @@ import pytest
 
 from jax_al.cli import label
 from jax_al.cli.status import lines
+from jax_al.features.named import features_named
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import Settings, read_settings
+from jax_al.people.settings import PATCHES, Settings, read_settings, suited
 from jax_al.session.journal import Journal
 from jax_al.session.teller import Teller
 from jax_al.types import BROKEN
@@ -190,6 +191,21 @@ def test_features_are_chosen_before_anything_is_computed_by_them(photos):
     )  # as a Ctrl-C while it reads leaves it
     project, _ = opened(project)
     assert read_settings(project.place).features_args == {"l2norm": True}
+
+
+@pytest.mark.parametrize(
+    ("features", "num_points", "expected"),
+    [
+        ("lite0", 1_023, {"l2norm": True}),
+        ("lite0", 1_024, {"l2norm": True, "pca": 256}),
+        ("patches", 1_023, {**PATCHES, "l2norm": True}),
+        ("patches", 1_024, {**PATCHES, "l2norm": True, "pca": 256, "whiten": 0.5}),
+    ],
+)
+def test_features_suit_their_kind_and_how_many_there_are(features, num_points, expected):
+    found = suited(Settings("photos", features=features), num_points)
+    assert (found.features_args, found.learner) == (expected, "propagate")
+    features_named(features, **expected)  # there are such options
 
 
 def test_the_same_command_goes_on_and_another_is_refused(photos, capsys, monkeypatch):

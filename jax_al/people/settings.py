@@ -11,6 +11,8 @@ from jax_al.errors import UsageError
 
 PROJECT = "project.json"
 COMPONENTS = 256  # of features, see `suited`
+# Of patches: as long as their defaults take, and better on photos (docs/features.md).
+PATCHES: Mapping[str, Any] = {"centroids": 200, "mirror": True, "root": True}
 MOST = 100_000  # pictures that labels are spread over
 TABLES = (".csv", ".npy", ".npz")  # ends of the paths of tables
 RESERVED = ("skip", "unsure", "broken")  # answers that are no class
@@ -50,8 +52,12 @@ def suited(settings: Settings, num_points: int) -> Settings:
 
     Features of length 1 in few dimensions, where there are enough pictures to find these, are what
     propagation was measured with (docs/propagate.md); beyond MOST its graph takes minutes.
+    Components of patches are half whitened.
     """
-    args = {"l2norm": True} | ({"pca": COMPONENTS} if num_points >= 4 * COMPONENTS else {})
+    is_patches = settings.features == "patches"
+    args: dict[str, Any] = {**(PATCHES if is_patches else {}), "l2norm": True}
+    if num_points >= 4 * COMPONENTS:
+        args |= {"pca": COMPONENTS} | ({"whiten": 0.5} if is_patches else {})
     settings = settings._replace(features_args=args)
     if settings.learner == "propagate" and num_points > MOST:
         settings = settings._replace(learner="linear")
