@@ -146,6 +146,8 @@ def test_what_it_shows_of_fields_is_what_there_is(jax_al):
         (["select", "random", "--budget=two", "--out=x.csv"], "must be a whole number"),
         (["kcenter", "y.npy", "--num-pick", "--out=x.csv"], "--num-picks wants a value"),
         (["kcenter", "y.npy", "--metric=cosin", "--out=x.csv"], "did you mean 'cosine'?"),
+        (["report", "--wath=5 s", "run"], "did you mean '--watch'?"),
+        (["strategies", "random", ""], "'' is one word too many"),
         (["report", "--wath=5", "run"], "did you mean '--watch'?"),
         (["features", "digits", "--ou=x.npy"], "the following arguments are required: --features"),
     ],

@@ -150,7 +150,7 @@ OPS = st.lists(
         st.tuples(
             st.just("draw"),
             st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True),
-            st.sampled_from(["audit", "check", "random", "given"]),
+            st.sampled_from(["audit", "check", "random", "alike", "given"]),
         ),
         st.tuples(st.just("withdraw"), st.integers(0, 3)),
         st.tuples(st.just("close")),
@@ -250,6 +250,21 @@ def test_what_is_undone_is_as_if_it_had_never_been_told(ops):
         if number not in undone_ones and event["event"] != "undone"
     ]
     assert without_counting(fold(events)) == without_counting(fold(others))
+
+
+@settings(max_examples=100)
+@given(OPS, st.lists(st.integers(0, 7), min_size=1, unique=True))
+def test_what_is_called_off_is_as_if_it_had_not_been_drawn(before, rows):
+    events = legal([*before, ("close",)])
+    record = fold(events)
+    rows = [row for row in rows if row not in record.decisions.keys() | record.held_out.keys()]
+    number = len(record.draws)
+    requests = [asked(len(record.requests), 9, [row]) for row in rows[:1]]  # chosen meanwhile
+    called_off = [drawn(rows, "check"), *requests, withdrawn(number, rows)]
+    found, without = fold([*events, *called_off]), fold([*events, *requests])
+    for name in ("asked", "drawn", "decisions", "held_out", "excluded", "late", "order"):
+        assert getattr(found, name) == getattr(without, name)
+    assert found.undecided() == without.undecided()
 
 
 @settings(max_examples=100)

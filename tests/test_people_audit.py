@@ -192,6 +192,27 @@ def test_the_share_right_in_an_export_is_held():
     assert held >= 275
 
 
+@pytest.mark.parametrize(("answered", "chance"), [(1, 0.9), (20, 0.9), (200, 0.9), (200, 0.98)])
+def test_the_share_right_is_held_where_examples_have_copies_of_many_numbers(answered, chance):
+    rng, held = np.random.default_rng(answered), 0
+    lines = np.repeat([1, 2, 3, 4, 5, 6, 8, 10], [150, 50, 30, 20, 20, 15, 10, 5])
+    for _ in range(200):
+        right, looked_at = rng.random(300) < chance, np.zeros(300, bool)
+        looked_at[rng.permutation(300)[:answered]] = True
+        strata = [
+            audit.Stratum(
+                many,
+                int((right & looked_at)[lines == many].sum()),
+                int(looked_at[lines == many].sum()),
+                int((lines == many).sum()),
+            )
+            for many in np.unique(lines).tolist()
+        ]
+        export = audit.exported_lines(strata, 0)
+        held += export.low <= lines[right | looked_at].sum() <= export.high
+    assert held >= 0.93 * 200
+
+
 def test_each_figure_is_a_sentence_that_says_what_it_is():
     some = audit.accuracy(dict.fromkeys(range(6), 0), {0: 0, 1: 1, 2: 0, 3: 0, 4: UNSURE, 5: SKIP})
     assert audit.by_audit(some, 6) == (

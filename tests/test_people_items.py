@@ -18,9 +18,17 @@ from jax_al.errors import UsageError
 from jax_al.people.items import Item, Items
 from jax_al.people.known import known_labels
 from jax_al.people.ledger_pool import GRAY, take_in
-from jax_al.people.lists import write_near_duplicates, write_passed_over
+from jax_al.people.lists import (
+    MOVED,
+    moved,
+    note_moved,
+    num_passed_over,
+    write_near_duplicates,
+    write_passed_over,
+)
 from jax_al.people.reconcile import Present, Seen, reconcile, sentences
 from jax_al.pools import scan
+from jax_al.pools.folder import PassedOver
 from jax_al.pools.labeled_folder import labels_from_csv, labels_from_folders
 from jax_al.session import locks
 from jax_al.testing import check_pool
@@ -427,3 +435,31 @@ def test_what_was_passed_over_and_what_is_alike_is_listed(project):
     assert "\\udcff.png,has a name that is not UTF-8" in path.read_text(encoding="utf-8")
     path = write_near_duplicates(project.work, pool.ids, [(0, 2)])
     assert path.read_text() == "group,id\na.png,a.png\na.png,c.png\n"
+
+
+def test_other_names_are_noted_once_whatever_they_are(tmp_path):
+    assert moved(tmp_path) == {}
+    names = {"a\rb.jpg": "c\r\nd.jpg", 'q".jpg': "x,\ny.jpg", " z ": "c\r\nd.jpg"}
+    note_moved(tmp_path, names)
+    written = (tmp_path / MOVED).read_bytes()
+    note_moved(tmp_path, names)
+    assert (tmp_path / MOVED).read_bytes() == written
+    assert moved(tmp_path) == {"c\r\nd.jpg": {"a\rb.jpg", " z "}, "x,\ny.jpg": {'q".jpg'}}
+    write_passed_over(tmp_path, [PassedOver("a\rb.txt", "no picture"), PassedOver("\r", "none")])
+    assert num_passed_over(tmp_path) == 2
+
+
+def test_a_folder_of_which_all_has_moved_is_compared_by_hash_and_not_pair_by_pair(tmp_path):
+    class Name(str):
+        compared = 0
+
+        def __eq__(self, other):
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = {f"{number}.jpg": f"there/{number}.jpg" for number in range(300)}
+    note_moved(tmp_path, names)
+    note_moved(tmp_path, {Name(id): name for id, name in names.items()})
+    assert Name.compared <= 2 * len(names)

@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
     def _sentence(self, message: str) -> str:
         more = f"{self.prog} --help tells what there is."
         if message.startswith("unrecognized arguments: "):
-            return f"{message.split()[2]!r} is one word too many: {more}"
+            words = message.removeprefix("unrecognized arguments: ").split(" ")
+            return f"{words[0]!r} is one word too many: {more}"
         of_one = _OF_ONE.fullmatch(message)
         if of_one is None:
             return f"{message}; {more}"
@@ -58,5 +59,6 @@ class Parser(argparse.ArgumentParser):
 
 def _flag(word: str) -> str:
     """Returns the name of the flag that a word is, empty if it is none."""
-    is_flag = word.startswith("-") and len(word) > 1 and " " not in word
-    return word.partition("=")[0] if is_flag and not _NUMBER.fullmatch(word) else ""
+    name = word.partition("=")[0]  # as a value may hold blanks, which a name does not
+    is_flag = name.startswith("-") and len(name) > 1 and " " not in name
+    return name if is_flag and not _NUMBER.fullmatch(word) else ""

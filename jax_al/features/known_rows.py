@@ -38,6 +38,8 @@ def known_rows(path: Path, maker: str, pool: Pool) -> Known:
     known = []
     for other in sorted(path.parent.glob(f"*.{maker}.keys")):
         theirs = _read(other)
+        if not len(theirs):  # its table may be whole
+            continue
         table = whole_table(path.with_name(other.name.split(".")[0] + ".npy"), len(theirs))
         if table is None:
             continue

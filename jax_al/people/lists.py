@@ -40,7 +40,7 @@ def note_moved(directory: Path, names: Mapping[str, str]) -> None:
 
     Older ones stay, so that a batch that was written before a file moved again can still be told.
     """
-    known = _moved(directory)
+    known = dict.fromkeys(_moved(directory))  # in their order, as a set has none
     if new := [pair for pair in names.items() if pair not in known]:
         _write(directory / MOVED, ("id", "name"), [*known, *new])
 
@@ -60,7 +60,7 @@ def _moved(directory: Path) -> list[tuple[str, str]]:
 def _lines(path: Path) -> list[list[str]]:
     """Returns the cells of what `_write` wrote below the names of the columns, if it is there."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # as a text file it would lose a "\r" in a name
     except OSError:
         return []
     return list(csv.reader(io.StringIO(text, newline="")))[1:]
@@ -68,7 +68,7 @@ def _lines(path: Path) -> list[list[str]]:
 
 def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> Path:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # with "\n" as the end of a line, a "\r" in a name is not quoted
     writer.writerow(columns)
     writer.writerows(lines)
     # A name that is not UTF-8 is among what was passed over.

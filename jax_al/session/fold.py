@@ -165,6 +165,7 @@ class Draft:
         # row -> its last request or, negative, its first draw; its place in it
         self._place: dict[int, tuple[int, int]] = {}
         self._why: dict[int, str] = {}
+        self._why_before: dict[int, str] = {}  # a row that waits was held out
         self._held_out: dict[int, Decision | None] = {}
         self._decisions: dict[int, Decision] = {}
         self._late: set[int] = set()
@@ -261,8 +262,8 @@ class Draft:
         self._open = request
         for place, row in enumerate(request.rows):
             self._place[row] = (request.number, place)
-            if row not in self._held_out:  # while it was chosen; then it stays held out
-                self._why.pop(row, None)
+            # One that was held out while it was chosen stays so.
+            (self._why_before if row in self._held_out else self._why).pop(row, None)
             self._late.discard(row)  # told while it was chosen: it is of this request now
 
     def _drawn(self, event: Event) -> None:
@@ -273,6 +274,8 @@ class Draft:
             self._place.setdefault(row, (~number, place))
             if why in HELD_OUT:
                 self._held_out[row] = None
+                if row in self._why:
+                    self._why_before[row] = self._why[row]
             if why not in ("gone", "changed"):  # which say nothing of why it is answered
                 self._why[row] = why
 
@@ -287,11 +290,10 @@ class Draft:
         )
         for row in gone:
             del self._held_out[row], self._why[row]
-            before = self._place[row][0]
-            if before == ~number:
+            if row in self._why_before:
+                self._why[row] = self._why_before.pop(row)
+            if self._place[row][0] == ~number:
                 del self._place[row]
-            elif before < 0 and self._draws[~before].why == "random":  # and so it is again
-                self._why[row] = "random"
 
     def _answered(self, event: Event) -> None:
         self._answers.append(self.num_events)

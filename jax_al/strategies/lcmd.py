@@ -48,7 +48,8 @@ def lcmd(*, embedding: str = "model") -> Strategy:
 
     They take it for regression, on gradient features and random projections of them; here it is
     done on the embedding. Needs `embedding`, no label. Greedy. O(N (L + Q) D) and more, as likely
-    picks are compared with the pool in advance, in blocks, and a few of them in vain; memory O(N).
+    picks are compared with the pool in advance, in blocks, and a few of them in vain; memory O(N):
+    REMEMBERED * TOGETHER distances, float32, for each point.
     """
     return strategy(_select, needs={"embedding"}, seeded=False, embedding=embedding)
 
