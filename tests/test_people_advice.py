@@ -122,7 +122,7 @@ def test_nobody_is_told_to_stop_while_models_change_or_a_class_is_missing():
     assert told(kappas=[0.9, 0.9, 0.9])[0].startswith("Models still change")
     assert told(kappas=[1.0, 1.0])[0].startswith("Too early")
     missing, settled, _ = told(counts=[3, 0, 2])
-    assert missing == "No label yet of 1 of 3 classes: bee."
+    assert missing == "No label to train on yet of 1 of 3 classes: bee."
     assert "may stop" not in settled
     assert told(gain=None)[1].startswith("Too early")
     assert "resampled" not in told(floor=math.nan)[0]

@@ -143,7 +143,7 @@ def test_merged_classes_are_one(made):
     made.episode([0, 4, 3, 6, 7])
     now = made.models[-1]._replace(said={1: 1, 2: 1})
     assert standing(made.record, [now], 5).accuracy[:2] == (2, 2)
-    assert "No label yet of 2 of 2 classes: ant, bee." in made.standing().advice
+    assert "No label to train on yet of 2 of 2 classes: ant, bee." in made.standing().advice
 
 
 def test_advice_comes_with_its_numbers(made):

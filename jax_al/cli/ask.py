@@ -6,7 +6,14 @@ from pathlib import Path
 
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
-from jax_al.cli.people import add_workdir, batch_place, keep_look, project_of, write_text
+from jax_al.cli.people import (
+    add_workdir,
+    batch_place,
+    how_to_tell,
+    keep_look,
+    project_of,
+    write_text,
+)
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
 from jax_al.people.project import Project
@@ -50,7 +57,8 @@ def _run(arguments: argparse.Namespace) -> None:
     write_text(out, batch_text(zip(names, map(record.why, rows), strict=True)))
     audit = sum(record.why(row) == "audit" for row in rows)
     told = f", {audit} of them of the audit" if audit else ""
-    print(f"{len(rows)} to label in {arguments.out}{told}: fill it in, then jax-al tell it.")
+    then = how_to_tell(arguments.out, project)
+    print(f"{len(rows)} to label in {arguments.out}{told}: fill it in, then {then}")
     if budget is not None and record.open is not None and len(record.open.rows) != budget:
         print(
             f"They are of the request of {len(record.open.rows)} that is open; --budget holds for "

@@ -7,8 +7,10 @@ from pathlib import Path
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.people import (
+    FilledInError,
     add_workdir,
     batch_place,
+    how_to_tell,
     keep_look,
     project_of,
     trained_session,
@@ -25,6 +27,8 @@ from jax_al.people.standing import last_check, of_check
 from jax_al.session.fold import Record
 from jax_al.session.journal import Journal
 
+SIZE = 100  # examples of a check
+
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
     """Draws a check, or says what came of it; returns the exit status.
@@ -40,7 +44,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
         "it to jax-al tell, and call this once more. An open request is closed for it.",
     )
     parser.add_argument(
-        "--size", default="100", metavar="N",
+        "--size", metavar="N",
         help="examples to draw; 100 if omitted; 5%%: as many as tell the share right in the export "
         "to within 5 points at worst; 5%%@0.9: where 0.9 of the model's are right",
     )  # fmt: skip
@@ -63,7 +67,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    wanted = size_or_width(arguments.size, "--size")
+    wanted = size_or_width(SIZE if arguments.size is None else arguments.size, "--size")
     if wanted == 0:
         raise UsageError("--size is 0, but must be at least 1.")
     project = project_of(arguments)
@@ -71,7 +75,13 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.cancel:
         print(_called_off(project))
         return
-    if arguments.fresh or last_check(record) is None:
+    check = last_check(record)
+    if check is not None and arguments.size is not None and not arguments.fresh:
+        raise UsageError(
+            f"There is a check of {len(check.rows):,} already, and --size is of a new one: leave "
+            "it out, or give --fresh, too."
+        )
+    if arguments.fresh or check is None:
         out = batch_place(arguments.out, project)
         project.teller.call_off("check")
         record = _drawn(project, wanted)
@@ -79,12 +89,19 @@ def _run(arguments: argparse.Namespace) -> None:
         print(figure(record, project))
         if not _left(record):
             return
-        out = batch_place(arguments.out, project)
+        try:
+            out = batch_place(arguments.out, project)
+        except FilledInError:
+            print(
+                f"{len(_left(record)):,} wait for a label. {arguments.out} has been filled in and "
+                f"stays as it is: go on in it, then {how_to_tell(arguments.out, project)}"
+            )
+            return
     left = _left(record)
     write_text(out, batch_text((name, "check") for name in project.names(left)))
     print(
         f"{len(left):,} to label in {arguments.out}, of what has no label yet: fill it in, then "
-        "jax-al tell it."
+        f"{how_to_tell(arguments.out, project)}"
     )
 
 

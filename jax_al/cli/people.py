@@ -1,6 +1,7 @@
 """What the commands for people who label have in common."""
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,12 +55,17 @@ def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".c
     return place
 
 
+class FilledInError(UsageError):
+    """A batch would be written over one that somebody has filled in."""
+
+
 def batch_place(out: Path, project: Project) -> Path:
     """Returns where a batch goes.
 
     Raises:
-      UsageError: it cannot be written there, or what is there was filled in, or is no batch, or
-        one of another project.
+      FilledInError: what is there was filled in.
+      UsageError: it cannot be written there, or what is there is no batch, or one of another
+        project.
     """
     place = out_of("--out", out, project)
     if not place.exists():
@@ -76,11 +82,16 @@ def batch_place(out: Path, project: Project) -> Path:
             "another --out."
         )
     if filled:
-        raise UsageError(
+        raise FilledInError(
             f"{out} has been filled in: jax-al tell {out} takes it; then remove it, or name "
             "another --out."
         )
     return place
+
+
+def how_to_tell(out: Path, project: Project) -> str:
+    """Returns what is to be typed when a batch is filled in."""
+    return f"jax-al tell {shlex.quote(str(out))} --workdir={shlex.quote(str(project.place))}"
 
 
 def write_text(out: Path, text: str) -> None:
@@ -113,6 +124,7 @@ def trained_session(project: Project) -> "Session":
     Raises:
       UsageError: nothing is labeled.
     """
+    say(f"Opening {project.place}.")
     session = project.session()
     record = session.record
     labels = {row: one.decision for row, one in record.decisions.items() if one.decision >= 0}
@@ -121,6 +133,7 @@ def trained_session(project: Project) -> "Session":
             "Nothing is labeled yet: jax-al ask --out batch.csv says what to label first."
         )
     if _taught(project, record) != {row: record.label_of(one) for row, one in labels.items()}:
+        say(f"Training on {len(labels):,} labels.")
         session.train()
         keep_look(session, project)
     return session

@@ -129,7 +129,9 @@ def sentences(
     said = []
     if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
         names = some_of(missing)
-        said.append(f"No label yet of {len(missing)} of {len(classes)} classes: {names}.")
+        said.append(
+            f"No label to train on yet of {len(missing)} of {len(classes)} classes: {names}."
+        )
     said.append(_settled(kappas, floor, num_free, is_complete=not missing))
     said.append(_gained(gain, source))
     return said

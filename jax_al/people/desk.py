@@ -225,7 +225,7 @@ class Desk:
         now = self._standing(record)
         return {
             "project": self._project.place.name,
-            "labels": sum(one.decision >= 0 for one in said),
+            "labels": sum(one.decision >= 0 for one in _said(record).values()),
             "left": len(record.undecided()) if record.open else None,
             "per_minute": len(recent) / minutes if recent else None,
             "training": self._trainer.phase,

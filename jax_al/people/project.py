@@ -90,7 +90,9 @@ class Project:
             if passed_over := getattr(found, "passed_over", ()):
                 names = some_of([one.id for one in passed_over])
                 place = self.place / PASSED_OVER
-                say(f"{len(passed_over):,} files are no pictures, see {place}: {names}.")
+                count = len(passed_over)
+                what = "1 file is no picture" if count == 1 else f"{count:,} files are no pictures"
+                say(f"{what}, see {place}: {names}.")
             for sentence in sentences(pool.change, self.items.all()):
                 say(sentence)
         return pool

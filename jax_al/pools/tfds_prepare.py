@@ -199,8 +199,9 @@ def _builder(name: str, data_dir: str | None) -> Any:
     except tfds.core.registered.DatasetNotFoundError as error:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        folder = f"; a folder is ./{name}" if os.path.isdir(name) else ""
         raise UsageError(
-            f"There is no data set named {name!r}; the nearest name is {nearest!r}."
+            f"There is no data set named {name!r}; the nearest name is {nearest!r}{folder}."
         ) from error
     except ImportError as error:
         raise UsageError(
