@@ -25,8 +25,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 import hypothesis
 import jax
 import pytest
-
-from tests.forks import forking
+from forks import forking
 
 # How long an example takes is no property: machines are shared.
 hypothesis.settings.register_profile("untimed", deadline=None)
