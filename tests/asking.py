@@ -1,6 +1,7 @@
 """Strategies asked in tests: one program for what is asked of equal shapes, pools in NumPy."""
 
 import functools
+import os
 
 import jax
 import numpy as np
@@ -10,11 +11,16 @@ from jax_al.testing import made_up
 from jax_al.types import Signals
 
 # The answer is what these tests are about, not how fast it comes: compiled in a fifth of the time.
-QUICKLY = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-    "xla_cpu_use_fusion_emitters": False,
-}
+# Where all is compiled so, options of their own would only make other entries of the cache.
+QUICKLY = (
+    None
+    if os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS")
+    else {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+        "xla_cpu_use_fusion_emitters": False,
+    }
+)
 
 
 def pool_of(num_points, labeled=(), labels=None, excluded=(), capacity=None):

@@ -1,7 +1,9 @@
 """What holds for every test: strict promotion, so that no dtype or shape changes unseen."""
 
 import atexit
+import gc
 import os
+import pathlib
 import shutil
 import tempfile
 
@@ -11,7 +13,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The same tiny programs are compiled by many tests, by the processes they start, and by the other
 # workers of pytest-xdist, which inherit the environment of the first process.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    cache = tempfile.mkdtemp(prefix="jax_al_tests_")
+    # In memory where there is room: tests wait for the disk whenever a file must be safe on it.
+    memory = pathlib.Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    cache = tempfile.mkdtemp(prefix="jax_al_tests_", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
     atexit.register(shutil.rmtree, cache, ignore_errors=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -19,6 +25,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 import hypothesis
 import jax
 import pytest
+from forks import forking
 
 # How long an example takes is no property: machines are shared.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -30,17 +37,22 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Bits and rounding are the subject of these: `make test` compiles them as for users.
 AS_FOR_USERS = {
     "test_convolution",
-    "test_drivers_look",
     "test_initial_labels",
     "test_kcenter",
     "test_kcenter_exclude",
     "test_kcenter_sharded",
     "test_near_duplicates",
     "test_robust",
-    "test_run_resume",
 }
 # And of some tests of these, which bear the mark themselves.
-IN_PART = {"test_clustering", "test_drivers_fit", "test_learners_contract", "test_ties"}
+IN_PART = {
+    "test_clustering",
+    "test_drivers_fit",
+    "test_drivers_look",
+    "test_learners_contract",
+    "test_run_resume",
+    "test_ties",
+}
 
 # They begin first, so that at the end no process waits for one of them alone.
 DEAREST = (
@@ -72,6 +84,12 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_collection_finish():
+    """What is imported stays to the end: the garbage collector need not look through it again."""
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(DEAREST)}
     items.sort(key=lambda item: place.get(item.module.__name__, len(place)))
@@ -84,14 +102,39 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _programs_are_let_go():
-    """Each module lets go of what it compiled.
+def _programs_are_let_go(request):
+    """What is compiled is let go where another module could be given what is not its own.
 
-    A compiled program is some ten mappings of memory, of which Linux grants a process 65,530: with
-    all programs of all tests in one process, the next compilation ends in a segmentation fault.
+    A module that sets a constant of ours finds nothing compiled with another one, and leaves
+    nothing. And a compiled program is some ten mappings of memory, of which Linux grants a process
+    65,530: with all programs of all tests in one process, the next compilation ends in a
+    segmentation fault.
     """
+    sets = "setattr(" in pathlib.Path(request.module.__file__).read_text(encoding="utf-8")
+    if sets:
+        jax.clear_caches()
     yield
-    jax.clear_caches()
+    if sets or mappings() > MAPPINGS:
+        jax.clear_caches()
+
+
+MAPPINGS = 25_000  # the rest is for one module
+
+
+def mappings():
+    """How many mappings of memory this process has; where nobody tells, too many."""
+    try:
+        with open("/proc/self/maps", "rb") as lines:
+            return sum(1 for _ in lines)
+    except OSError:
+        return MAPPINGS + 1
+
+
+@pytest.fixture(scope="session")
+def fork():
+    """Runs a command in a process of its own whose imports are made already (tests/forks.py)."""
+    with forking() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

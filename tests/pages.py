@@ -4,8 +4,6 @@ import os
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 
 import numpy as np
 from PIL import Image
@@ -85,16 +83,9 @@ def make_files(directory):
     }
 
 
-def run(command, directory):
+def run(fork, command, directory):
     """Runs a jax-al command as it is shown, but that a training is as short as can be."""
     words = shlex.split(command)[1:]
     if words[0] in ("run", "compare"):
         words += LITTLE
-    return subprocess.run(
-        [sys.executable, "-m", "jax_al", *words],
-        cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return fork("-m", "jax_al", *words, cwd=directory, env=os.environ | {"PYTHONPATH": str(ROOT)})

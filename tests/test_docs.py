@@ -52,13 +52,13 @@ def test_the_snippets_of_a_page_run_one_after_the_other(name, tmp_path, monkeypa
         exec(snippet, names)
 
 
-def test_the_commands_that_only_pages_show_run_one_after_the_other(tmp_path):
+def test_the_commands_that_only_pages_show_run_one_after_the_other(fork, tmp_path):
     pages.make_files(tmp_path)
     seen = dict.fromkeys(pages.commands(pages.README))
     shown = [PAGES[f"{name}.md"] for name in ("tutorial", "data", "select", "kcenter", "report")]
     for command in (command for page in shown for command in pages.commands(page)):
         if command not in seen:
-            done = pages.run(command, tmp_path)
+            done = pages.run(fork, command, tmp_path)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 

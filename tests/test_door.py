@@ -3,8 +3,8 @@
 import csv
 import importlib
 import inspect
+import os
 import signal
-import subprocess
 import sys
 
 import numpy as np
@@ -206,15 +206,13 @@ def test_kcenter_writes_a_table_and_distances(jax_al):
     np.testing.assert_array_equal(np.load("d.npy"), expected.distances)
 
 
-def test_a_comparison_ends_in_its_outcome_and_how_to_go_on_is_said(tmp_path):
+def test_a_comparison_ends_in_its_outcome_and_how_to_go_on_is_said(fork, tmp_path):
     """As a process: the command line of absl is for the whole of it."""
     flags = [flag for flag in tiny_flags(max_episodes=2) if ".model." not in flag]
     flags += [HOST, "--config.num_seeds=2", "--workdir=out"]
-    command = [sys.executable, "-m", "jax_al", "compare", "random,coreset", *flags]
-    environment = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "HOME": str(tmp_path)}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    command = ("-m", "jax_al", "compare", "random,coreset", *flags)
+    done = fork(*command, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80

@@ -139,6 +139,7 @@ def test_shapes_are_those_the_type_states(look):
     assert all(leaf.dtype == jnp.float32 for leaf in found.values())
 
 
+@pytest.mark.as_for_users
 def test_looking_twice_gives_the_same_bits_and_the_plain_signals_know_no_key(look):
     one, again, other = look(0), look(0), look(1)
     jax.tree.map(np.testing.assert_array_equal, one, again)
@@ -153,6 +154,7 @@ def test_draws_differ_between_keys_and_from_each_other(look):
         assert all((one[:, t] != one[:, u]).any() for u in range(t))
 
 
+@pytest.mark.as_for_users
 def test_a_draw_is_one_function_for_the_whole_pool_whatever_the_chunk(look):
     """The same image says the same wherever it stands, so its draws can be joined with others'."""
     same = np.repeat(POOL.read(slice(0, 1)), N, axis=0)
@@ -207,6 +209,7 @@ def test_probabilities_of_exactly_zero_have_no_entropy_and_equal_draws_no_deviat
     np.testing.assert_array_equal(found["mc_probs"], np.exp(found["log_probs"]))
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize("chunk_size", [1, N, 100])
 def test_the_plain_signals_are_those_of_every_image_alone_whatever_the_chunk(look, chunk_size):
     plain = looked(CNN, POOL, {"embedding", "log_probs"}, chunk_size=chunk_size)
@@ -233,6 +236,7 @@ def test_the_path_of_the_pool_and_the_test_set_never_augments(monkeypatch):
 PLAIN, DRAWN = {"embedding", "log_probs"}, {"embedding", "mc_mean_entropy", "sampled_probs"}
 
 
+@pytest.mark.as_for_users
 @pytest.mark.parametrize(
     ("make", "of", "needs", "count", "chunk_size", "num_draws"),
     [

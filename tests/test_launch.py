@@ -1,8 +1,6 @@
-import json
 import os
 import pathlib
 import resource
-import select
 import shlex
 import signal
 import subprocess
@@ -12,37 +10,13 @@ import time
 import pytest
 
 from jax_al.session.locks import computing
+from tests.forks import SECONDS
 from tests.runs import ROOT, tiny_flags, without_times
 
 HOST = ["--config.model.name=tests.made_up_benchmarks:nearest_mean_on_host"]
 QUICK = [*tiny_flags(max_episodes=2, strategy="random"), *HOST]
 QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.widths")]
 QUICK = [flag for flag in QUICK if not flag.startswith("--config.model.embedding_size")]
-
-
-SECONDS = 300  # more than any launch here takes, on a machine that is busy with other things
-
-# Imports once what launch.py imports, and forks for each of its command lines, before JAX starts:
-# a child comes to launch.py as if it had just been started, and ends as it ends.
-FORKS = """
-import json, os, runpy, signal, sys
-import matplotlib.pyplot, plotly.graph_objects, sklearn.datasets, jax_al.cli.start, jax_al.cli.main
-
-for line in sys.stdin:
-    words, place, out, errors = json.loads(line)
-    child = os.fork()
-    if not child:
-        break
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-else:
-    os._exit(0)
-for number, path in enumerate((os.devnull, out, errors)):
-    os.dup2(os.open(path, (os.O_WRONLY | os.O_CREAT) if number else os.O_RDONLY), number)
-os.chdir(place)
-sys.argv = words
-signal.alarm(SECONDS)
-runpy.run_path(words[0], run_name="__main__")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -75,35 +49,13 @@ def launch(environment, tmp_path):
     return run
 
 
-@pytest.fixture(scope="module")
-def forks(environment):
-    program = FORKS.replace("SECONDS", str(SECONDS))
-    with subprocess.Popen(
-        [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        yield process
-        process.stdin.close()
-        process.wait(timeout=SECONDS)
-
-
 @pytest.fixture
-def fork(forks, tmp_path):
+def launched(fork, environment, tmp_path):
     """The same as `launch`, without the seconds of the imports."""
-
-    def run(*flags):
-        words, streams = command(*flags)[1:], [str(tmp_path / name) for name in ("out_", "err_")]
-        for stream in streams:
-            open(stream, "w").close()
-        print(json.dumps([words, str(tmp_path), *streams]), file=forks.stdin, flush=True)
-        assert select.select([forks.stdout], [], [], 2 * SECONDS)[0]
-        status = int(forks.stdout.readline())
-        return subprocess.CompletedProcess(words, status, *(open(s).read() for s in streams))
-
-    return run
+    return lambda *flags: fork(*command(*flags)[1:], cwd=tmp_path, env=environment)
 
 
-def test_a_whole_run_then_again_then_another_config_then_anew(launch, fork, tmp_path):
+def test_a_whole_run_then_again_then_another_config_then_anew(launch, launched, tmp_path):
     done = launch(*tiny_flags(), "--workdir=out")
     assert done.returncode == 0, done.stderr
     for fact in ("jax ", "cpu", "digits", "pool 150", "coreset", "out/curve.png"):
@@ -111,18 +63,18 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, fork, tmp_
     assert "\x1b" not in done.stdout
     rows = without_times(tmp_path / "out")
 
-    again = fork(*tiny_flags(), "--workdir=out")
+    again = launched(*tiny_flags(), "--workdir=out")
     assert again.returncode == 0
     assert "finished" in again.stdout
 
-    other = fork(*tiny_flags(lr=0.1, budget=5), "--workdir=out")
+    other = launched(*tiny_flags(lr=0.1, budget=5), "--workdir=out")
     assert other.returncode == 2
     assert "lr (was 0.001, now 0.1)" in other.stderr
     assert "budget (was 7, now 5)" in other.stderr
     assert "--overwrite" in other.stderr
     assert without_times(tmp_path / "out") == rows
 
-    anew = fork(*tiny_flags(seed=1, max_episodes=2), "--workdir=out", "--overwrite")
+    anew = launched(*tiny_flags(seed=1, max_episodes=2), "--workdir=out", "--overwrite")
     assert anew.returncode == 0
     assert [(row["seed"], row["episode"]) for row in without_times(tmp_path / "out")] == [
         (1, 1), (1, 2),
@@ -146,23 +98,23 @@ def test_a_whole_run_then_again_then_another_config_then_anew(launch, fork, tmp_
         ),
     ],
 )
-def test_a_mistake_is_one_sentence(fork, flags, sentence):
-    failed = fork(*flags)
+def test_a_mistake_is_one_sentence(launched, flags, sentence):
+    failed = launched(*flags)
     assert failed.returncode == 2
     assert sentence in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "workdir" not in failed.stdout  # the facts at the start of a run
 
 
-def test_help_is_no_failure(fork):
-    done = fork("--help")
+def test_help_is_no_failure(launched):
+    done = launched("--help")
     assert done.returncode == 0
     assert "--workdir" in done.stdout
 
 
-def test_two_processes_on_one_workdir(fork, tmp_path):
+def test_two_processes_on_one_workdir(launched, tmp_path):
     with computing(tmp_path / "out"):
-        second = fork(*QUICK, "--workdir=out")
+        second = launched(*QUICK, "--workdir=out")
     assert second.returncode == 2
     assert "Another process is running in out" in second.stderr
 
@@ -186,15 +138,15 @@ def test_what_the_user_cannot_mend_is_printed_and_told_at_the_end(launch, enviro
     assert list(pathlib.Path(mine["XDG_CACHE_HOME"], "jax_al", "programs").iterdir())
 
 
-def test_what_the_user_can_mend_is_told_at_the_end(fork):
+def test_what_the_user_can_mend_is_told_at_the_end(launched):
     learner = "--config.model.name=tests.test_run_failures:diverging"
-    done = fork(*QUICK, learner, "--workdir=out")
+    done = launched(*QUICK, learner, "--workdir=out")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "1 of 1 parts failed. random, seed 0: Training diverged" in done.stderr
 
 
-def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, fork, tmp_path):
+def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, launched, tmp_path):
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_500, resource.RLIM_INFINITY))
 
@@ -203,7 +155,7 @@ def test_a_full_disk_is_one_sentence_and_gone_on_with(launch, fork, tmp_path):
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert "What was finished is kept; to go on: " in last
-    done = fork(*QUICK, "--workdir=out")
+    done = launched(*QUICK, "--workdir=out")
     assert done.returncode == 0, done.stderr
     assert len(without_times(tmp_path / "out")) == 2
 
@@ -226,7 +178,7 @@ def closed(place):
     return sum(journal.read_text().count('"closed"') for journal in place.rglob("journal.jsonl"))
 
 
-def test_an_interrupt_tells_the_command_that_goes_on(fork, environment, tmp_path):
+def test_an_interrupt_tells_the_command_that_goes_on(launched, environment, tmp_path):
     """First one of the keyboard, then, while the same command goes on, one of the system."""
     learner = "--config.model.name=tests.test_launch:unhurried"
     flags = [*QUICK, learner, "--config.max_episodes=10", "--workdir=out"]
@@ -251,7 +203,7 @@ def test_an_interrupt_tells_the_command_that_goes_on(fork, environment, tmp_path
         assert shlex.split(told) == command(*flags)
         before = closed(tmp_path) - 1
         assert before < 10
-    done = fork(*flags)
+    done = launched(*flags)
     assert done.returncode == 0
     assert [row["episode"] for row in without_times(tmp_path / "out")] == list(range(1, 11))
 

@@ -24,10 +24,10 @@ def test_the_snippets_run_one_after_the_other(tmp_path, monkeypatch):
     assert len(names["result"].indices) == 1000
 
 
-def test_the_commands_run_one_after_the_other(tmp_path):
+def test_the_commands_run_one_after_the_other(fork, tmp_path):
     pages.make_files(tmp_path)
     for command in pages.commands(pages.README):
-        done = pages.run(command, tmp_path)
+        done = pages.run(fork, command, tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     assert (tmp_path / "report.html").stat().st_size > 0
     lines = (tmp_path / "picks.csv").read_text().splitlines()

@@ -29,15 +29,8 @@ from tests.made_up_runs import NEW, OLD, make_root, make_run, only_merged
 from tests.runs import ROOT, tiny_config
 
 
-def report(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "jax_al.report", *map(str, arguments)],
-        capture_output=True, text=True, check=False, **{"cwd": ROOT} | options,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module", params=[OLD, NEW])
-def made(request, tmp_path_factory):
+def made(request, fork, tmp_path_factory):
     """A report of two strategies, in either layout: the directory of the page."""
     root = tmp_path_factory.mktemp("report")
     if request.param == OLD:
@@ -45,7 +38,7 @@ def made(request, tmp_path_factory):
         make_run(root / "tree/random", "random", looks=True)
     else:
         make_root(root / "tree", {"coreset": 0.05, "random": 0.0}, looks=True)
-    done = report(root / "tree", "--out", root / "page.html")
+    done = fork("-m", "jax_al.report", root / "tree", "--out", root / "page.html", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"Report: {root / 'page.html'}\n"
     return root
@@ -164,10 +157,11 @@ def test_settings_that_differ_are_told(tmp_path):
         ([], "the following arguments are required"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_status_2(tmp_path, arguments, sentence):
+def test_a_mistake_is_one_sentence_and_status_2(fork, tmp_path, arguments, sentence):
     make_run(tmp_path / "run")
     make_run(tmp_path / "broken", seed="x")
-    done = report(*arguments, **{"env": os.environ | {"PYTHONPATH": str(ROOT)}} | {"cwd": tmp_path})
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = fork("-m", "jax_al.report", *arguments, cwd=tmp_path, env=environment)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

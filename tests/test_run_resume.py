@@ -26,20 +26,22 @@ from tests.runs import (
     without_times,
 )
 
+as_for_users = pytest.mark.as_for_users  # what a network comes to
 # A learner and a strategy that cost nothing.
 QUICK = {"model": {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}, "strategy": "random"}
 SHORT = {"max_episodes": 2}
 SEVERAL = QUICK | SHORT | {"num_seeds": 2, "compare": ["coreset", "ceal"]}
 
-# Dies by kill -9 at a point, in a child process for each of the points: what is told, and before
-# whatever is written and renamed. Forked before JAX starts, so that it starts in each.
+# Dies by kill -9 at a point, in a child process for each of the points: before whatever is written
+# and renamed (a kill between two of them leaves what the second finds), and, `told`, when something
+# is told. Forked before JAX starts, so that it starts in each.
 KILLS = """
 import json, os, pathlib, signal, sys, traceback
 import sklearn.datasets
 from jax_al.session import journal
 from tests import runs
 
-root, fields, first, step, most = sys.argv[1], json.loads(sys.argv[2]), *map(int, sys.argv[3:])
+root, fields, told, first, step, most = sys.argv[1], *map(json.loads, sys.argv[2:])
 passed = 0
 
 def point(*unused):
@@ -62,7 +64,7 @@ while code != 0 and last < first + step * most:
     if not child:
         signal.alarm(300)  # whatever stands still
         try:
-            runs.run(pathlib.Path(root, str(last)), point, **fields)
+            runs.run(pathlib.Path(root, str(last)), point if told else lambda event: None, **fields)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -74,7 +76,7 @@ while code != 0 and last < first + step * most:
 
 
 def killed(
-    root: pathlib.Path, fields: dict, first: int, step: int, most: int
+    root: pathlib.Path, fields: dict, told: bool, first: int, step: int, most: int
 ) -> list[pathlib.Path]:
     """Returns the directories of runs that died at every `step`-th point from the `first` on.
 
@@ -82,7 +84,7 @@ def killed(
     """
     command = [sys.executable, "-W", "ignore", "-c", KILLS]
     done = subprocess.run(
-        [*command, str(root), json.dumps(fields), *map(str, (first, step, most))],
+        [*command, str(root), *map(json.dumps, (fields, told, first, step, most))],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -93,13 +95,16 @@ def killed(
 
 
 @pytest.mark.parametrize(
-    ("fields", "first", "step", "most"),
-    [(QUICK | SHORT, 0, 1, 199), (SHORT, 12, 13, 2), (SEVERAL, 25, 55, 2)],
-    ids=["everywhere", "a network", "several"],
+    ("fields", "told", "first", "step", "most"),
+    [
+        pytest.param(QUICK | SHORT, False, 0, 1, 199, id="everywhere"),
+        pytest.param(SHORT, True, 12, 13, 2, id="a network", marks=as_for_users),
+        pytest.param(SEVERAL, True, 25, 55, 2, id="several"),
+    ],
 )
-def test_kill_9_loses_nothing(tmp_path, fields, first, step, most):
+def test_kill_9_loses_nothing(tmp_path, fields, told, first, step, most):
     run(tmp_path / "whole", **fields)
-    died = killed(tmp_path / "died", fields, first, step, most)
+    died = killed(tmp_path / "died", fields, told, first, step, most)
     assert len(died) >= min(most, 12)
     for workdir in died:
         run(workdir, **fields)
@@ -134,12 +139,14 @@ def shorter(tmp_path_factory):
     return workdir
 
 
+@as_for_users
 def test_more_strategies_and_episodes_of_a_network_too(whole, shorter, tmp_path):
     shutil.copytree(shorter, tmp_path / "again")
     run(tmp_path / "again", num_seeds=2, compare=("coreset", "random"))
     assert_same(tmp_path / "again", whole)
 
 
+@as_for_users
 def test_a_strategy_and_a_seed_are_the_same_alone_and_among_others(whole, tmp_path):
     run(tmp_path, seed=1)
     mine = [row for row in without_times(whole) if (row["seed"], row["strategy"]) == (1, "coreset")]
@@ -150,6 +157,7 @@ def test_a_strategy_and_a_seed_are_the_same_alone_and_among_others(whole, tmp_pa
     assert digests(tmp_path).items() <= digests(whole).items()
 
 
+@as_for_users
 def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path):
     again, told = tmp_path / "again", []
     shutil.copytree(whole, again)
@@ -161,6 +169,7 @@ def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path):
     assert all((again / name).read_bytes() == (whole / name).read_bytes() for name in names)
 
 
+@as_for_users
 def test_what_is_made_from_the_journals_is_made_again(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "again")
     for name in ("metrics.jsonl", "picks.csv"):
@@ -203,6 +212,7 @@ def damaged(checkpoint):
             path.write_bytes(path.read_bytes()[:10])
 
 
+@as_for_users
 def test_a_checkpoint_that_cannot_be_read_is_made_again(whole, shorter, tmp_path):
     workdir, told = tmp_path / "again", []
     shutil.copytree(shorter, workdir)
@@ -241,6 +251,7 @@ def shorter_warm(tmp_path_factory):
     return workdir
 
 
+@as_for_users
 def test_a_warm_start_goes_on_from_the_last_network_and_resumes(
     whole, warm, shorter_warm, tmp_path
 ):
@@ -253,6 +264,7 @@ def test_a_warm_start_goes_on_from_the_last_network_and_resumes(
     assert rows[1]["test_nll"] != cold[1]["test_nll"]
 
 
+@as_for_users
 def test_a_warm_start_whose_network_is_lost_is_trained_again_from_the_one_before(
     warm, shorter_warm, tmp_path
 ):
