@@ -112,6 +112,14 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     assert code == 0
     assert "15 to label in" in text
     assert text.startswith("Of a check of 20, 5 being answered: ")
+    first = out.read_text().splitlines()[1].split(",")[0]
+    half = out.read_text().replace(f"\n{first},,", f"\n{first},low,")
+    out.write_text(half)
+    code, text = said(capsys, check, f"--out={out}", project=project)
+    assert (code, "15 wait for a label" in text, out.read_text()) == (0, True, half)
+    assert f"jax-al tell {out} --workdir={project.place}" in text
+    code, text = said(capsys, check, "--size=9", f"--out={out}", project=project)
+    assert (code, "a check of 20 already" in text) == (2, True)
     assert label_record(person, project.teller) == 15
     code, text = said(capsys, check, project=project)
     record = project.teller.record()
@@ -124,6 +132,9 @@ def test_a_check_is_drawn_blind_answered_and_said(labeled, capsys, tmp_path):
     (project.place / "models.jsonl").unlink()  # which may be lost
     assert said(capsys, check, project=project) == (0, text)
 
+    code, text = said(capsys, check, "--size=3", "--fresh", f"--out={out}", project=project)
+    assert (code, "has been filled in" in text, out.read_text()) == (2, True, half)
+    out.unlink()
     code, text = said(capsys, check, "--size=3", "--fresh", f"--out={out}", project=project)
     assert code == 0
     assert text.startswith("3 to label in")
