@@ -122,7 +122,7 @@ def test_what_of_a_table_of_labels_is_not_taken_is_said_and_it_may_go(photos, tm
 def test_what_has_not_changed_since_is_not_told_again(photos):
     (photos / "notes.txt").write_text("no picture")
     project = begun(photos)  # nobody listens
-    assert [text for text in opened(project)[1] if "1 files are no pictures" in text]
+    assert [text for text in opened(project)[1] if "1 file is no picture" in text]
     assert opened(project)[1] == []
     (photos / "more.txt").write_text("no picture")
     (photos / "cat" / "01.png").rename(photos / "cat" / "one.png")
