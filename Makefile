@@ -17,7 +17,7 @@ PLAINLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
   XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
 test: .venv/installed-test
-	@echo "All tests, offline: 22 minutes on two busy cores, less on quiet ones."
+	@echo "All tests, offline: 18 minutes on two quiet cores, more on busy ones."
 	$(PLAINLY) $(BIN)/python -m pytest -m "not as_for_users"
 	$(BIN)/python -m pytest -m as_for_users
 
