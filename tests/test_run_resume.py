@@ -32,16 +32,15 @@ QUICK = {"model": {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}, "st
 SHORT = {"max_episodes": 2}
 SEVERAL = QUICK | SHORT | {"num_seeds": 2, "compare": ["coreset", "ceal"]}
 
-# Dies by kill -9 at a point, in a child process for each of the points: before whatever is written
-# and renamed (a kill between two of them leaves what the second finds), and, `told`, when something
-# is told. Forked before JAX starts, so that it starts in each.
+# Dies by kill -9 at a point, in a child process for each of the points: what is told, and before
+# whatever is written and renamed. Forked before JAX starts, so that it starts in each.
 KILLS = """
 import json, os, pathlib, signal, sys, traceback
 import sklearn.datasets
 from jax_al.session import journal
 from tests import runs
 
-root, fields, told, first, step, most = sys.argv[1], *map(json.loads, sys.argv[2:])
+root, fields, first, step, most = sys.argv[1], *map(json.loads, sys.argv[2:])
 passed = 0
 
 def point(*unused):
@@ -64,7 +63,7 @@ while code != 0 and last < first + step * most:
     if not child:
         signal.alarm(300)  # whatever stands still
         try:
-            runs.run(pathlib.Path(root, str(last)), point if told else lambda event: None, **fields)
+            runs.run(pathlib.Path(root, str(last)), point, **fields)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -76,7 +75,7 @@ while code != 0 and last < first + step * most:
 
 
 def killed(
-    root: pathlib.Path, fields: dict, told: bool, first: int, step: int, most: int
+    root: pathlib.Path, fields: dict, first: int, step: int, most: int
 ) -> list[pathlib.Path]:
     """Returns the directories of runs that died at every `step`-th point from the `first` on.
 
@@ -84,7 +83,7 @@ def killed(
     """
     command = [sys.executable, "-W", "ignore", "-c", KILLS]
     done = subprocess.run(
-        [*command, str(root), *map(json.dumps, (fields, told, first, step, most))],
+        [*command, str(root), *map(json.dumps, (fields, first, step, most))],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -95,16 +94,16 @@ def killed(
 
 
 @pytest.mark.parametrize(
-    ("fields", "told", "first", "step", "most"),
+    ("fields", "first", "step", "most"),
     [
-        pytest.param(QUICK | SHORT, False, 0, 1, 199, id="everywhere"),
-        pytest.param(SHORT, True, 12, 13, 2, id="a network", marks=as_for_users),
-        pytest.param(SEVERAL, True, 25, 55, 2, id="several"),
+        pytest.param(QUICK | SHORT, 0, 1, 199, id="everywhere"),
+        pytest.param(SHORT, 12, 13, 2, id="a network", marks=as_for_users),
+        pytest.param(SEVERAL, 25, 55, 2, id="several"),
     ],
 )
-def test_kill_9_loses_nothing(tmp_path, fields, told, first, step, most):
+def test_kill_9_loses_nothing(tmp_path, fields, first, step, most):
     run(tmp_path / "whole", **fields)
-    died = killed(tmp_path / "died", fields, told, first, step, most)
+    died = killed(tmp_path / "died", fields, first, step, most)
     assert len(died) >= min(most, 12)
     for workdir in died:
         run(workdir, **fields)

@@ -84,20 +84,20 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.fresh or check is None:
         out = batch_place(arguments.out, project)
         project.teller.call_off("check")
-        record = _drawn(project, wanted)
+        left = _left(_drawn(project, wanted))
     else:
         print(figure(record, project))
-        if not _left(record):
+        left = _left(record)
+        if not left:
             return
         try:
             out = batch_place(arguments.out, project)
         except FilledInError:
             print(
-                f"{len(_left(record)):,} wait for a label. {arguments.out} has been filled in and "
+                f"{len(left):,} wait for a label. {arguments.out} has been filled in and "
                 f"stays as it is: go on in it, then {how_to_tell(arguments.out, project)}"
             )
             return
-    left = _left(record)
     write_text(out, batch_text((name, "check") for name in project.names(left)))
     print(
         f"{len(left):,} to label in {arguments.out}, of what has no label yet: fill it in, then "

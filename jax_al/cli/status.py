@@ -9,6 +9,7 @@ from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
+from jax_al.people.reconcile import CHANGED, GONE
 from jax_al.people.settings import only_project
 from jax_al.people.standing import standing
 from jax_al.session.fold import Record
@@ -44,10 +45,8 @@ def _run(arguments: argparse.Namespace) -> None:
 def lines(record: Record, place: Path) -> list[str]:
     """Returns what there is to say of the project in `place`."""
     said = record.decisions | {row: one for row, one in record.held_out.items() if one is not None}
-    away = sum(one.why in ("gone", "changed") for one in said.values())
-    told = Counter(
-        record.label_of(one.decision) for one in said.values() if one.why not in ("gone", "changed")
-    )
+    there = [one for one in said.values() if one.why not in (GONE, CHANGED)]
+    away, told = len(said) - len(there), Counter(record.label_of(one.decision) for one in there)
     N, named = record.data["size"] - away, sum(count for label, count in told.items() if label >= 0)
     passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
     passed += [f"{away:,} put aside as their files are gone or others"] if away else []

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.session.fold import Request
 from jax_al.session.records import write_array
 from jax_al.types import UNKNOWN
 
@@ -33,15 +32,17 @@ class Believed:
             write_array(self._directory / name, labels)
         return {"file": name, "digest": _digest(labels)}
 
-    def of(self, request: Request) -> dict[int, int]:
-        """Returns what `request` believed, by row, rising.
+    def of(self, episode: int, kept: Mapping[str, str]) -> dict[int, int]:
+        """Returns what was believed in `episode`, by row, rising.
+
+        Args:
+          episode: whose query believed it.
+          kept: what the record says of it.
 
         Raises:
           UsageError: the file is not what was written.
         """
-        if request.pseudo_labels is None:
-            return {}
-        labels = self._read(request.episode, request.pseudo_labels)
+        labels = self._read(episode, kept)
         rows = np.flatnonzero(labels != UNKNOWN)
         return dict(zip(rows.tolist(), labels[rows].tolist(), strict=True))
 

@@ -325,7 +325,8 @@ class Driver:
         for request in record.requests:
             is_last = request.episode == episode - 1 and request.asked_at > changed
             if is_last and request.pseudo_labels is not None:
-                believed, owned = self._believed.of(request), set(rows)
+                believed = self._believed.of(request.episode, request.pseudo_labels)
+                owned = set(rows)
                 more = [row for row in believed if row not in owned]  # told since is known
                 self._say(f"Episode {episode} also trains on {len(more):,} pseudo-labels.")
                 rows, labels = rows + more, labels + [believed[row] for row in more]

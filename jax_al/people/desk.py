@@ -5,6 +5,7 @@ Nothing here is remembered but who has what in front of them: all else is on rec
 
 import collections
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Collection
@@ -202,17 +203,17 @@ class Desk:
         They are held for `client`, and what others have in front of them is not among them.
         """
         self._name(row)
-        x = self._embedding  # which takes a while the first time
+        x = self._embedding
+        nearest = np.argsort(-(x @ x[row]), kind="stable").tolist()  # while others may answer
         with self._guard:
             record, now = self._teller.record(), time.monotonic()
             others = {
                 held for held, (who, until) in self._held.items() if who != client and until > now
             }
             taken = {row, *others, *record.decisions, *record.held_out}
-            free = np.setdiff1d(np.arange(len(self._pool)), np.array([*taken], int))
-            nearest = free[np.argsort(-(x[free] @ x[row]), kind="stable")][:count].tolist()
-            self._held |= dict.fromkeys(nearest, (client, now + HELD))
-            return [self._item(record, one) for one in nearest]
+            free = list(itertools.islice((one for one in nearest if one not in taken), count))
+            self._held |= dict.fromkeys(free, (client, now + HELD))
+            return [self._item(record, one) for one in free]
 
     def status(self) -> dict[str, Any]:
         """Returns how it goes; see the page for what becomes of it."""
