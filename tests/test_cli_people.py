@@ -183,6 +183,15 @@ def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
     assert left == {row["id"] for row in first[3:]}
 
 
+def test_of_what_is_held_out_alone_nothing_is_predicted(place):
+    place("ask", "--out", "batch.csv")
+    audit = {row["id"] for row in table("batch.csv") if row["why"] == "audit"}
+    place.fill(say=lambda id: truth(id) if id in audit else "")
+    assert place("tell", "batch.csv")[0] == 0
+    status, said = place("predict", "--out", "p.csv")
+    assert (status, "Nothing but what is held out is labeled yet" in said) == (2, True)
+
+
 def test_a_batch_of_another_project_is_not_overwritten(place):
     other = "id,label,decision,why\nelsewhere/1.png,,,check\n"
     for name in ("batch.csv", "review.csv"):

@@ -129,8 +129,9 @@ def trained_session(project: Project) -> "Session":
     record = session.record
     labels = {row: one.decision for row, one in record.decisions.items() if one.decision >= 0}
     if not labels:
+        only = "but what is held out " if any(record.held_out.values()) else ""
         raise UsageError(
-            "Nothing is labeled yet: jax-al ask --out batch.csv says what to label first."
+            f"Nothing {only}is labeled yet: jax-al ask --out batch.csv says what to label first."
         )
     if _taught(project, record) != {row: record.label_of(one) for row, one in labels.items()}:
         say(f"Training on {len(labels):,} labels.")
