@@ -48,20 +48,21 @@ lock: .venv/installed
 clean:
 	rm -rf .venv build *.egg-info
 
-# The stamps are made last, so an install that was cut off is done again.
+# The stamps are made last, so an install that was cut off is done again. Quiet twice: only what fails
+# is told, and not that every editable install could be shadowed.
 .venv/installed: pyproject.toml
 	@echo "Installing jax_al and what it needs into .venv, once: about a minute."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "jax_al needs Python 3.11 or newer; say which with make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --quiet --editable .
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[test]'
 	touch $@
 
 .venv/installed-docs: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[docs]'
 	touch $@

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import http.server
 import json
 import threading
 from typing import NamedTuple
@@ -84,4 +85,37 @@ def serving(desk, port=0, name="page"):
             yield Served(port)
         finally:
             one.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def cutting(port):
+    """Begins an answer to whatever is asked at a port, as a process that is killed while it writes.
+
+    Yields the paths that were asked.
+    """
+    asked = set()
+
+    class Cut(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"items": [')
+            asked.add(self.path.partition("?")[0])
+
+        do_POST = do_GET  # noqa: N815 (the names of the library)
+
+        def log_message(self, *said):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Cut) as door:
+        thread = threading.Thread(target=door.serve_forever)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            door.shutdown()
             thread.join()

@@ -1,6 +1,7 @@
 """Nothing that was said is lost or counted twice: offline, closed, several tabs, conflicts."""
 
 import contextlib
+import time
 
 import pytest
 from selenium.webdriver import Keys
@@ -8,7 +9,7 @@ from selenium.webdriver import Keys
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
 from tests.page_browser import press, ready, saved, text, view, visit
-from tests.page_server import serving
+from tests.page_server import cutting, serving
 from tests.test_report_browser import run, until
 
 browser, labeling, pytestmark = page_browser.browser, page_browser.labeling, page_browser.pytestmark
@@ -32,6 +33,27 @@ def test_offline_and_back(browser):
         press(browser, "1")  # and on
         saved(browser)
         assert len(set(desk.told)) == 5
+
+
+def test_an_answer_that_is_cut_off_is_none(browser):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    with serving(desk) as served:
+        view(browser)
+        visit(browser, served)
+    with cutting(served.port) as asked:
+        press(browser, "1", "2", "1")
+        deadline = time.monotonic() + 30
+        while not {"/api/next", "/api/answer", "/api/status"} <= asked:
+            assert time.monotonic() < deadline, asked
+            time.sleep(0.05)
+        until(browser, "return document.querySelector('.trouble')")
+        assert text(browser, "#saved") == "No connection: 3 answers wait in this browser"
+    with serving(desk, served.port):
+        saved(browser)
+        assert desk.calls == [(0, "cat"), (1, "dog"), (2, "cat")]
+        press(browser, *"12121212")  # and more than were loaded ahead
+        saved(browser)
+        assert len(desk.told) == 11
 
 
 def test_what_waits_outlives_its_tab(browser):

@@ -29,7 +29,7 @@ def test_what_nobody_heard_was_not_told(tmp_path):
     assert told(tmp_path, "a") == ["a"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]"])
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"folder": 1}', '{"folder": {"a": "b"}}'])
 def test_a_damaged_file_is_as_if_nothing_was_told(tmp_path, content):
     (tmp_path / NOTICES).write_text(content)
     assert told(tmp_path, "a", "\udcff of no encoding") == ["a", "\udcff of no encoding"]

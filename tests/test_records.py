@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import math
 import os
@@ -35,6 +37,13 @@ def write_metrics(path, rows):
 
 def write_picks(path, picks, columns=Pick._fields):
     path.write_text(csv_text([columns, *(pick[: len(columns)] for pick in picks)]))
+
+
+def test_a_csv_keeps_every_name_and_its_lines_end_in_a_newline():
+    rows = [[name, str(k)] for k, name in enumerate([*AWKWARD, "a\rb", "a\r\nb", "\n", "a\r"])]
+    text = csv_text(rows)
+    assert list(csv.reader(io.StringIO(text, newline=""))) == rows
+    assert csv_text([["a", 1], ["b", 2.5]]) == "a,1\nb,2.5\n"
 
 
 def test_metrics_come_back_as_written_and_floats_to_the_last_bit(tmp_path):

@@ -41,4 +41,6 @@ def _read(directory: Path) -> dict[str, list[str]]:
         found = json.loads((directory / NOTICES).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {about: said for about, said in found.items() if isinstance(said, list)}

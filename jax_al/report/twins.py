@@ -1,8 +1,6 @@
 """The files beside the page: each picture as PDF, SVG and PNG, each number as CSV."""
 
 import contextlib
-import csv
-import io
 import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +23,7 @@ from jax_al.report.pictures import faint, legend, line_picture, whole_ticks
 from jax_al.report.styles import COLORS, GRAY, LEGEND, Style
 from jax_al.report.tables import Tables
 from jax_al.report.wording import DASH
+from jax_al.session.records import csv_text
 
 HATCHES = ("", "//", "..", "xx", "\\\\", "++")
 
@@ -256,8 +255,5 @@ def _episode_rows(entrants: Sequence[Entrant]) -> Iterable[Sequence[Any]]:
 
 
 def _write_csv(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in row])
-    write_atomically(path, text.getvalue().encode())
+    known = (["" if isinstance(v, float) and math.isnan(v) else v for v in row] for row in rows)
+    write_atomically(path, csv_text(known).encode())

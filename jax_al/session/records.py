@@ -155,7 +155,15 @@ def whole_lines(path: pathlib.Path) -> list[str]:
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Returns rows as the text of a CSV file."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    """Returns rows as the text of a CSV file, whose lines end in a newline."""
+    lines = _Lines()
+    # Told that lines end in a newline alone, it would not quote a "\r" in a name.
+    csv.writer(lines).writerows(rows)
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
+
+
+class _Lines(list[str]):
+    """What a writer of CSV writes to: it hands over one line at a time."""
+
+    def write(self, line: str) -> None:
+        self.append(line)

@@ -58,7 +58,9 @@ def dropquery(*, draws: int = 3, rate: float = 0.75, iterations: int = 2) -> Str
             mine = lax.dynamic_slice(whole, (start,), (size,))
             return (others != mine[:, None]).mean(axis=1)
 
-        share = in_blocks(block, points.shape[0], width=8 * draws * F)
+        # Blocks that stay in the cache: a query takes three quarters of what it takes with blocks
+        # four times as long.
+        share = in_blocks(block, points.shape[0], width=32 * draws * F)
         candidates = pool.selectable & (share > 0.5)
         return spread(pick_key, points, pool, budget, candidates, share, share, iterations)
 

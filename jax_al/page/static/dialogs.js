@@ -30,7 +30,7 @@ export function openClasses(page, classes, changed) {
     if (reply.status === 200) {
       dialog.close();
       changed(reply.data);
-    } else fault.textContent = reply.data?.error ?? "No connection: nothing was changed. Try again.";
+    } else fault.textContent = reply.data?.error ?? "No connection, so it may not have been changed. Try again.";
   };
   byId("add-form").onsubmit = (event) => {
     event.preventDefault();

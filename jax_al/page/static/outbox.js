@@ -116,7 +116,7 @@ export class Outbox {
   }
 }
 
-// Status 0: nobody answered.
+// Status 0: nobody answered, or the server was killed while it did.
 export async function post(path, body) {
   return ask(path, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
@@ -126,7 +126,11 @@ export async function post(path, body) {
 export async function ask(path, options = {}) {
   try {
     const reply = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE) });
-    return { status: reply.status, data: await reply.json().catch(() => null) };
+    const data = await reply.json().catch((fault) => {
+      if (reply.ok) throw fault; // cut off; what refuses may say it otherwise
+      return null;
+    });
+    return { status: reply.status, data };
   } catch {
     return { status: 0, data: null };
   }
