@@ -121,3 +121,8 @@ def test_what_is_no_strategy_or_no_signal_is_told():
         check_strategy(most)
     with pytest.raises(AssertionError, match=r"names \['embeding'\]"):
         check_strategy(Strategy(frozenset({"embeding"}), most, seeded=False))
+
+
+def test_what_is_no_query_is_a_promise_broken():
+    with pytest.raises(AssertionError, match=r"must return a Query .* returned an array"):
+        check_strategy(strategy(lambda key, signals, pool, budget: jnp.arange(budget), needs=set()))

@@ -52,6 +52,7 @@ def test_the_file_has_a_row_for_each_example_and_pieces_are_the_whole(command):
     [
         (["--out=x.npy"], "x.npy is another file of this command; name one more for --out"),
         (["--out=f.csv"], "--out is f.csv, but must be a .npy file"),
+        (["--out=f.txt"], "--out is f.txt, but must be a .npy file"),
         (["--out=f.npy", "--part=3/2"], "--part is '3/2', but must be K/N, from 1/N to N/N."),
         (["--out=f.npy", "--part=1/50"], "--part is 1/50, but there are 40 examples"),
         (["--out=f.npy", "--test"], "x.npy has no test set"),

@@ -66,8 +66,29 @@ def test_a_query_is_distinct_selectable_rows(name):
     ],
 )
 def test_a_wrong_answer_stops_before_anything_is_bought(indices):
-    with pytest.raises(RuntimeError, match="4 distinct selectable rows were wanted"):
+    with pytest.raises(UsageError, match="4 distinct selectable rows were wanted"):
         asked(answering(indices), pool=state_of(N, 6, excluded=(29,)))
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda rows: rows, r"\[4\] rows and a dict, .* returned an array\."),
+        (lambda rows: None, "returned a NoneType"),
+        (lambda rows: Query(rows, None), "one whose info is a NoneType"),
+        (lambda rows: Query(rows.astype(jnp.float32), {}), "one whose indices are float32"),
+        (lambda rows: Query(rows[:2], {}), r"one whose indices are of shape \[2\]"),
+    ],
+)
+def test_what_is_no_query_is_told_in_a_sentence(answer, words, on_host):
+    def select(key, signals, pool, budget):
+        return answer(jnp.arange(1, budget + 1, dtype=jnp.int32))
+
+    for needs_label in (False, True):
+        of = strategy(select, needs=set(), needs_label=needs_label, on_host=on_host)
+        with pytest.raises(UsageError, match=words):
+            asked(of)
 
 
 def test_what_is_nothing_is_cut_off_with_its_score():

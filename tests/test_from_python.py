@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jax_al as al
+from jax_al.session.records import read_picks
 from tests.made_up_benchmarks import benchmark_of, images, nearest_mean_on_host, table
 from tests.runs import ROOT, assert_same, rows_of, run, without_times
 
@@ -64,7 +65,17 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"strategies": ["random", "random"]}, "called 'random': name each once"),
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
+        ({"strategies": {}}, "list of one or more names"),
+        ({"strategies": {"mine": "margin"}}, r"strategies\['mine'\] must be a Strategy"),
         ({"budget": 0}, "budget is 0"),
+        ({"budget": "4"}, "budget is '4', but must be a whole number"),
+        ({"episodes": 2.0}, "episodes is 2.0, but must be a whole number"),
+        ({"keep_checkpoints": 0}, "keep_checkpoints is 0"),
+        ({"keep_checkpoints": "all"}, "keep_checkpoints is 'all'"),
+        ({"directory": ""}, "directory is '', but must name one"),
+        ({"directory": __file__}, "which is a file"),
+        ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),
+        ({"oracle": lambda benchmark, seed: None}, "oracle made a NoneType"),
         ({"budget": 41}, "budget is 41, but the pool holds 40 examples"),
         ({"initial": 41}, "initial is 41, but the pool holds 40"),
         ({"jobs": 2}, "need a directory"),
@@ -103,6 +114,45 @@ def answering(**options):
     from jax_al.oracles import make_oracle
 
     return lambda benchmark, seed: make_oracle("simulated", benchmark, seed=seed, **options)
+
+
+@pytest.mark.parametrize("answer", [None, {}, iter(())])
+def test_an_oracle_that_returns_no_list_is_not_waited_for(answer):
+    class Silent:
+        def ask(self, request, rows):
+            """Nobody is there."""
+
+        def collect(self):
+            return answer
+
+    with pytest.raises(ValueError, match=r"must return a list of answers, .* returned a "):
+        study(oracle=lambda benchmark, seed: Silent())
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: -x, "are no logarithms of probabilities: those of row 0 add up to .* and not"),
+        (lambda x: x[:, :2], r"have a shape of \[2\] for each example, but must have one of \[3\]"),
+    ],
+)
+def test_what_is_no_log_probability_buys_nothing(change, words, on_host, tmp_path):
+    def wrong(spec, num_classes):
+        make = nearest_mean_on_host if on_host else al.linear(penalty=0.1)
+        learner = make(spec, num_classes)
+
+        def predict(state, inputs):
+            outputs = learner.predict(state, inputs)
+            return outputs._replace(log_probs=change(outputs.log_probs))
+
+        return learner._replace(predict=predict)
+
+    untested = MADE_UP._replace(test=None, test_labels=None)
+    with pytest.raises(ValueError, match=words):
+        study(tmp_path, learner=wrong, strategies=["margin"], benchmark=untested)
+    bought = tmp_path / "picks.csv"  # compiled ahead, it is refused before there is one
+    assert not bought.exists() or {pick.episode for pick in read_picks(bought)} == {0}
 
 
 def picks(directory):
@@ -208,3 +258,40 @@ def test_a_seed_decides_everything_and_nothing_else_does():
     one, other = study(seeds=[1]), study(seeds=range(2))
     assert timeless(one) == [row for row in timeless(other) if row["seed"] == 1]
     assert np.isfinite([row["test_nll"] for row in one]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pool": table(40, seed=3)}, "the data set has changed since the run began"),
+        ({"pool": al.arrays(table(40).read(slice(None))[:, :2])}, "the data set has changed"),
+        ({"classes": ("a", "b", "d")}, "classes of the data were a, b, c .* are a, b, d now"),
+    ],
+)
+def test_other_data_of_the_same_size_are_refused(changes, words, tmp_path):
+    untested = MADE_UP._replace(test=None, test_labels=None)
+    study(tmp_path, benchmark=untested)
+    before = timeless(rows_of(tmp_path))
+    with pytest.raises(ValueError, match=words):
+        study(tmp_path, benchmark=untested._replace(**changes), episodes=4)
+    assert timeless(rows_of(tmp_path)) == before
+    study(tmp_path, benchmark=untested, episodes=4)
+
+
+def test_a_record_that_tells_nothing_of_its_examples_goes_on(tmp_path):
+    study(tmp_path / "whole")
+    study(tmp_path / "old", episodes=2)
+    for path in (tmp_path / "old").glob("parts/*/seed_0/journal.jsonl"):
+        first, *rest = path.read_text().splitlines()
+        begun = json.loads(first)
+        del begun["data"]["examples"]
+        path.write_text("".join(f"{line}\n" for line in (json.dumps(begun), *rest)))
+    study(tmp_path / "old")
+    assert_same(tmp_path / "old", tmp_path / "whole")
+
+
+def test_numbers_of_numpy_do_as_numbers(tmp_path):
+    small = {"budget": np.int64(4), "initial": np.int32(6), "episodes": np.uint8(3)}
+    study(tmp_path / "numpy", seeds=np.arange(1), **small)
+    study(tmp_path / "python")
+    assert_same(tmp_path / "numpy", tmp_path / "python")

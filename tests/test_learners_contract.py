@@ -181,3 +181,8 @@ def test_what_does_not_repeat_is_named():
 def test_a_broken_promise_is_named(changes, words):
     with pytest.raises(AssertionError, match=words):
         check_learner(lambda spec, num_classes: GOOD._replace(**changes), spec=TABLE)
+
+
+def test_what_makes_no_learner_is_told():
+    with pytest.raises(AssertionError, match=r"a function of \(Spec, C\), and 'linear' is none"):
+        check_learner("linear")

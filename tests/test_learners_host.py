@@ -146,3 +146,8 @@ def test_mistakes_are_one_sentence():
     secret = made(make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression()))
     with pytest.raises(UsageError, match="Pipeline cannot be pickled, as a checkpoint wants"):
         fitted(secret)
+
+
+def test_a_class_in_place_of_a_classifier_is_told():
+    with pytest.raises(UsageError, match=r"LogisticRegression is a class; .*: LogisticRegression"):
+        host_learner(LogisticRegression)

@@ -240,6 +240,8 @@ class Broken:
         rows, self._waiting = self._waiting, []
         if self._fault == "early":
             rows = rows or [0]
+        if self._fault == "silent":
+            return None
         if self._fault == "strange row":
             rows = [row + 1 for row in rows]
         if self._fault == "tuple":
@@ -257,8 +259,14 @@ class Broken:
         ("tuple", "not an Answer"),
         ("strange class", "9 is neither"),
         ("minus one", "-1 is neither"),
+        ("silent", "collect must return a list, .* not None"),
     ],
 )
 def test_a_promise_that_is_broken_is_named(fault, sentence):
     with pytest.raises(AssertionError, match=sentence):
         check_oracle(lambda: Broken(fault), num_points=10, num_classes=4)
+
+
+def test_what_is_no_oracle_is_told():
+    with pytest.raises(AssertionError, match="A NoneType has no ask: it is no oracle"):
+        check_oracle(lambda: None, num_points=10, num_classes=4)

@@ -374,3 +374,9 @@ def test_check_pool_sees_a_buffer_shared_by_threads():
 
     with pytest.raises(AssertionError, match="several threads"):
         check_pool(broken(read=read))
+
+
+@pytest.mark.parametrize("thing", [np.zeros((3, 3)), None, "digits"])
+def test_check_pool_says_what_is_no_pool(thing):
+    with pytest.raises(AssertionError, match=r"has no ids, so it is no pool"):
+        check_pool(thing)

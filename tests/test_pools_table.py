@@ -90,6 +90,11 @@ def test_a_table_without_labels_has_no_truth(files):
     assert (found.truth, found.classes, found.test, found.test_labels) == (None, (), None, None)
 
 
+def test_labels_of_bytes_are_text(files):
+    np.save(files + "utf8.npy", np.array(["cät".encode(), b"dog"])[np.arange(60) % 2])
+    assert benchmark(files + "x.npy", labels=files + "utf8.npy").classes == ("cät", "dog")
+
+
 def test_images_of_a_file_are_images(files):
     found = benchmark(files + "images.npy", labels=files + "y.npy")
     assert found.pool.spec.is_image
@@ -129,6 +134,9 @@ def test_a_subset_of_a_table(files):
         ({"labels": "column:2"}, r"whole numbers or strings as labels, and has .* in row 0"),
         ({"name": "images.npy", "labels": "column:1"}, "has no two columns"),
         ({"labels": "{}dates.npy"}, "not datetime64"),
+        ({"labels": "{}bytes.npy"}, "bytes.npy holds labels of bytes that are no text"),
+        ({"labels": "{}large.npy"}, r"in row 0, which is beyond 2\^63"),
+        ({"labels": "{}unsigned.npy"}, r"has 9223372036854775808 in row 1, which is beyond 2\^63"),
         ({"test_path": "{}test_x.npy"}, "data.test_path needs labels"),
         ({"labels": "{}y.npy", "test_path": "{}test_x.npy"}, "data.test_path needs labels"),
         ({"labels": "{}y.npy", "test_labels": "{}y.npy"}, "data.test_path is not"),
@@ -157,6 +165,9 @@ def test_what_cannot_be_is_one_sentence(files, changes, words):
     np.save(files + "nan.npy", np.where(np.arange(3)[:, None] == 1, np.nan, np.ones((3, 2))))
     np.save(files + "dates.npy", np.zeros(60, "M8[D]"))
     np.save(files + "eight.npy", np.append(Y[:59], 8))
+    np.save(files + "bytes.npy", np.array([b"a", b"\xff"])[np.arange(60) % 2])
+    np.save(files + "large.npy", Y * 1e300 / 3)
+    np.save(files + "unsigned.npy", (np.arange(60, dtype=np.uint64) % 2) << 63)
     changes = {k: v.format(files) if isinstance(v, str) else v for k, v in changes.items()}
     name = changes.pop("name", "x.npy")
     with pytest.raises(UsageError, match=words) as caught:
@@ -226,6 +237,15 @@ def test_a_function_from_outside_may_return_a_benchmark(module):
         (
             "def make(): return Benchmark(pool, np.arange(6, dtype=np.int32), ('a',))",
             r"labels 0\.\.5 for 1 classes",
+        ),
+        (
+            "def make():\n    pool.spec = pool.spec._replace(shape=(3,))\n    return pool",
+            r"whose examples are of shape \(2,\), where its spec says \(3,\)",
+        ),
+        (
+            "class Twice(type(pool)):\n    ids = ['a'] * 6\n"
+            "def make():\n    pool.__class__ = Twice\n    return pool",
+            "without 6 distinct texts as ids",
         ),
     ],
 )

@@ -13,6 +13,8 @@ from jax_al import strategies
 from jax_al.errors import PartsError, UsageError
 from jax_al.session.locks import computing
 from jax_al.session.records import read_picks
+from jax_al.types import Benchmark
+from tests.made_up_benchmarks import table
 from tests.runs import ROOT, assert_same, part_of, rows_of, run
 
 HOST = {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}
@@ -210,6 +212,21 @@ def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(whole, tmp_path,
     assert_same(tmp_path / "full", whole)
 
 
+def one_class():
+    return Benchmark(table(200), np.zeros(200, np.int32), ("a",), table(60), np.zeros(60, np.int32))
+
+
+def same_class():
+    return one_class()._replace(classes=("a", "a"))
+
+
+PEOPLE = {"oracle": "people", "data__test_size": None}
+
+
+def none():
+    return Benchmark(table(200), None, ())
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -224,6 +241,9 @@ def test_a_full_disk_is_an_error_of_the_system_and_gone_on_with(whole, tmp_path,
         ({"model__dropout_rates": (1.5, 0.5)}, "dropout_rates"),
         ({"model": {"name": "linear"}, "strategy": "bald"}, "one opinion only"),
         ({"oracle": "nowhere:oracle"}, "nowhere"),
+        ({"data__name": "tests.test_run_failures:one_class"}, "are 'a': a learner needs two or"),
+        ({"data__name": "tests.test_run_failures:same_class"}, "are 'a', 'a': a learner needs two"),
+        ({"data__name": "tests.test_run_failures:none", **PEOPLE}, "are not known"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(fields, message, tmp_path):

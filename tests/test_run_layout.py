@@ -275,3 +275,11 @@ def test_a_made_up_run_of_this_layout_is_no_older_one(tmp_path):
     workdir = make_run(tmp_path / "new", layout=NEW)
     with pytest.raises(UsageError, match="another config"):
         run(workdir, **QUICK)
+
+
+def test_a_config_on_record_that_is_none_is_told(tmp_path):
+    run(tmp_path, strategy="random", max_episodes=1)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(UsageError, match=r"config\.json is not the config of a run; restore it"):
+        run(tmp_path, strategy="random", max_episodes=1)
+    run(tmp_path, strategy="random", max_episodes=1, overwrite=True)

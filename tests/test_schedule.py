@@ -69,6 +69,8 @@ def test_options_and_the_embedding_go_to_those_that_have_them():
         make_strategy("kmeans:5,random", beta=1.0)
     with pytest.raises(UsageError, match="iterations is -1"):
         make_strategy("kmeans:5,random", iterations=-1)
+    with pytest.raises(UsageError, match="'random:5,margin' has an option 'beta': they take none"):
+        make_strategy("random:5,margin", beta=1)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,8 @@ def test_options_and_the_embedding_go_to_those_that_have_them():
         ("margin:0,random", "changes at 0 labels; these must be from 1 to 2147483647 and rise"),
         ("margin:9999999999,random", "changes at 9999999999 labels; these must be from 1 to"),
         ("margn:9,random", "did you mean 'margin'"),
+        ("best_of:9,random", "best_of refits learners, so it cannot be one of several"),
+        ("random:9,best_of", "best_of refits learners, so it cannot be one of several"),
         ("coreset_robust:9,random", "that works on the host cannot be one of several in a row"),
         ("typiclust@pixels_pca:9,margin", "stands at the end, A:100,B@EMBEDDING"),
     ],

@@ -238,3 +238,8 @@ def test_probabilities_of_half_precision_are_taken():
     rounded[3] = np.eye(C)[1] - 1e-6
     check_values("mc_probs", rounded, np.zeros(N, bool))
     check_values("log_probs", LOG_PROBS + 0.04, np.zeros(N, bool))
+
+
+def test_what_refits_learners_is_refused_before_any_signal_is_asked_for():
+    with pytest.raises(UsageError, match="only a run with a simulated oracle can ask it"):
+        select("best_of", budget=5, log_probs=LOG_PROBS)

@@ -34,6 +34,16 @@ def opened(directory=None, **changes):
     return al.Session(changes.pop("pool", points()), **{**given, **changes})
 
 
+class Doubled(type(points())):
+    """A pool of somebody who did not look at its ids."""
+
+    ids = ("p1",) * 40
+
+
+DOUBLED = points()
+DOUBLED.__class__ = Doubled
+
+
 def true(names):
     return {name: CLASSES[int(name[1:]) % 2] for name in names}
 
@@ -132,6 +142,28 @@ def test_what_cannot_be_meant_is_refused_and_none_of_it_taken(place, answers, se
         assert session.labels == {}
 
 
+def test_names_that_no_file_could_keep_are_refused(place):
+    """A class called 3 was exported into a model that could not be loaded."""
+    with opened(place) as session:
+        for change in (session.add_class, lambda name: session.rename_class("cat", name)):
+            with pytest.raises(ValueError, match="cannot be named 3: a name is a text"):
+                change(3)
+        with pytest.raises(ValueError, match="who is 3, but must be a text"):
+            session.tell({session.ask().ids[0]: "cat"}, who=3)
+        assert session.labels == {}
+
+
+def test_a_seed_and_a_budget_of_numpy_do(place):
+    with opened(place, seed=np.int64(2), budget=np.int32(3)) as one, opened(seed=2) as other:
+        assert one.ask().rows == other.ask().rows[:3]
+
+
+@pytest.mark.parametrize(("where", "words"), [("", "must name one"), (__file__, "is a file")])
+def test_what_is_no_directory_is_told(where, words):
+    with pytest.raises(ValueError, match=words):
+        opened(where)
+
+
 def test_a_row_that_was_not_asked_is_refused(place):
     with opened(place) as session:
         asked = set(session.ask().ids)
@@ -174,7 +206,13 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"classes": ("cat", "cat")}, "must be different names"),
         ({"classes": "cat"}, "must be different names"),
         ({"budget": 0}, "budget is 0"),
+        ({"budget": 5.5}, "budget is 5.5, but must be a whole number"),
+        ({"budget": True}, "budget is True, but must be a whole number"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": None}, "seed is None, but must be a whole number"),
+        ({"strategy": None}, "strategy must be a name or a Strategy"),
+        ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),
+        ({"pool": DOUBLED}, "40 examples and 1 different ids"),
         ({"strategy": "margn"}, "did you mean 'margin'"),
         ({"strategy": "bald"}, "one opinion only"),
         ({"learner": al.cnn()}, "image"),

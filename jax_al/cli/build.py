@@ -43,6 +43,12 @@ def study_of(public: Mapping[str, Any]) -> Study:
                 "are asked for it: choose random."
             )
     check_oracle(fields["oracle"], data)
+    if len(set(data.classes)) < max(2, len(data.classes)):
+        raise UsageError(
+            f"The classes of {data.name} are {', '.join(map(repr, data.classes)) or 'not known'}: "
+            "a learner needs two or more different ones. (People who begin without classes take "
+            "jax-al label.)"
+        )
     if fields["initial_size"] > len(data.pool):
         raise UsageError(
             f"config.initial_size is {fields['initial_size']}, but the pool holds "

@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> None:
     options = dict(map(option_of, arguments.option))
     files = [arguments.data, arguments.features, arguments.test_path, *options.values()]
     given = [Path(name) for name in files if isinstance(name, str)]
-    out = place_of("--out", arguments.out, given)
+    out = place_of("--out", arguments.out, given, (".npy",))
     if out.suffix != ".npy":
         raise UsageError(f"--out is {out}, but must be a .npy file")
     number, total = _share(arguments.part)

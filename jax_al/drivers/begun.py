@@ -50,6 +50,10 @@ def strategy_and_name(strategy: str | Strategy) -> tuple[str, Strategy]:
     if isinstance(strategy, str):
         ((name, made),) = strategies_named([strategy]).items()
         return name, made
+    if not isinstance(strategy, Strategy):
+        raise UsageError(
+            f"strategy must be a name or a Strategy, as al.strategy makes it, not {strategy!r}."
+        )
     return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
 
 

@@ -1,8 +1,10 @@
 """What a Python caller may get wrong, and the sentences that answer it."""
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,15 @@ from jax_al.types import Benchmark
 _WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
 
 
-def check_least(**values: tuple[int, int]) -> None:
-    """Holds numbers, each with the least that it may be, by their names.
+def check_least(**values: tuple[Any, int]) -> None:
+    """Holds whole numbers, each with the least that it may be, by their names.
 
     Raises:
-      UsageError: one is less.
+      UsageError: one is less, or is no whole number.
     """
     for name, (value, least) in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise UsageError(f"{name} is {value!r}, but must be a whole number.")
         if value < least:
             raise UsageError(f"{name} is {value}, but must be at least {least}.")
 
@@ -58,6 +62,44 @@ def check_maker(learner: Any) -> None:
             "learner must be a function of (Spec, number of classes), such as al.linear() or, of a "
             f"scikit-learn classifier, al.host_learner(...), and not {learner!r}."
         )
+    try:
+        signature = inspect.signature(learner)
+    except ValueError:  # not every callable can tell what it takes
+        return
+    try:
+        signature.bind(None, 2)
+    except TypeError as error:
+        name = getattr(learner, "__name__", type(learner).__name__)
+        raise UsageError(
+            f"learner must be a function of (Spec, number of classes), which {name} is not "
+            f"({error}): al.linear() is one, and al.linear makes it."
+        ) from error
+
+
+def check_keep(keep_checkpoints: Any) -> None:
+    """Makes sure that the newest so many checkpoints, or all (None), can be kept.
+
+    Raises:
+      UsageError: they cannot.
+    """
+    if keep_checkpoints is not None:
+        check_least(keep_checkpoints=(keep_checkpoints, 1))
+
+
+def checked_directory(directory: str | Path | None) -> Path | None:
+    """Returns where a run or a session is kept, ~ expanded; None: nowhere.
+
+    Raises:
+      UsageError: it is no name of a directory, or a file is there.
+    """
+    if directory is None:
+        return None
+    if not isinstance(directory, str | Path) or directory == "":
+        raise UsageError(f"directory is {directory!r}, but must name one, or be None.")
+    place = Path(directory).expanduser()
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
+    return place
 
 
 def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:

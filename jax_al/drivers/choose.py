@@ -47,8 +47,7 @@ def choose(
 
     Raises:
       UsageError: the signals are larger than the device and the strategy cannot read files, or
-        hold what is no number.
-      RuntimeError: the answer breaks the contract.
+        hold what is no number; or the answer breaks the contract.
     """
     mapped = {name: x for name, x in signals._asdict().items() if isinstance(x, np.memmap)}
     check_mapped(strategy, mapped)
@@ -140,9 +139,9 @@ def _checked(query: Query, pool: PoolState, wanted: int) -> Chosen:
     selectable = np.asarray(pool.selectable)
     in_range = bool(((rows >= 0) & (rows < selectable.size)).all())
     if not in_range or len(np.unique(rows)) != wanted or not selectable[rows].all():
-        raise RuntimeError(
+        raise UsageError(
             f"The strategy gave a wrong query: {wanted} distinct selectable rows were wanted, and "
-            f"it answered {indices.tolist()[:20]}."
+            f"it answered {indices.tolist()[:20]}; al.testing.check_strategy tells more."
         )
     scores = None if query.scores is None else np.asarray(query.scores)[real]
     info = {name: float(value) for name, value in query.info.items()}

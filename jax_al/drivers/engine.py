@@ -16,6 +16,7 @@ from jax_al.drivers.choose import Chosen
 from jax_al.drivers.inputs import Inputs
 from jax_al.drivers.look import FINE, is_large, look_over
 from jax_al.drivers.look import compile_ahead as looking_ahead
+from jax_al.drivers.probabilities import check_classes_of, check_log_probs
 from jax_al.drivers.programs import Programs
 from jax_al.drivers.score import score
 from jax_al.errors import UsageError
@@ -140,6 +141,7 @@ class Engine:
             labels = jnp.asarray(self.benchmark.test_labels)  # as `test` will give them
             self.programs.get("score", None, score, probs, labels)
         found = looked(self.inputs, computed) if computed else {}
+        check_classes_of(found, len(self.benchmark.classes))
         mapped = {name: x for name, x in given.items() if isinstance(x, np.memmap)}
         if not self.inputs.is_resident:
             mapped |= {name: x for name, x in found.items() if is_large(x)}
@@ -217,6 +219,7 @@ class Engine:
         if needs:
             found = self._look(self.inputs, needs, sample_key, state, scratch)
             self._check(np.asarray(found.pop(FINE)), pool)
+            check_log_probs(found, len(self.benchmark.classes), np.asarray(pool.excluded))
             if "sampled_probs" in found:
                 # The method leaves on the device, or in its file, what is there.
                 found["sampled_probs"] = found["sampled_probs"].transpose(1, 0, 2)

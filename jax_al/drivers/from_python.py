@@ -9,9 +9,11 @@ from typing import Any
 from jax_al.drivers import cluster, experiment
 from jax_al.drivers.checks import (
     check_benchmark,
+    check_keep,
     check_least,
     check_maker,
     check_seeds,
+    checked_directory,
     guarded,
     python_words,
 )
@@ -96,6 +98,9 @@ def run(
         chunk_size=(chunk_size, 1),
         num_samples=(num_samples, 1),
     )
+    check_keep(keep_checkpoints)
+    initial, budget, episodes = int(initial), int(budget), int(episodes)
+    num_samples, jobs = int(num_samples), int(jobs)  # NumPy's cannot be written down
     check_resident(resident)
     check_benchmark(benchmark, initial, budget)
     check_maker(learner)
@@ -135,7 +140,7 @@ def run(
         functools.partial(_named_oracle, oracle) if isinstance(oracle, str) else oracle,
         public,
     )
-    root = None if directory is None else Path(directory).expanduser()
+    root = checked_directory(directory)
     run_all = None
     if jobs > 1 or scheduler is not None:
         if root is None:
@@ -155,9 +160,17 @@ def run(
 
 
 def _strategies(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, Strategy]:
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and given:
         check_part_names(given)
+        for name, made in given.items():
+            if not isinstance(made, Strategy):
+                raise UsageError(
+                    f"strategies[{name!r}] must be a Strategy, as al.strategy and al.make_strategy "
+                    f"make them, not {made!r}."
+                )
         return dict(given)
+    if not isinstance(given, str | None):
+        given = list(given)
     if isinstance(given, str) or not given:
         raise UsageError(f"strategies must be a list of one or more names, not {given!r}.")
     if not all(isinstance(entry, str) for entry in given):

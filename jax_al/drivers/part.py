@@ -112,6 +112,11 @@ class Driver:
                     self._commit(Asked(work.request))
                 case Wait():
                     answers = oracle.collect()
+                    if not isinstance(answers, list | tuple):  # None would be waited for, for ever
+                        raise UsageError(
+                            "collect() of the oracle must return a list of answers, empty where "
+                            f"there are none yet, and returned a {type(answers).__name__}."
+                        )
                     if answers:
                         self._commit(Answered(answers))
                     else:

@@ -54,6 +54,11 @@ def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> 
             f"{root} holds results but no config.json, so it cannot be continued; name "
             "another --workdir, or start anew with --overwrite."
         )
+    if not isinstance(old, dict):
+        raise UsageError(
+            f"{root / 'config.json'} is not the config of a run; restore it, name another "
+            "--workdir, or start anew with --overwrite."
+        )
     if old.get("layout") != LAYOUT:
         raise UsageError(_is_older(root))
     check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)

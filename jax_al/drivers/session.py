@@ -21,6 +21,7 @@ from jax_al.drivers.checks import (
     check_least,
     check_maker,
     check_pool_like,
+    checked_directory,
     guarded,
     python_words,
 )
@@ -85,11 +86,18 @@ class Session:
             chunk_size=(chunk_size, 1),
             num_samples=(num_samples, 1),
         )
+        budget, seed = int(budget), int(seed)  # NumPy's cannot be written down
         check_classes(classes, least=0)
         check_pool_like("pool", pool)
         check_maker(learner)
+        self._rows = {name: row for row, name in enumerate(pool.ids)}
+        if len(self._rows) != len(pool):  # answers go by id
+            raise UsageError(
+                f"The pool has {len(pool):,} examples and {len(self._rows):,} different ids: each "
+                "needs one of its own."
+            )
         name, made = strategy_and_name(strategy)
-        self._place = None if directory is None else Path(directory).expanduser()
+        self._place = checked_directory(directory)
         self._tell, self._is_open, self._learner = guarded(tell), True, learner
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
         benchmark = Benchmark(pool, None, at_least_two(classes), name=kind)
@@ -110,7 +118,6 @@ class Session:
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
         )
-        self._rows = {name: row for row, name in enumerate(pool.ids)}
 
     def ask(self) -> Request | None:
         """Returns the open request, or makes a new one, training first if need be.

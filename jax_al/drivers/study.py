@@ -14,7 +14,7 @@ import jax
 from jax_al import __version__
 from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.identity import fingerprints
+from jax_al.drivers.identity import examples_of, fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import opened
 from jax_al.errors import UsageError
@@ -97,6 +97,7 @@ def open_progress(
             "version": study.benchmark.version,
             "size": len(study.benchmark.pool),
             **({"features": _fit_of(study.benchmark.pool)} if may_grow else {}),
+            **({} if may_grow else {"examples": examples_of(study.benchmark.pool)}),
         },
         classes=study.benchmark.classes,
         config=study.public,
@@ -107,6 +108,12 @@ def open_progress(
         text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
         tell({"event": "say", "text": f"{part.name}, seed {part.seed}: {text}"})
     progress = Progress(journal, course_of(study))
+    begun, names = progress.record.begun_classes, tuple(study.benchmark.classes)
+    if not may_grow and begun != names:
+        raise UsageError(
+            f"The classes of the data were {', '.join(begun)} when the run began, and are "
+            f"{', '.join(names)} now: restore them, or start anew with --overwrite."
+        )
     check_data(study, progress.record)
     return journal, progress
 
@@ -172,7 +179,13 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         if study.public.get("oracle") == "people":
             driver.run(people(lambda count: tell({"event": "say", "text": _waits(part, count)})))
         else:
-            driver.run(study.oracle(study.benchmark, part.seed))
+            oracle = study.oracle(study.benchmark, part.seed)
+            if not (hasattr(oracle, "ask") and hasattr(oracle, "collect")):
+                raise UsageError(
+                    f"oracle made a {type(oracle).__name__}, which has no ask and collect: return "
+                    "an oracle."
+                )
+            driver.run(oracle)
     return progress
 
 

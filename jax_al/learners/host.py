@@ -51,9 +51,14 @@ def host_learner(estimator: Any) -> Callable[[Spec, int], Learner]:
         scikit-learn's classifiers.
 
     Raises:
-      UsageError: it lacks one of these methods; or, when it is used, it cannot be fitted to the
-        examples or not be pickled.
+      UsageError: it is a class, or lacks one of these methods; or, when it is used, it cannot be
+        fitted to the examples or not be pickled.
     """
+    if isinstance(estimator, type):
+        raise UsageError(
+            f"{estimator.__name__} is a class; host_learner wants one of its kind: "
+            f"{estimator.__name__}()."
+        )
     name = type(estimator).__name__
     for method in ("fit", "predict_proba"):
         if not hasattr(estimator, method):

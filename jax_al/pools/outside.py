@@ -1,11 +1,13 @@
 """Pools from outside, named "module:function"."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from jax_al.errors import UsageError
 from jax_al.outside import function_named
+from jax_al.pools.rows import Numbers
 from jax_al.types import Benchmark
 
 _READS = ("ids", "spec", "__len__", "read", "show")
@@ -41,6 +43,13 @@ def outside(name: str) -> Benchmark:
     return found
 
 
+def _are_names(ids: Sequence[str], size: int) -> bool:
+    """Whether `ids` are `size` distinct texts; numbers are, and a text of each is never made."""
+    if isinstance(ids, Numbers):
+        return len(ids) == size
+    return len(ids) == size == len(set(ids)) and all(isinstance(one, str) for one in ids)
+
+
 def _check(found: Benchmark, what: str) -> None:
     sets = [(found.pool, found.truth), (found.test, found.test_labels)]
     for pool, labels in sets[: 1 if found.test is None else 2]:
@@ -49,6 +58,14 @@ def _check(found: Benchmark, what: str) -> None:
             raise UsageError(
                 f"{what} must return a Pool or a Benchmark, but returned a "
                 f"{type(pool).__name__} without {lacking[0]!r}."
+            )
+        if not _are_names(pool.ids, len(pool)):
+            raise UsageError(f"{what} returned a pool without {len(pool):,} distinct texts as ids.")
+        shape = np.shape(pool.read(slice(0, 1)))[1:]
+        if len(pool) and shape != tuple(pool.spec.shape):
+            raise UsageError(
+                f"{what} returned a pool whose examples are of shape {shape}, where its spec says "
+                f"{tuple(pool.spec.shape)}."
             )
         if pool.spec != found.pool.spec:
             raise UsageError(f"{what} returned a test set whose examples differ from the pool's.")

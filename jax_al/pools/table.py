@@ -141,17 +141,28 @@ def _checked(values: np.ndarray, what: str, x: np.ndarray) -> np.ndarray:
         raise UsageError(
             f"{what} must hold a label for each of {len(x):,} rows, and is of shape {values.shape}."
         )
-    if values.dtype.kind == "f":
-        wrong = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
+    if values.dtype.kind in "uf":
+        # Beyond 2^63 two labels would become the same int64.
+        is_whole = (values == np.floor(values)) & (abs(values) < 2.0**63)
+        wrong = np.flatnonzero(~is_whole)
         if wrong.size:
             raise UsageError(
                 f"{what} must hold whole numbers or strings as labels, and has "
-                f"{values[wrong[0]]} in row {wrong[0]}."
+                f"{values[wrong[0]]} in row {wrong[0]}"
+                + (", which is beyond 2^63." if abs(values[wrong[0]]) >= 2.0**63 else ".")
             )
     if values.dtype.kind in "biuf":
         return values.astype(np.int64)
-    if values.dtype.kind in "US":
+    if values.dtype.kind == "U":
         return values.astype(np.str_)
+    if values.dtype.kind == "S":
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"{what} holds labels of bytes that are no text ({error.reason}): save them as "
+                "strings, with values.astype(str)."
+            ) from error
     raise UsageError(f"{what} must hold whole numbers or strings as labels, not {values.dtype}.")
 
 

@@ -236,6 +236,8 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
         if result.id == result.into:
             raise UsageError(f"Class {result.id} cannot be merged into itself; name another.")
         return {"event": "class_merged", "id": result.id, "into": result.into}
+    if not isinstance(result.name, str):
+        raise UsageError(f"A class cannot be named {result.name!r}: a name is a text.")
     if not result.name or result.name in record.classes.values():
         raise UsageError(f"A class cannot be named {result.name!r}: it is empty or taken.")
     if isinstance(result, ClassAdded):

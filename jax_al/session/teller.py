@@ -93,6 +93,8 @@ class Teller:
             raise UsageError(
                 f"answers must be a dictionary by id, and not a {type(answers).__name__}."
             )
+        if not isinstance(who, str):
+            raise UsageError(f"who is {who!r}, but must be a text.")
         with self._journal.writing():
             if self.has(token):
                 return

@@ -124,6 +124,35 @@ def sample_present(key: jax.Array, pool: PoolState, size: int) -> jax.Array:
     return order[jnp.argsort(pool.excluded[order], stable=True)][:size]
 
 
+def answering(select: Select) -> Select:
+    """Holds that `select` answers with a `Query`; what else it may be, nothing here could use.
+
+    Raises:
+      UsageError: it does not.
+    """
+
+    @functools.wraps(select)
+    def wrapped(query_key: jax.Array, signals: Signals, pool: PoolState, budget: int) -> Query:
+        query: Any = select(query_key, signals, pool, budget)
+        wrong = None
+        if not isinstance(query, Query):
+            wrong = "an array" if hasattr(query, "shape") else f"a {type(query).__name__}"
+        elif not isinstance(query.info, dict):
+            wrong = f"one whose info is a {type(query.info).__name__}"
+        elif (kind := np.dtype(jnp.result_type(query.indices))).kind not in "iu":
+            wrong = f"one whose indices are {kind}"
+        elif jnp.shape(query.indices) != (budget,):
+            wrong = f"one whose indices are of shape {list(jnp.shape(query.indices))}"
+        if wrong is not None:
+            raise UsageError(
+                f"A strategy must return a Query of int32 [{budget}] rows and a dict, as by_score "
+                f"makes it, and this one returned {wrong}."
+            )
+        return query
+
+    return wrapped
+
+
 def random_without_labels(select: Select, *, on_host: bool = False) -> Select:
     """Makes a strategy that must know a label fall back to random sampling while there is none.
 

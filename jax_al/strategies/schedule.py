@@ -59,8 +59,13 @@ def schedule(parts: Sequence[Strategy], limits: Sequence[int]) -> Strategy:
         last from then on.
 
     Raises:
-      UsageError: one works on the host, or two look at different embeddings.
+      UsageError: one works on the host or refits learners, or two look at different embeddings.
     """
+    if any(part.lookahead for part in parts):
+        raise UsageError(
+            "best_of refits learners, so it cannot be one of several strategies in a row: ask it "
+            "alone."
+        )
     if any(part.on_host for part in parts):
         raise UsageError("A strategy that works on the host cannot be one of several in a row.")
     embeddings = sorted({part.embedding for part in parts if "embedding" in part.needs})

@@ -80,6 +80,11 @@ def select(
     """
     made = _made(strategy, dict(options or {}))
     name = repr(strategy) if isinstance(strategy, str) else "the strategy"
+    if made.lookahead:
+        raise UsageError(
+            f"{name} refits a learner on what it tries, so only a run with a simulated oracle can "
+            "ask it: al.run, or jax-al compare."
+        )
     budget, seed = whole("budget", budget, 1), whole("seed", seed, 0)
     given: dict[str, Any] = as_signals(signals, inspect.signature(select).parameters)
     for need in sorted(made.needs - given.keys()):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.strategies.choosing import Select, random_without_labels
+from jax_al.strategies.choosing import Select, answering, random_without_labels
 from jax_al.types import Signals, Strategy
 
 
@@ -49,6 +49,7 @@ def strategy(
     needs = frozenset(needs)
     for name in sorted(needs - set(Signals._fields)):
         raise UsageError(f"needs names {name!r}: {did_you_mean(name, Signals._fields)}")
+    select = answering(select)
     if needs_label:
         select = random_without_labels(select, on_host=on_host)
     return Strategy(

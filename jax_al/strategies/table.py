@@ -158,7 +158,8 @@ def _scheduled(name: str, options: Mapping[str, Any]) -> Strategy:
         known[part] = {} if isinstance(make, Strategy) else inspect.signature(make).parameters
     for option in options:
         if not any(option in names for names in known.values()):
-            hint = did_you_mean(option, set().union(*known.values()))
+            names = set().union(*known.values())
+            hint = did_you_mean(option, names) if names else "they take none."
             raise UsageError(f"No strategy of {name!r} has an option {option!r}: {hint}")
     parts = [
         make_strategy(part, **{o: value for o, value in options.items() if o in known[part]})

@@ -40,6 +40,7 @@ def check_learner(
       AssertionError: a promise is broken; the message says which.
     """
     spec = Spec((8, 8, 1), np.dtype(np.uint8)) if spec is None else spec
+    _hold(callable(make), f"A learner is made by a function of (Spec, C), and {make!r} is none.")
     learner = make(spec, num_classes)
     _check_fields(learner)
     pool = _RandomPool(spec, seed)

@@ -25,7 +25,9 @@ def check_oracle(
     """
     rows, more = list(range(num_points - 1, 0, -2)), list(range(num_points - 2, -1, -2))
     oracle = make()
-    assert list(oracle.collect()) == [], "An oracle that was asked nothing has answered."
+    for name in ("ask", "collect"):
+        assert hasattr(oracle, name), f"A {type(oracle).__name__} has no {name}: it is no oracle."
+    assert _collected(oracle) == [], "An oracle that was asked nothing has answered."
     once = _answers(oracle, 0, rows, patience, again=False)
     _check(once, rows, num_classes)
     _check(_answers(oracle, 1, more, patience, again=False), more, num_classes)
@@ -45,8 +47,16 @@ def _answers(
     for _ in range(patience):
         if again:
             oracle.ask(request, rows)
-        answers += oracle.collect()
+        answers += _collected(oracle)
     return answers
+
+
+def _collected(oracle: Oracle) -> list[Answer]:
+    found = oracle.collect()
+    assert isinstance(found, list | tuple), (
+        f"collect must return a list, empty where there is no answer yet, not {found!r}."
+    )
+    return list(found)
 
 
 def _check(answers: list[Answer], rows: list[int], num_classes: int) -> None:

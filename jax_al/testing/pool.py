@@ -22,6 +22,8 @@ def check_pool(pool: Pool) -> None:
     Raises:
       AssertionError: it does not; the message is one sentence that says what it promised.
     """
+    for name in ("ids", "spec", "__len__", "read", "show"):
+        assert hasattr(pool, name), f"A {type(pool).__name__} has no {name}, so it is no pool."
     size = len(pool)
     assert size > 0, f"A pool must have one row or more, and this one has {size}."
     _check_spec(pool.spec)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jax_al.errors import UsageError
 from jax_al.testing import made_up
 from jax_al.types import NOTHING, UNKNOWN, PoolState, Signals, Strategy
 
@@ -82,7 +83,11 @@ def _asker(strategy: Strategy) -> Ask:
 
     def asker(seed: int, signals: Signals, pool: PoolState, budget: int) -> Any:
         needed = Signals(**{name: getattr(signals, name) for name in strategy.needs})
-        return jax.tree.map(np.asarray, ask(jax.random.key(seed), needed, pool, budget))
+        try:
+            query = ask(jax.random.key(seed), needed, pool, budget)
+        except UsageError as error:  # such as what is no query
+            raise AssertionError(str(error)) from error
+        return jax.tree.map(np.asarray, query)
 
     return asker
 
