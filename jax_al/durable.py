@@ -44,6 +44,17 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def make_directory(directory: pathlib.Path) -> None:
+    """Makes a directory, and those above it that are missing, and makes their names durable."""
+    if directory.is_dir():
+        return
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        with contextlib.suppress(PermissionError):  # one that may be written to and not listed
+            sync_directory(place.parent)
+
+
 def sync_directory(directory: pathlib.Path) -> None:
     """Makes the names in `directory` durable: those of new files, and those changed."""
     descriptor = os.open(directory, os.O_RDONLY)

@@ -75,6 +75,11 @@ DEAREST = (
 )
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: a fifth of the time tests wait for what they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_ignore_collect(collection_path, config):
     """Where only what is compiled as for users is wanted, no other module is imported."""
     wanted = AS_FOR_USERS | IN_PART

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_al.durable import sync_directory
+from jax_al.durable import make_directory, sync_directory
 from jax_al.errors import UsageError
 from jax_al.session import locks
 
@@ -62,7 +62,7 @@ class Items:
         """
         with self._guard:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_directory(self.path.parent)
                 lock = locks.held(self.path.with_name(".items.lock"), fcntl.LOCK_EX)
                 with contextlib.ExitStack() as stack:
                     stack.enter_context(lock)

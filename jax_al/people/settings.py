@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_al.durable import write_atomically
+from jax_al.durable import make_directory, write_atomically
 from jax_al.errors import UsageError
 
 PROJECT = "project.json"
@@ -71,7 +71,7 @@ def write_settings(directory: Path, settings: Settings) -> None:
       UsageError: there can be no such directory.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
     except OSError as error:
         raise UsageError(f"The workdir {directory} cannot be used: {error.strerror}.") from error
     content = {"format": FORMAT, **settings._asdict()}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jax_al.durable import sync_directory
+from jax_al.durable import make_directory, sync_directory
 from jax_al.errors import UsageError
 from jax_al.session import locks
 from jax_al.session.drafts import Drafts, grown
@@ -75,7 +75,7 @@ class Journal:
             if self.path is None or self._is_writing:
                 yield
                 return
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self.path.parent)
             with locks.held(self._lock, fcntl.LOCK_EX):
                 if self._read():
                     os.truncate(self.path, self._end)

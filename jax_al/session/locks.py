@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from jax_al.durable import make_directory
 from jax_al.errors import UsageError
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -33,7 +34,7 @@ def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None
         ) from None
     with contextlib.ExitStack() as stack:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directory(directory)
             (directory / ".lock").touch()
             how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             stack.enter_context(held(directory / ".lock", how | fcntl.LOCK_NB))
