@@ -391,14 +391,6 @@ def test_how_long_a_scan_takes_is_told_well_where_sizes_are_mixed(monkeypatch, o
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.1, "1 seconds"), (89, "89 seconds"), (90, "1.5 minutes"), (9_000, "2.5 hours")],
-)
-def test_a_time_is_told_in_words(seconds, words):
-    assert scan._in_words(seconds) == words
-
-
-@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"size": 0}, "size is 0, but must be a whole number from 1 to 4096"),

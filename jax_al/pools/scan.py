@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import hashlib
-import math
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.catalog import Catalog, Entry
 from jax_al.pools.pictures import UnreadableError, decode, square
-from jax_al.pools.progress import say, tracked
+from jax_al.pools.progress import in_words, say, tracked
 from jax_al.pools.walk import Found
 from jax_al.pools.within import content_within
 
@@ -57,14 +56,15 @@ def read_new(
     with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         _check_room(len(new), 3 * size**2, cache)
-        if len(new) >= _MANY:
+        if is_long := len(new) >= _MANY:
             seconds = seconds_of(new, read, pool)
             say(
-                f"Reading the {len(new):,} files of {root}, once: about {_in_words(seconds)}, "
+                f"Reading the {len(new):,} files of {root}, once: about {in_words(seconds)}, "
                 f"and {len(new) * 3 * size**2 / 2**30:.1f} GiB in {cache}."
             )
         together = max(1, min(_TOGETHER, _SQUARES // (3 * size**2)))
-        for start in tracked(range(0, len(new), together), f"Reading {root.name}"):
+        steps = range(0, len(new), together)
+        for start in tracked(steps, f"Reading {root.name}", is_foretold=is_long):
             entries: list[Entry] = []
             squares: list[np.ndarray] = []
             for entry, image in pool.map(read, new[start : start + together]):
@@ -102,13 +102,6 @@ def seconds_of(
     each = ends[-1] / _TRIED
     seconds = sum(t / (one.size + _OPENING) * each for t, one in zip(took, some, strict=True))
     return float(seconds) / (os.cpu_count() or 1)
-
-
-def _in_words(seconds: float) -> str:
-    for unit, length in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{math.ceil(seconds)} seconds"
 
 
 def content_of(root: Path, name: str) -> bytes:
