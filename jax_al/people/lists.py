@@ -47,7 +47,7 @@ def note_moved(directory: Path, names: Mapping[str, str]) -> None:
 
 
 def note_copies(directory: Path, copies: Mapping[str, Sequence[str]]) -> None:
-    """Keeps in `copies.csv` (id, name) the other names that each id has now, and no earlier ones."""
+    """Keeps in `copies.csv` (id, name) the other names that ids have now, and no earlier ones."""
     lines = [[id, name] for id, names in copies.items() for name in names]
     if lines != _lines(directory / COPIES):
         _write(directory / COPIES, ("id", "name"), lines)
