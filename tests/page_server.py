@@ -94,16 +94,35 @@ def cutting(port):
 
     Yields the paths that were asked.
     """
+    head = (("Content-Type", "application/json"), ("Content-Length", "1000"))
+    with _stranger(port, 200, head, b'{"items": [') as asked:
+        yield asked
+
+
+@contextlib.contextmanager
+def refusing(port, status):
+    """Answers whatever is asked at a port by a page in HTML, as somebody else's server does.
+
+    Yields the paths that were asked.
+    """
+    page = b"<!doctype html><title>Not here</title>"
+    head = (("Content-Type", "text/html"), ("Content-Length", str(len(page))))
+    with _stranger(port, status, head, page) as asked:
+        yield asked
+
+
+@contextlib.contextmanager
+def _stranger(port, status, head, content):
     asked = set()
 
-    class Cut(http.server.BaseHTTPRequestHandler):
+    class Stranger(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "1000")
+            self.send_response(status)
+            for name, value in head:
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(b'{"items": [')
+            self.wfile.write(content)
             asked.add(self.path.partition("?")[0])
 
         do_POST = do_GET  # noqa: N815 (the names of the library)
@@ -111,7 +130,7 @@ def cutting(port):
         def log_message(self, *said):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Cut) as door:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Stranger) as door:
         thread = threading.Thread(target=door.serve_forever)
         thread.start()
         try:

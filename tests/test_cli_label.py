@@ -39,6 +39,20 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
         assert sentence in capsys.readouterr().err
 
 
+def test_what_a_command_that_failed_had_named_does_not_stay(place, capsys):
+    words = ["x.npy", "--classes=cat,dog", "--budget=2", "--audit=1", "--no-page"]
+    for flag in ("--learner=nothing", "--strategy=nothing", "--features=nothing"):
+        assert label.main([*words, flag]) == 2
+        assert "'nothing'" in capsys.readouterr().err
+    assert label.main([*words[:-1], "--learner=linear", "--no-page"]) == 0
+
+
+def test_what_has_begun_and_is_not_on_record_goes_on_without_its_folder(place):
+    assert label.main([*BEGIN, "--no-page", "--strategy=nothing"]) == 2
+    assert label.main(["--workdir=runs/x", "--strategy=random", "--no-page"]) == 0
+    assert read_settings(place / "runs/x").budget == 2
+
+
 def test_an_audit_may_be_as_large_as_its_interval_wants_it(place, capsys):
     words = ["x.npy", "--classes=cat,dog", "--learner=linear", "--no-page"]
     assert label.main([*words, "--audit=5points"]) == 2

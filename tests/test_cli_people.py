@@ -278,6 +278,19 @@ def test_a_file_that_has_moved_is_asked_by_its_name_of_now_and_told_by_any(place
     assert place("tell", "b.csv")[1].startswith("0 answers taken; 1 were known")
 
 
+def test_a_copy_is_told_by_any_of_its_names(place):
+    """As an export has a line for each of them."""
+    both = ("1/1 é.png", "2/1 copy.png")
+    for name, count in zip(both, ("1 answers taken", "0 answers taken; 1 were known"), strict=True):
+        (place.root / "b.csv").write_text(f"id,label\n{name},blue\n", encoding="utf-8")
+        assert place("tell", "b.csv")[1].startswith(count)
+    assert place.project.teller.labels() == {both[0]: "blue"}
+    lines = f"{both[0]},=red\n{both[1]},blue\n"
+    (place.root / "b.csv").write_text(f"id,label\n{lines}", encoding="utf-8")
+    status, said = place("tell", "b.csv", "--relabel")
+    assert (status, "line 3: 'blue' for '1/1 é.png', and line 2 says '=red'" in said) == (2, True)
+
+
 def test_labels_that_nobody_asked_for_are_known_ones(place):
     ids, asked = [item.id for item in place.project.items.all()], place.record().asked
     free = [id for row, id in enumerate(ids) if row not in asked][:6]

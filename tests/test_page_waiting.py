@@ -1,6 +1,7 @@
 """Nothing that was said is lost or counted twice: offline, closed, several tabs, conflicts."""
 
 import contextlib
+import threading
 import time
 
 import pytest
@@ -8,11 +9,17 @@ from selenium.webdriver import Keys
 
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
-from tests.page_browser import press, ready, saved, text, view, visit
-from tests.page_server import cutting, serving
+from tests.page_browser import SHOWN, press, ready, saved, text, twelve, view, visit
+from tests.page_server import cutting, refusing, serving
 from tests.test_report_browser import run, until
 
 browser, labeling, pytestmark = page_browser.browser, page_browser.labeling, page_browser.pytestmark
+
+
+def came(path):
+    """A script: how many answers to a question have come to the page."""
+    entries = "performance.getEntriesByType('resource')"
+    return f"return {entries}.filter((one) => one.name.includes('{path}')).length"
 
 
 def test_offline_and_back(browser):
@@ -54,6 +61,93 @@ def test_an_answer_that_is_cut_off_is_none(browser):
         press(browser, *"12121212")  # and more than were loaded ahead
         saved(browser)
         assert len(desk.told) == 11
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 502])
+def test_somebody_elses_page_is_no_answer(browser, status):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    with serving(desk) as served:
+        view(browser)
+        visit(browser, served)
+    with refusing(served.port, status) as asked:
+        press(browser, "1", "2", "1")
+        deadline = time.monotonic() + 30
+        while not {"/api/next", "/api/answer", "/api/status"} <= asked:
+            assert time.monotonic() < deadline, asked
+            time.sleep(0.05)
+        until(browser, "return document.querySelector('.trouble')")
+        assert text(browser, "#saved") == "No connection: 3 answers wait in this browser"
+        assert text(browser, "#notices") == ""
+    with serving(desk, served.port):
+        saved(browser)
+        assert desk.calls == [(0, "cat"), (1, "dog"), (2, "cat")]
+
+
+def test_what_was_answered_meanwhile_is_not_shown_again(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, late = desk.next, threading.Event()
+    labeling(desk)
+    saved(browser)
+
+    def slow(client, count, holding):
+        items = real(client, count, holding)
+        assert late.wait(30)
+        return items
+
+    desk.next = slow  # it finds row 6, and says so when that is labeled in the grid
+    press(browser, "1", "g")
+    twelve(browser)
+    press(browser, "2")
+    until(browser, "return document.getElementById('saved').textContent === 'Saved'")
+    assert set(desk.told) == set(range(13))
+    late.set()
+    ready(browser)
+    assert run(browser, SHOWN) == "13"
+
+
+def test_alike_ones_that_come_twice_are_marked_once(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, first, second = desk.alike, threading.Event(), threading.Event()
+    waiting = iter([first, second])
+
+    def slow(client, row, count=12):
+        assert next(waiting).wait(30)
+        return real(client, row, count)
+
+    desk.alike = slow
+    labeling(desk)
+    press(browser, "g", "g")  # nothing happens at once, so it is pressed again
+    first.set()
+    twelve(browser)
+    press(browser, Keys.RIGHT, Keys.SPACE)
+    second.set()
+    until(browser, f"{came('/api/alike')} === 2")
+    press(browser, "2")
+    saved(browser)
+    assert desk.told == dict.fromkeys((0, *range(2, 12)), "dog")
+
+
+def test_classes_are_not_changed_back_by_what_was_asked_before(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, late, asked = desk.classes, threading.Event(), threading.Event()
+
+    def slow():
+        found = real()
+        if not asked.is_set():
+            asked.set()
+            assert late.wait(30)
+        return found
+
+    labeling(desk)
+    desk.classes = slow
+    assert asked.wait(30)  # by the page itself, every few seconds
+    before = run(browser, came("/api/status"))
+    press(browser, "n", "cow", Keys.ENTER)
+    names = "return [...document.querySelectorAll('#classes .name')].map((n) => n.textContent)"
+    until(browser, names + ".join() === 'cat,dog,cow'")
+    late.set()
+    until(browser, f"{came('/api/status')} > {before}")
+    assert run(browser, names) == ["cat", "dog", "cow"]
 
 
 def test_what_waits_outlives_its_tab(browser):

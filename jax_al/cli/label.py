@@ -123,12 +123,12 @@ def _project(arguments: argparse.Namespace) -> Project:
     if begun is not None and (place / "journal.jsonl").exists():
         _check_begun(arguments, begun, place)
         project = open_project(place, say, source)
-    elif begun is not None:  # nothing is on record, so flags may say another thing than before
-        source = source or Path(begun.source)
-        project = begin_project(_settings(arguments, source, begun), place, say)
+    elif begun is not None and source is None:  # begun as was said before; flags may differ
+        project = begin_project(_settings(arguments, Path(begun.source), begun), place, say)
     else:
         if source is None:
             raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
+        # Where nothing is on record yet, what a command that failed had named is forgotten.
         project = begin_project(_settings(arguments, source), place, say)
     who = arguments.who or project.settings.who or _user()
     suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest

@@ -8,7 +8,8 @@ from pathlib import Path
 from jax_al.durable import write_atomically
 from jax_al.pools.folder import PassedOver
 
-PASSED_OVER, NEAR_DUPLICATES, MOVED = "passed_over.csv", "near_duplicates.csv", "moved.csv"
+PASSED_OVER, NEAR_DUPLICATES = "passed_over.csv", "near_duplicates.csv"
+MOVED, COPIES = "moved.csv", "copies.csv"
 
 
 def write_passed_over(directory: Path, passed_over: Iterable[PassedOver]) -> Path:
@@ -43,6 +44,21 @@ def note_moved(directory: Path, names: Mapping[str, str]) -> None:
     known = dict.fromkeys(_moved(directory))  # in their order, as a set has none
     if new := [pair for pair in names.items() if pair not in known]:
         _write(directory / MOVED, ("id", "name"), [*known, *new])
+
+
+def note_copies(directory: Path, copies: Mapping[str, Sequence[str]]) -> None:
+    """Keeps in `copies.csv` (id, name) the other names that ids have now, and no earlier ones."""
+    lines = [[id, name] for id, names in copies.items() for name in names]
+    if lines != _lines(directory / COPIES):
+        _write(directory / COPIES, ("id", "name"), lines)
+
+
+def copied(directory: Path) -> dict[str, set[str]]:
+    """Returns whose names those are that copies have: the id of each."""
+    found: dict[str, set[str]] = {}
+    for id, name in _lines(directory / COPIES):
+        found.setdefault(name, set()).add(id)
+    return found
 
 
 def moved(directory: Path) -> dict[str, set[str]]:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from jax_al.errors import UsageError, some_of
 from jax_al.people.items import Items
 from jax_al.people.ledger_pool import LedgerPool, take_in
-from jax_al.people.lists import PASSED_OVER, moved, note_moved, write_passed_over
+from jax_al.people.lists import (
+    PASSED_OVER,
+    copied,
+    moved,
+    note_copies,
+    note_moved,
+    write_passed_over,
+)
 from jax_al.people.notices import Say, news
 from jax_al.people.preparing import prepare, put_aside
 from jax_al.people.reconcile import sentences
@@ -86,6 +93,7 @@ class Project:
         before = put_aside(self.teller.record()) if has_begun else ()
         pool = take_in(self.items, found, before, self._least)
         note_moved(self.place, {pool.ids[row]: name for row, name in pool.change.moved.items()})
+        note_copies(self.place, {pool.ids[row]: names for row, names in pool.copies.items()})
         with news(self.place, "folder", self._say) as say:
             if passed_over := getattr(found, "passed_over", ()):
                 names = some_of([one.id for one in passed_over])
@@ -138,8 +146,9 @@ class Project:
         return [self.pool.paths[row] or self.pool.ids[row] for row in rows]
 
     def other_names(self) -> dict[str, set[str]]:
-        """Returns whose names those are that files have had since they were first seen."""
-        return moved(self.place)
+        """Returns whose names those are that are no ids: of copies, and of files that moved."""
+        names, copies = moved(self.place), copied(self.place)
+        return {name: names.get(name, set()) | copies.get(name, set()) for name in names | copies}
 
     def settle(self, settings: Settings) -> None:
         """Changes settings that do not say what was labeled, and writes them down."""

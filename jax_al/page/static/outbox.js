@@ -88,8 +88,8 @@ export class Outbox {
     for (let tries = 0; this.waiting.length; ) {
       const thing = this.waiting[0];
       const reply = await post(thing.path, { ...thing.body, page: this.#page });
-      if (reply.status === 0 || reply.status === 403 || reply.status >= 500) {
-        this.trouble = { 0: "unreachable", 403: "locked" }[reply.status] ?? "failing";
+      if (reply.status !== 200 && !isRefusal(reply)) {
+        this.trouble = !isOurs(reply) ? "unreachable" : reply.status === 403 ? "locked" : "failing";
         this.tell.changed(this);
         const pause = PAUSES[Math.min(tries++, PAUSES.length - 1)];
         await new Promise((wake) => {
@@ -109,14 +109,18 @@ export class Outbox {
   }
 
   #refuse(thing, reply) {
-    const sentence = reply.data?.error ?? `The server said ${reply.status}.`;
-    this.refused.push({ ...thing, sentence, isConflict: reply.status === 409 });
+    this.refused.push({ ...thing, sentence: reply.data.error, isConflict: reply.status === 409 });
     this.waiting = this.waiting.filter((one) => one.of !== thing.token); // nothing to undo
     this.tell.refused(thing);
   }
 }
 
-// Status 0: nobody answered, or the server was killed while it did.
+// Whether it is our server that says no, in a sentence. What stands in between, or listens at the
+// port after it has ended, decides about nothing that was said.
+const isOurs = (reply) => typeof reply.data?.error === "string";
+const isRefusal = (reply) => isOurs(reply) && reply.status !== 403 && reply.status < 500;
+
+// Status 0: nobody answered, or the server was killed while it did, or it was another one.
 export async function post(path, body) {
   return ask(path, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
@@ -126,10 +130,8 @@ export async function post(path, body) {
 export async function ask(path, options = {}) {
   try {
     const reply = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE) });
-    const data = await reply.json().catch((fault) => {
-      if (reply.ok) throw fault; // cut off; what refuses may say it otherwise
-      return null;
-    });
+    const data = await reply.json().catch(() => null); // cut off, or a page of somebody else
+    if (reply.ok && (data === null || typeof data !== "object")) throw new Error("no answer");
     return { status: reply.status, data };
   } catch {
     return { status: 0, data: null };

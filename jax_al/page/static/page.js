@@ -91,14 +91,16 @@ function changed(box) {
 // --- What comes from the server -----------------------------------------------------------------
 
 let filling = false, fillNow = () => {};
+const meanwhile = new Set(); // rows answered since the server was asked: it did not know that yet
 async function fill() {
   if (filling) return fillNow();
   filling = true;
   while (items.length <= AHEAD) {
     const holding = [...new Set([...items.map((item) => item.row), ...outbox.rows()])];
     const count = AHEAD + 1 - items.length;
+    meanwhile.clear();
     const reply = await ask(`/api/next?client=${client}&count=${count}&holding=${holding}`);
-    const held = new Set([...items.map((item) => item.row), ...outbox.rows()]);
+    const held = new Set([...items.map((item) => item.row), ...outbox.rows(), ...meanwhile]);
     const fresh = (reply.data?.items ?? []).filter((item) => !held.has(item.row));
     isEmpty = reply.status === 200 && !reply.data.items.length;
     const first = !items.length;
@@ -113,9 +115,10 @@ let isAsked = false, isOther = false;
 async function refresh() {
   if (isAsked) return;
   isAsked = true;
+  const before = status;
   const reply = await ask("/api/status");
   isAsked = false;
-  if (reply.status !== 200) return;
+  if (reply.status !== 200 || status !== before) return; // classes have changed since it was asked
   isOther = status !== null && reply.data.page !== status.page;
   if (isOther) location.reload(); // another project: what waits here waits for its own page
   else take(reply.data);
@@ -151,6 +154,7 @@ function refused({ row, token }) {
 function answer(item, said, { relabel = false, together = 1 } = {}) {
   const seconds = (performance.now() - since) / 1000 / together;
   const body = { row: item.row, said, client, token: newToken(), seconds, relabel };
+  meanwhile.add(item.row);
   past = [{ ...item, answer: said }, ...past.filter((one) => one.row !== item.row)];
   return { path: "/api/answer", row: item.row, id: item.id, token: body.token, body };
 }
@@ -254,7 +258,7 @@ async function openGrid() {
   const busy = new Set([item.row, ...outbox.rows()]);
   const alike = (reply.data?.items ?? []).filter((one) => !busy.has(one.row)).slice(0, ALIKE - 1);
   if (!alike.length) return say(reply.data?.error ?? "Nothing alike is known.");
-  if (items[0] !== item) return;
+  if (items[0] !== item || looking || grid.isOpen || isAsking()) return; // asked twice, or gone on
   grid.open([item, ...alike]);
   pressed("grid", true);
   since = performance.now();
