@@ -47,6 +47,13 @@ def test_what_a_command_that_failed_had_named_does_not_stay(place, capsys):
     assert label.main([*words[:-1], "--learner=linear", "--no-page"]) == 0
 
 
+def test_a_strategy_that_is_none_is_told_before_anything_is_read(place, capsys):
+    (place / "photos").mkdir()
+    assert label.main(["photos", "--strategy=margn", "--no-page"]) == 2
+    assert "did you mean 'margin'" in capsys.readouterr().err
+    assert not (place / "runs/photos").exists()
+
+
 def test_what_has_begun_and_is_not_on_record_goes_on_without_its_folder(place):
     assert label.main([*BEGIN, "--no-page", "--strategy=nothing"]) == 2
     assert label.main(["--workdir=runs/x", "--strategy=random", "--no-page"]) == 0

@@ -134,6 +134,9 @@ def test_what_an_audit_will_tell_is_said_and_why_it_is_smaller_than_wanted():
         "held out: it will tell the accuracy to within 20.1 points"
     )
     assert "no accuracy will be told" in audit_sentence(0, 100, 4)
+    assert audit_sentence(1, 10, 60).startswith(
+        "1 examples are held out for an audit in place of 10, as all others have a label or cannot "
+    )
 
 
 def test_what_people_cannot_name_is_counted_apart():

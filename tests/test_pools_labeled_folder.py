@@ -38,9 +38,13 @@ def test_the_class_is_the_first_subfolder(places):
     assert found.name == "photos"
 
 
-def test_a_table_names_the_classes(places, tmp_path):
-    places("photos", ['a, "x".png', "b.png"])
-    (tmp_path / "y.csv").write_text('id,label\n"a, ""x"".png",NA\nb.png, 1.0 \n', "utf-8-sig")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_names_the_classes(places, tmp_path, encoding, delimiter):
+    places("photos", ['a, "x";\t.png', "b.png"])
+    lines = ['Id,"Label"\r\n', '"a, ""x"";\t.png",NA\r\n', "b.png, 1.0 \r\n", ",\r\n"]
+    text = "".join(delimiter.join(line.rsplit(",", 1)) for line in lines)
+    (tmp_path / "y.csv").write_bytes(text.encode(encoding))
     found = opened(labels="y.csv")
     assert found.classes == ("1.0", "NA")
     assert found.truth.tolist() == [1, 0]
@@ -78,6 +82,9 @@ def test_what_is_no_picture_is_told(places, tmp_path, caplog):
         ({"labels": "two.csv"}, r"two\.csv has two labels of b\.png: 'x' and 'y'"),
         ({"labels": "gone.csv"}, r"gone\.csv cannot be read: No such file"),
         ({"labels": "head.csv"}, r"head\.csv must have the columns id and label, and has a, b"),
+        ({"labels": "more.csv"}, r"more\.csv has more cells in the line of 'b' than"),
+        ({"labels": "none.csv"}, r"none\.csv must have the columns id and label, and has none"),
+        ({"labels": "book.csv"}, r"book\.csv is a workbook or an archive"),
         ({"labels": "long.csv"}, r"long\.csv cannot be read as a table: field larger than"),
         ({"labels": "y.npy"}, r"data\.labels is 'y\.npy', but must be 'folders' or the path of"),
         ({"test_path": "./photos"}, r"data\.test_path needs labels"),
@@ -90,6 +97,9 @@ def test_what_does_not_fit_is_a_sentence(places, tmp_path, options, sentence):
     (tmp_path / "y.csv").write_text("id,label\ncat/a.png,x\n")
     (tmp_path / "two.csv").write_text("id,label\nb.png,x\nb.png,y\n")
     (tmp_path / "long.csv").write_text(f"id,label\nb.png,{'x' * 200_000}\n")
+    (tmp_path / "more.csv").write_text("id,label\nb, c.png,x\n")
+    (tmp_path / "none.csv").write_text("\n")
+    (tmp_path / "book.csv").write_bytes(b"PK\x03\x04\x14")
     (tmp_path / "head.csv").write_text("a,b\n")
     with pytest.raises(UsageError, match=sentence):
         opened(**options)

@@ -8,7 +8,6 @@ become, and rewrites what looks like a number or a date: 007 comes back as 7. So
 written with an apostrophe in front, which is taken off when they are read.
 """
 
-import codecs
 import csv
 import io
 import re
@@ -17,12 +16,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.pools.sheet import columns_of, delimiter_of, text_of
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 COLUMNS = ("id", "label", "decision", "why")
 DECISIONS = {"skip": SKIP, "unsure": UNSURE, "broken": BROKEN}
 REVIEW = "review"  # why a label is asked once more
-DELIMITERS = (",", ";", "\t")
 _FORMULA = re.compile(r"['=+\-@\t\r]")
 _NUMERAL = re.compile(r"[\d.,:/eE+\- ]+")
 _STAYS = re.compile(r"0|[1-9]\d{0,14}")  # a numeral that comes back as it was
@@ -81,8 +80,10 @@ def read_lines(content: bytes, name: str) -> tuple[list[Line], list[Fault]]:
     Raises:
       UsageError: it is empty, no text, no table, or lacks a column.
     """
-    text = _text(content, name)
-    delimiter = next((one for one in DELIMITERS if {"id", "label"} <= set(_header(text, one))), ",")
+    text = text_of(content, name)
+    if not text.strip():
+        raise UsageError(f"{name} is empty: there is nothing to tell.")
+    delimiter = delimiter_of(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     lines, faults, start = [], [], 1
@@ -92,7 +93,7 @@ def read_lines(content: bytes, name: str) -> tuple[list[Line], list[Fault]]:
             if not any(cells):
                 continue
             if not header:
-                header = _columns(cells, name)
+                header = columns_of(cells, name, COLUMNS)
                 continue
             if any(cells[len(header) :]):
                 what = f"has {len(cells)} cells, and the first line {len(header)}: a name with "
@@ -249,48 +250,3 @@ def _plain(cell: str, ids: Collection[str]) -> str:
     """Returns the id that a cell holds; one with an apostrophe that was typed is left as it is."""
     bare = cell[1:]
     return bare if cell[:1] == "'" and _guarded(bare) == cell and bare in ids else cell
-
-
-def _text(content: bytes, name: str) -> str:
-    if content.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{name} is a workbook or an archive: save the sheet as CSV (UTF-8).")
-    try:
-        text = content.decode(_encoding(content))
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not text as UTF-8 or UTF-16: save it as CSV (UTF-8)."
-        ) from error
-    if "\0" in text:
-        raise UsageError(f"{name} is not text: save it as CSV (UTF-8).")
-    if not text.strip():
-        raise UsageError(f"{name} is empty: there is nothing to tell.")
-    return text
-
-
-def _encoding(content: bytes) -> str:
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    # The first line begins with the name of a column, whose letters are ASCII.
-    if content[:1] == b"\0":
-        return "utf-16-be"
-    return "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
-
-
-def _header(text: str, delimiter: str) -> list[str]:
-    """Returns the names of the columns, were they separated by `delimiter`."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        return [cell.strip().lower() for cell in next(filter(any, reader), [])]
-    except csv.Error:
-        return []
-
-
-def _columns(cells: list[str], name: str) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    missing = [column for column in ("id", "label") if column not in header]
-    if missing:
-        raise UsageError(f"{name} must have the columns id and label, and has {', '.join(header)}.")
-    twice = [column for column in COLUMNS if header.count(column) > 1]
-    if twice:
-        raise UsageError(f"{name} has two columns {twice[0]}: remove one of them.")
-    return header

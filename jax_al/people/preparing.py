@@ -166,8 +166,12 @@ def audit_sentence(count: int, wanted: int, num_points: int) -> str:
     """Returns what is said of an audit of `count` examples where so many were wanted."""
     from jax_al.people.intervals import WORST, half_width_of  # SciPy, which tell need not wait for
 
-    fewer = f" in place of {wanted:,}, as no more than a fifth of {num_points:,} are held out"
-    why = fewer if count < wanted else ""
+    most = num_points // AUDIT_SHARE
+    why = f" in place of {wanted:,}, as " if count < wanted else ""
+    if count < min(wanted, most):
+        why += "all others have a label or cannot have one"
+    elif count < wanted:
+        why += f"no more than a fifth of {num_points:,} are held out"
     if not count:
         return f"No example is held out for an audit{why}: no accuracy will be told."
     worst, mostly = (100 * half_width_of(count, share) for share in (WORST, 0.9))

@@ -194,6 +194,9 @@ def begin_project(settings: Settings, place: Path, say: Say | None = None) -> Pr
     if settings.known not in (None, "folders"):
         labels_from_csv(str(settings.known))
     checked_classes(settings.classes)
+    from jax_al.strategies.entries import strategies_named  # JAX, which telling need not wait for
+
+    strategies_named([settings.strategy])  # before minutes go into reading
     write_settings(place, settings)
     return Project(place, settings, say)
 

@@ -12,6 +12,7 @@ from absl import logging
 from jax_al.errors import UsageError
 from jax_al.pools.folder import FolderPool, folder
 from jax_al.pools.rows import RowPool
+from jax_al.pools.sheet import columns_of, delimiter_of, text_of
 from jax_al.pools.subset import subset
 from jax_al.types import Benchmark
 
@@ -142,28 +143,33 @@ def labels_from_folders(pool: FolderPool) -> dict[str, str]:
 def labels_from_csv(path: str) -> dict[str, str]:
     """Returns the labels of a CSV file with the columns id and label, by id.
 
-    Blanks around a label are taken off, and none around an id; a line without a label says nothing.
+    It may be as spreadsheets save it, see `text_of`. Blanks around a label are taken off, and none
+    around an id; a line without a label says nothing.
 
     Raises:
       UsageError: it cannot be read, or has two labels of an id.
     """
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{path} cannot be read: {reason}.") from error
+        content = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    text = text_of(content, path)
+    delimiter = delimiter_of(text)
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        columns, lines = reader.fieldnames or (), list(reader)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        first, *lines = [*filter(any, reader)] or [[]]
     except csv.Error as error:
         raise UsageError(f"{path} cannot be read as a table: {error}.") from error
-    if not {"id", "label"} <= set(columns):
-        raise UsageError(
-            f"{path} must have the columns id and label, and has {', '.join(columns)}."
-        )
+    header = columns_of(first, path)
     found: dict[str, str] = {}
-    for line in lines:
-        name, label = line["id"], (line["label"] or "").strip()
+    for cells in lines:
+        if any(cells[len(header) :]):
+            raise UsageError(
+                f"{path} has more cells in the line of {cells[0]!r} than in its first: a name "
+                f"with {delimiter!r} in it needs quotes around it."
+            )
+        line = dict(zip(header, cells, strict=False))
+        name, label = line.get("id", ""), line.get("label", "").strip()
         if label and found.setdefault(name, label) != label:
             raise UsageError(f"{path} has two labels of {name}: {found[name]!r} and {label!r}.")
     return found
