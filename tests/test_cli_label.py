@@ -55,8 +55,8 @@ def test_a_strategy_that_is_none_is_told_before_anything_is_read(place, capsys):
 
 
 def test_what_has_begun_and_is_not_on_record_goes_on_without_its_folder(place):
-    assert label.main([*BEGIN, "--no-page", "--strategy=nothing"]) == 2
-    assert label.main(["--workdir=runs/x", "--strategy=random", "--no-page"]) == 0
+    assert label.main([*BEGIN, "--no-page", "--learner=nothing"]) == 2
+    assert label.main(["--workdir=runs/x", "--learner=linear", "--no-page"]) == 0
     assert read_settings(place / "runs/x").budget == 2
 
 

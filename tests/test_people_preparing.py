@@ -229,7 +229,7 @@ def test_a_mistake_when_it_begins_is_mended_by_the_command_that_is_right(
     assert "none.csv cannot be read" in capsys.readouterr().err
     assert label.main([*words, *flags, "--strategy", "margni"]) == 2
     assert "did you mean 'margin'" in capsys.readouterr().err
-    assert label.main(["photos", "--strategy", "margin", "--no-page"]) == 0
+    assert label.main([*words, *flags, "--strategy", "margin"]) == 0
     begun = read_settings(photos.parent / "runs" / "photos")
     assert (begun.strategy, begun.classes, begun.size) == ("margin", ("cat", "dog"), 8)
     assert label.main(["photos/cat/01.png", "--no-page", "--workdir", "other"]) == 2
