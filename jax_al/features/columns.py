@@ -103,7 +103,8 @@ def _check(pca: int, size: int, width: int) -> None:
     if width > MOST:
         raise UsageError(
             f"pca is for at most {MOST:,} numbers an example, and these have {width:,}: make the "
-            "images smaller, or take other features first."
+            "images smaller (--size of jax-al label, data.image_size of a recipe), or take other "
+            "features first."
         )
 
 

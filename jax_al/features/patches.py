@@ -234,5 +234,6 @@ def check_patches(
     if needed > _MOST_BYTES:
         raise UsageError(
             f"patches would hold {needed / 2**30:.1f} GiB for one image of {height}x{width}, more "
-            f"than {_MOST_BYTES / 2**30:.1f}: raise stride, or make the images smaller."
+            f"than {_MOST_BYTES / 2**30:.1f}: raise stride, or make the images smaller (--size of "
+            "jax-al label, data.image_size of a recipe)."
         )
