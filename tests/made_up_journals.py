@@ -1,10 +1,27 @@
 """Events and results of a part, on a pool of `N` points with `CLASSES`."""
 
+from jax_al.session.journal import Journal
+from jax_al.session.opening import begin
 from jax_al.session.work import Answered, Selected
 from jax_al.types import Answer
 
 N = 40
 CLASSES = ["ant", "bee", "cat"]
+
+
+def recorded(directory, size, classes=tuple(CLASSES)):
+    """A journal in which a part has begun, and no more."""
+    journal = Journal(directory)
+    begin(
+        journal,
+        strategy="random",
+        seed=0,
+        data={"name": "made_up", "version": "", "size": size},
+        classes=classes,
+        config={},
+        versions={},
+    )
+    return journal
 
 
 def begun(strategy="made_up", seed=0, classes=tuple(CLASSES), size=N):

@@ -42,19 +42,24 @@ def test_offline_and_back(browser):
         assert len(set(desk.told)) == 5
 
 
+def label_three(browser, asked):
+    """Labels where nobody answers, until all that the page asks of its own was asked in vain."""
+    press(browser, "1", "2", "1")
+    deadline = time.monotonic() + 30
+    while not {"/api/next", "/api/answer", "/api/status"} <= asked:
+        assert time.monotonic() < deadline, asked
+        time.sleep(0.05)
+    until(browser, "return document.querySelector('.trouble')")
+    assert text(browser, "#saved") == "No connection: 3 answers wait in this browser"
+
+
 def test_an_answer_that_is_cut_off_is_none(browser):
     desk = MadeUpDesk(30, ["cat", "dog"])
     with serving(desk) as served:
         view(browser)
         visit(browser, served)
     with cutting(served.port) as asked:
-        press(browser, "1", "2", "1")
-        deadline = time.monotonic() + 30
-        while not {"/api/next", "/api/answer", "/api/status"} <= asked:
-            assert time.monotonic() < deadline, asked
-            time.sleep(0.05)
-        until(browser, "return document.querySelector('.trouble')")
-        assert text(browser, "#saved") == "No connection: 3 answers wait in this browser"
+        label_three(browser, asked)
     with serving(desk, served.port):
         saved(browser)
         assert desk.calls == [(0, "cat"), (1, "dog"), (2, "cat")]
@@ -70,13 +75,7 @@ def test_somebody_elses_page_is_no_answer(browser, status):
         view(browser)
         visit(browser, served)
     with refusing(served.port, status) as asked:
-        press(browser, "1", "2", "1")
-        deadline = time.monotonic() + 30
-        while not {"/api/next", "/api/answer", "/api/status"} <= asked:
-            assert time.monotonic() < deadline, asked
-            time.sleep(0.05)
-        until(browser, "return document.querySelector('.trouble')")
-        assert text(browser, "#saved") == "No connection: 3 answers wait in this browser"
+        label_three(browser, asked)
         assert text(browser, "#notices") == ""
     with serving(desk, served.port):
         saved(browser)

@@ -20,9 +20,9 @@ from jax_al.people.known import known_labels
 from jax_al.people.ledger_pool import GRAY, take_in
 from jax_al.people.lists import (
     MOVED,
-    moved,
     note_moved,
     num_passed_over,
+    other_names,
     write_near_duplicates,
     write_passed_over,
 )
@@ -438,13 +438,13 @@ def test_what_was_passed_over_and_what_is_alike_is_listed(project):
 
 
 def test_other_names_are_noted_once_whatever_they_are(tmp_path):
-    assert moved(tmp_path) == {}
+    assert other_names(tmp_path) == {}
     names = {"a\rb.jpg": "c\r\nd.jpg", 'q".jpg': "x,\ny.jpg", " z ": "c\r\nd.jpg"}
     note_moved(tmp_path, names)
     written = (tmp_path / MOVED).read_bytes()
     note_moved(tmp_path, names)
     assert (tmp_path / MOVED).read_bytes() == written
-    assert moved(tmp_path) == {"c\r\nd.jpg": {"a\rb.jpg", " z "}, "x,\ny.jpg": {'q".jpg'}}
+    assert other_names(tmp_path) == {"c\r\nd.jpg": {"a\rb.jpg", " z "}, "x,\ny.jpg": {'q".jpg'}}
     write_passed_over(tmp_path, [PassedOver("a\rb.txt", "no picture"), PassedOver("\r", "none")])
     assert num_passed_over(tmp_path) == 2
 

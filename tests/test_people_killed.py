@@ -11,10 +11,10 @@ import sys
 import pytest
 
 from jax_al.session.journal import Journal
-from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.teller import Teller
 from jax_al.session.work import Course, Selected, Trained
+from tests.made_up_journals import recorded
 from tests.runs import ROOT
 
 N, CLASSES = 24, ("ant", "bee", "cat")
@@ -75,16 +75,7 @@ for how in ("before", "halfway", "after"):
 def killed(tmp_path_factory):
     """Returns where each killed process worked, how it ended and what it was told is safe."""
     place = tmp_path_factory.mktemp("killed")
-    journal = Journal(place / "begun")
-    begin(
-        journal,
-        strategy="random",
-        seed=0,
-        data={"name": "made_up", "version": "", "size": N},
-        classes=CLASSES,
-        config={},
-        versions={},
-    )
+    journal = recorded(place / "begun", N, CLASSES)
     progress = Progress(journal, Course(N, 0, 8, None))
     progress.commit(Trained(1, journal.fold().num_events - 1, {}, "digest"))
     ids = [str(row) for row in range(8)]

@@ -8,12 +8,11 @@ import pytest
 from jax_al.people import advice, audit
 from jax_al.people.models import Model, append_model, read_models
 from jax_al.people.standing import agreements, last_check, of_check, standing
-from jax_al.session.journal import Journal
-from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.teller import Teller
 from jax_al.session.work import Course, Selected, Trained
 from jax_al.types import SKIP, UNSURE
+from tests.made_up_journals import recorded
 
 N, CLASSES = 60, ("ant", "bee", "cat")
 TRUTH = np.arange(N) % 3
@@ -24,16 +23,7 @@ class Made:
 
     def __init__(self, directory):
         self.directory = directory
-        journal = Journal(directory)
-        begin(
-            journal,
-            strategy="random",
-            seed=0,
-            data={"name": "made_up", "version": "", "size": N},
-            classes=CLASSES,
-            config={},
-            versions={},
-        )
+        journal = recorded(directory, N, CLASSES)
         self.progress = Progress(journal, Course(N, 0, 5, None))
         self.teller = Teller(journal)
         self.models = []

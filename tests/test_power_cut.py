@@ -13,11 +13,11 @@ from jax_al.durable import make_directory, write_atomically
 from jax_al.people.items import Item, Items
 from jax_al.people.settings import Settings, read_settings, write_settings
 from jax_al.session.journal import Journal
-from jax_al.session.opening import begin
 from jax_al.session.progress import Progress
 from jax_al.session.teller import Teller
 from jax_al.session.work import Answered, Course, Selected
 from jax_al.types import Answer
+from tests.made_up_journals import recorded
 
 N, CLASSES = 12, ("ant", "bee")
 COURSE = Course(N, N, 1, None)
@@ -64,16 +64,7 @@ def disk(tmp_path, monkeypatch):
 
 def begun(directory):
     """A record in which N rows are asked, as a run or a session makes it."""
-    journal = Journal(directory)
-    begin(
-        journal,
-        strategy="random",
-        seed=0,
-        data={"name": "made_up", "version": "", "size": N},
-        classes=CLASSES,
-        config={},
-        versions={},
-    )
+    journal = recorded(directory, N, CLASSES)
     progress = Progress(journal, COURSE)
     rows = range(N)
     progress.commit(Selected(0, 0, rows, list(map(str, rows)), rows, None, {}, 0.0, 0.0, 0.0, None))

@@ -11,7 +11,7 @@ import numpy as np
 
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError
-from jax_al.types import Benchmark
+from jax_al.types import Benchmark, Pool
 
 _WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
 
@@ -100,6 +100,35 @@ def checked_directory(directory: str | Path | None) -> Path | None:
     if place.exists() and not place.is_dir():
         raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
     return place
+
+
+def distinct_ids(pool: Pool) -> frozenset[str]:
+    """Returns the ids of a pool, by which answers go.
+
+    Raises:
+      UsageError: two examples have the same.
+    """
+    ids = frozenset(pool.ids)
+    if len(ids) != len(pool):
+        raise UsageError(
+            f"The pool has {len(pool):,} examples and {len(ids):,} different ids: each needs one "
+            "of its own."
+        )
+    return ids
+
+
+def check_known(answers: Any, ids: frozenset[str]) -> None:
+    """Makes sure that answers, if they are a mapping at all, are of examples that there are.
+
+    Raises:
+      UsageError: one is of another.
+    """
+    for name in answers if isinstance(answers, Mapping) else ():
+        if name not in ids:
+            raise UsageError(
+                f"There is no example {name!r} in the pool: answers go by id, a text, as "
+                "request.ids has them."
+            )
 
 
 def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:

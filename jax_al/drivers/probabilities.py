@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.strategies.plain_arrays import LEEWAY
 
-LEEWAY = 0.05  # of a sum of probabilities: half-precision ones are taken too
 _LOOKED_AT = 1000  # rows: whoever forgets a log_softmax forgets it for all
 
 

@@ -18,10 +18,12 @@ from jax_al.drivers.begun import (
 )
 from jax_al.drivers.checks import (
     check_classes,
+    check_known,
     check_least,
     check_maker,
     check_pool_like,
     checked_directory,
+    distinct_ids,
     guarded,
     python_words,
 )
@@ -90,12 +92,7 @@ class Session:
         check_classes(classes, least=0)
         check_pool_like("pool", pool)
         check_maker(learner)
-        self._rows = {name: row for row, name in enumerate(pool.ids)}
-        if len(self._rows) != len(pool):  # answers go by id
-            raise UsageError(
-                f"The pool has {len(pool):,} examples and {len(self._rows):,} different ids: each "
-                "needs one of its own."
-            )
+        self._ids = distinct_ids(pool)
         name, made = strategy_and_name(strategy)
         self._place = checked_directory(directory)
         self._tell, self._is_open, self._learner = guarded(tell), True, learner
@@ -157,12 +154,7 @@ class Session:
             and another one; then none is taken.
         """
         self._check_open()
-        for name in answers if isinstance(answers, Mapping) else ():
-            if name not in self._rows:
-                raise UsageError(
-                    f"There is no example {name!r} in the pool: answers go by id, a text, as "
-                    "request.ids has them."
-                )
+        check_known(answers, self._ids)
         self._teller.tell(answers, relabel=relabel, who=who, why=why)
 
     def undo(self) -> tuple[str, ...]:

@@ -96,8 +96,7 @@ def open_progress(
             "name": study.benchmark.name,
             "version": study.benchmark.version,
             "size": len(study.benchmark.pool),
-            **({"features": _fit_of(study.benchmark.pool)} if may_grow else {}),
-            **({} if may_grow else {"examples": examples_of(study.benchmark.pool)}),
+            **_what(study.benchmark.pool, may_grow=may_grow),
         },
         classes=study.benchmark.classes,
         config=study.public,
@@ -116,6 +115,11 @@ def open_progress(
         )
     check_data(study, progress.record)
     return journal, progress
+
+
+def _what(pool: Pool, *, may_grow: bool) -> dict[str, Any]:
+    """What else says whether it is the same pool; one that may grow is known by its features."""
+    return {"features": _fit_of(pool)} if may_grow else {"examples": examples_of(pool)}
 
 
 def _fit_of(pool: Pool) -> str:

@@ -53,18 +53,10 @@ def note_copies(directory: Path, copies: Mapping[str, Sequence[str]]) -> None:
         _write(directory / COPIES, ("id", "name"), lines)
 
 
-def copied(directory: Path) -> dict[str, set[str]]:
-    """Returns whose names those are that copies have: the id of each."""
+def other_names(directory: Path) -> dict[str, set[str]]:
+    """Returns the names that are no ids, of copies and of files before they moved: ids by name."""
     found: dict[str, set[str]] = {}
-    for id, name in _lines(directory / COPIES):
-        found.setdefault(name, set()).add(id)
-    return found
-
-
-def moved(directory: Path) -> dict[str, set[str]]:
-    """Returns whose names those are that files have had since they were first seen: their ids."""
-    found: dict[str, set[str]] = {}
-    for id, name in _moved(directory):
+    for id, name in [*_moved(directory), *_lines(directory / COPIES)]:
         found.setdefault(name, set()).add(id)
     return found
 

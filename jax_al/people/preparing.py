@@ -166,12 +166,10 @@ def audit_sentence(count: int, wanted: int, num_points: int) -> str:
     """Returns what is said of an audit of `count` examples where so many were wanted."""
     from jax_al.people.intervals import WORST, half_width_of  # SciPy, which tell need not wait for
 
-    most = num_points // AUDIT_SHARE
-    why = f" in place of {wanted:,}, as " if count < wanted else ""
-    if count < min(wanted, most):
-        why += "all others have a label or cannot have one"
-    elif count < wanted:
-        why += f"no more than a fifth of {num_points:,} are held out"
+    fewer = f"no more than a fifth of {num_points:,} are held out"
+    if count < num_points // AUDIT_SHARE:
+        fewer = "all others have a label or cannot have one"
+    why = f" in place of {wanted:,}, as {fewer}" if count < wanted else ""
     if not count:
         return f"No example is held out for an audit{why}: no accuracy will be told."
     worst, mostly = (100 * half_width_of(count, share) for share in (WORST, 0.9))

@@ -10,10 +10,9 @@ from jax_al.people.items import Items
 from jax_al.people.ledger_pool import LedgerPool, take_in
 from jax_al.people.lists import (
     PASSED_OVER,
-    copied,
-    moved,
     note_copies,
     note_moved,
+    other_names,
     write_passed_over,
 )
 from jax_al.people.notices import Say, news
@@ -147,8 +146,7 @@ class Project:
 
     def other_names(self) -> dict[str, set[str]]:
         """Returns whose names those are that are no ids: of copies, and of files that moved."""
-        names, copies = moved(self.place), copied(self.place)
-        return {name: names.get(name, set()) | copies.get(name, set()) for name in names | copies}
+        return other_names(self.place)
 
     def settle(self, settings: Settings) -> None:
         """Changes settings that do not say what was labeled, and writes them down."""

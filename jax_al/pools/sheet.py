@@ -19,7 +19,7 @@ def text_of(content: bytes, name: str) -> str:
       name: of the file, for the sentence.
 
     Raises:
-      UsageError: it is no text, or another one.
+      UsageError: it is no text, or in another encoding.
     """
     if content.startswith(b"PK\x03\x04"):
         raise UsageError(f"{name} is a workbook or an archive: save the sheet as CSV (UTF-8).")
