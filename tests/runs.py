@@ -11,6 +11,7 @@ from jax_al.cli.build import study_of
 from jax_al.cli.config import check_same
 from jax_al.drivers import experiment
 from jax_al.drivers.part import Tell
+from jax_al.drivers.study import Study
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 
@@ -67,14 +68,23 @@ def run(
       overwrite: whether to begin anew.
       **fields: as those of `tiny_config`.
     """
-    public = json.loads(tiny_config(**fields).to_json_best_effort())
-    return experiment.run(
-        study_of(public),
-        workdir,
-        tell=tell,
-        overwrite=overwrite,
-        check_same=check_same,
-    )
+    return run_study(study(**fields), workdir, tell, overwrite=overwrite)
+
+
+def study(**fields) -> Study:
+    """Returns the study of the tiny config, its data read."""
+    return study_of(json.loads(tiny_config(**fields).to_json_best_effort()))
+
+
+def run_study(
+    study: Study,
+    workdir: pathlib.Path | None,
+    tell: Tell = lambda event: None,
+    *,
+    overwrite: bool = False,
+) -> list[Progress]:
+    """Runs or continues a study, as `run` does."""
+    return experiment.run(study, workdir, tell=tell, overwrite=overwrite, check_same=check_same)
 
 
 def rows_of(workdir: pathlib.Path) -> list[dict]:

@@ -158,13 +158,14 @@ from jax_al.errors import UsageError
 from tests import runs
 
 fields = {"model": {"name": sys.argv[1]}, "strategy": "random"}
-runs.run(None, **fields)  # imports all, as nobody else may read root's Python
+study = runs.study(**fields)
+runs.run_study(study, None)  # imports and reads all, as nobody else may read root's Python
 if not os.getuid():  # root may write everywhere
     os.setgid(65534)
     os.setuid(65534)
 for path in sys.argv[2:]:
     try:
-        runs.run(pathlib.Path(path), **fields)
+        runs.run_study(study, pathlib.Path(path))
     except UsageError as error:
         print(error)
 """
