@@ -1,6 +1,7 @@
 """What is put on record when a project is opened: once, whoever opens it and however often."""
 
 import contextlib
+import re
 import threading
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 from jax_al.cli import label
 from jax_al.cli.status import lines
 from jax_al.features.named import features_named
+from jax_al.people import project as project_room
+from jax_al.people.foretold import what_follows
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PATCHES, Settings, read_settings, suited
+from jax_al.people.settings import COMPONENTS, PATCHES, Settings, read_settings, suited
+from jax_al.pools import scan
 from jax_al.session.journal import Journal
 from jax_al.session.teller import Teller
 from jax_al.types import BROKEN
@@ -51,6 +55,37 @@ def opened(project):
 
 def events(project):
     return len(Journal(project.place).events())
+
+
+def test_what_very_many_pictures_take_is_said_before_they_are_read(photos, monkeypatch, capsys):
+    monkeypatch.setattr(scan, "_MANY", 12)
+    monkeypatch.setattr(project_room, "MANY", 12)
+    opened_at = list[int]()
+    read_new = scan.content_of
+    monkeypatch.setattr(scan, "content_of", lambda *file: opened_at.append(1) or read_new(*file))
+
+    def say(sentence):
+        said.append((len(opened_at), sentence))
+
+    said = list[tuple[int, str]]()
+    begin_project(settings(photos, features_args=None), photos.parent / "work", say).session()
+    (tried, first), *_ = said
+    assert re.fullmatch(
+        r"After that, features \(pixels_pca\) take about \d+ seconds and 0\.0 GiB\. "
+        r"Looking for near duplicates takes about \d+ seconds\.",
+        first,
+    )
+    assert len(opened_at) - tried == 12  # all of them come later
+    assert "Reading the 12 files of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("features", "width"), [("patches", 4 * PATCHES["centroids"]), ("lite0", 1280)]
+)
+def test_what_features_take_on_disk_is_told_of_all_that_is_kept(photos, features, width):
+    wanted = settings(photos, features=features, features_args=None, size=16)
+    kept = 4 * 100_000 * (width + COMPONENTS) / 2**30
+    assert f" and {kept:.1f} GiB. Looking for" in what_follows(wanted, 100_000)
 
 
 def test_what_was_called_broken_and_then_removed_is_put_on_record_once(photos):

@@ -16,7 +16,7 @@ from jax_al.people.lists import (
     write_passed_over,
 )
 from jax_al.people.notices import Say, news
-from jax_al.people.preparing import prepare, put_aside
+from jax_al.people.preparing import MANY, prepare, put_aside
 from jax_al.people.reconcile import sentences
 from jax_al.people.settings import (
     TABLES,
@@ -79,7 +79,11 @@ class Project:
             )
         if source.is_dir():
             found: Any = folder(
-                source, size=settings.size, fit=settings.fit, cache_dir=settings.cache_dir
+                source,
+                size=settings.size,
+                fit=settings.fit,
+                cache_dir=settings.cache_dir,
+                foretell=self._foretell,
             )
             write_passed_over(self.place, found.passed_over)
         elif source.suffix == ".csv":
@@ -135,6 +139,13 @@ class Project:
         with news(self.place, "record", self._say) as say:
             prepare(self.teller, pool, settings, self.place, say)
         return session
+
+    def _foretell(self, count: int) -> None:
+        """Says what comes after very many pictures have been read."""
+        if self._say is not None and count >= MANY:
+            from jax_al.people.foretold import what_follows
+
+            self._say(what_follows(self.settings, count))
 
     def names(self, rows: Sequence[int]) -> list[str]:
         """Returns what rows are called now, the folder having been read; ids of what is missing.

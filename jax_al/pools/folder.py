@@ -4,7 +4,7 @@ import collections
 import functools
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +107,12 @@ class FolderPool(RowPool):
 
 
 def folder(
-    path: str | Path, *, size: int = 96, fit: str = "crop", cache_dir: str | None = None
+    path: str | Path,
+    *,
+    size: int = 96,
+    fit: str = "crop",
+    cache_dir: str | None = None,
+    foretell: Callable[[int], None] = lambda count: None,
 ) -> FolderPool:
     """Returns the pool of the pictures in a folder and its subfolders; nothing is written there.
 
@@ -125,6 +130,8 @@ def folder(
       fit: "crop": the middle square; "pad": the whole picture on white.
       cache_dir: where the squares are kept, 3 size^2 bytes each; None: with decoded images (see
         `benchmark`).
+      foretell: is called with the number of files that have to be read, where they are thousands,
+        before they are: to say what else they will take.
 
     Returns:
       The pool. Ids are paths from the folder on, exactly as they are on disk, with "/": a folder
@@ -147,7 +154,7 @@ def folder(
         cache.mkdir(parents=True, exist_ok=True)
         with turn(cache / "lock", f"the squares of {root}"):
             catalog = Catalog(cache, size)
-            read_new(root, found, catalog, size, fit, cache)
+            read_new(root, found, catalog, size, fit, cache, foretell)
     except OSError as error:
         raise UsageError(
             f"The squares of {root} cannot be kept in {cache} ({error.strerror}): make room, or "

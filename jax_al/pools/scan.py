@@ -29,7 +29,13 @@ _OPENING = 1 << 14  # bytes that are read in the time that a file costs however 
 
 
 def read_new(
-    root: Path, found: Sequence[Found], catalog: Catalog, size: int, fit: str, cache: Path
+    root: Path,
+    found: Sequence[Found],
+    catalog: Catalog,
+    size: int,
+    fit: str,
+    cache: Path,
+    foretell: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Reads what is new or has changed of the files `found` into the catalog, a block at a time.
 
@@ -40,6 +46,7 @@ def read_new(
       size: side of a square.
       fit: see `square`.
       cache: the directory of the catalog.
+      foretell: is called with the number of files that are read, if they are many, beforehand.
 
     Raises:
       UsageError: there is no room for the squares.
@@ -62,6 +69,7 @@ def read_new(
                 f"Reading the {len(new):,} files of {root}, once: about {in_words(seconds)}, "
                 f"and {len(new) * 3 * size**2 / 2**30:.1f} GiB in {cache}."
             )
+            foretell(len(new))
         together = max(1, min(_TOGETHER, _SQUARES // (3 * size**2)))
         steps = range(0, len(new), together)
         for start in tracked(steps, f"Reading {root.name}", is_foretold=is_long):
