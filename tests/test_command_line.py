@@ -81,6 +81,7 @@ def test_the_fields_are_taken_out_in_their_order():
         ("--config.compare='coreset@a,b.npy',", "compare", ("coreset@a,b.npy",)),
         ("--config.compare=()", "compare", ()),
         ("--config.compare=", "compare", ()),
+        ("--config.compare=None", "compare", ()),
         ("--config.compare=a:100,b,c", "compare", ("a:100,b", "c")),
     ],
 )

@@ -107,8 +107,10 @@ def parse(option: Option, text: str) -> Any:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Reads a,b or ('a','b') or (a,b) or a or ()."""
+    """Reads a,b or ('a','b') or (a,b) or a; () or None is none."""
     text = text.strip()
+    if text == "None":
+        return ()
     if text.startswith(("(", "[", "'", '"')):
         try:
             value = ast.literal_eval(text)
