@@ -82,9 +82,11 @@ def run(
             with files.alone(root):
                 if overwrite:
                     if roots.holds_a_run(root):
-                        if run_all is not None:
+                        if run_all is None:
+                            rehearse(engine, study)
+                        else:  # by an engine that is let go: this process computes nothing later
                             run_all.check(root)
-                        rehearse(engine, study)
+                            rehearse(Engine(study.benchmark, study.learner, study.looking), study)
                     roots.clear(root)
                 else:
                     roots.check_root(root, study.public, check_same)
