@@ -21,7 +21,7 @@ _WHERE = {
     "jax_al.features.pool": ("with_features",),
     "jax_al.pools.arrays": ("arrays",),
     "jax_al.pools.folder": ("folder",),
-    "jax_al.pools.load": ("benchmark",),
+    "jax_al.pools.named": ("benchmark",),
     "jax_al.pools.subset": ("concatenate", "subset"),
     "jax_al.learners": (
         "calibrated", "cnn", "ensemble", "host_learner", "laplace", "linear", "mlp", "network",

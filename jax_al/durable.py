@@ -30,9 +30,10 @@ def replacing(path: pathlib.Path) -> Iterator[io.BufferedWriter]:
             yield file
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        # A write says no name, and the one of the temporary file says nothing to anybody.
+        if error.errno is None or str(error.filename) not in ("None", str(temporary)):
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a write says no name
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)

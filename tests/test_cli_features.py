@@ -56,6 +56,7 @@ def test_the_file_has_a_row_for_each_example_and_pieces_are_the_whole(command):
         (["--out=f.npy", "--part=3/2"], "--part is '3/2', but must be K/N, from 1/N to N/N."),
         (["--out=f.npy", "--part=1/50"], "--part is 1/50, but there are 40 examples"),
         (["--out=f.npy", "--test"], "x.npy has no test set"),
+        (["--out=f.npy", "--test-path=x.npy"], "--test-path needs labels: set --labels for the"),
         (["--out=f.npy", "--option=patch=9"], "patches of 9 pixels"),
         (["--out=f.npy", "--option=size=9"], "patches has no option 'size'"),
         (["--out=f.npy", "--features=y.npy", "--part=1/2"], "y.npy is made already"),

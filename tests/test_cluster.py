@@ -106,14 +106,15 @@ def same(root, other):
 
 
 def run_there(
-    root, tell=lambda event: None, listen=lambda study: lambda event: None, fields=(), **how
-):
+    root, tell=lambda event: None, listen=lambda study: lambda event: None, fields=(),
+    overwrite=False, **how,
+):  # fmt: skip
     make = functools.partial(study_of, public(**dict(fields)))
     experiment.run(
         make(),
         root,
         tell=tell,
-        overwrite=False,
+        overwrite=overwrite,
         check_same=lambda *_: None,
         run_all=cluster.executor(make, listen, **how),
     )
@@ -342,6 +343,10 @@ def test_without_dask_or_a_scheduler_there_is_a_sentence(tmp_path, monkeypatch):
     for address in ("tcp://127.0.0.1:1", "nonsense://x"):
         with pytest.raises(UsageError, match="There is no Dask scheduler at"):
             run_there(tmp_path / "run", scheduler=address)
+    (tmp_path / "run" / "metrics.jsonl").write_text("{}")  # of an earlier run
+    with pytest.raises(UsageError, match="There is no Dask scheduler at"):
+        run_there(tmp_path / "run", scheduler="nonsense://x", overwrite=True)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == "{}"
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"pip install 'jax_al\[cluster\]'"):
         cluster.executor(lambda: None, lambda study: None, jobs=2)

@@ -64,7 +64,7 @@ def test_a_table_is_made_once_mapped_and_read_only(tmp_path, blocks):
         assert isinstance(found.base, np.memmap) or isinstance(found, np.memmap)
         assert not found.flags.writeable
     assert blocks.given == [0, 16, 32, 48]
-    assert names(path.parent) == ["x.npy"]
+    assert names(path.parent) == ["x.npy", "x.sums"]
     np.testing.assert_array_equal(np.load(path), TABLE)
 
 
@@ -72,7 +72,7 @@ def test_without_a_path_it_is_made_in_memory(blocks):
     np.testing.assert_array_equal(kept_table(None, 60, blocks), TABLE)
 
 
-@pytest.mark.parametrize("damage", ["cut", "longer", "text", "empty", "rows", "dtype"])
+@pytest.mark.parametrize("damage", ["cut", "longer", "text", "empty", "rows", "dtype", "flipped"])
 def test_a_damaged_table_is_made_again(tmp_path, blocks, caplog, damage):
     path = tmp_path / "x.npy"
     kept_table(path, 60, blocks)
@@ -80,7 +80,9 @@ def test_a_damaged_table_is_made_again(tmp_path, blocks, caplog, damage):
     if damage in ("rows", "dtype"):
         np.save(path, TABLE[:59] if damage == "rows" else TABLE.astype(np.float64))
     else:
+        flipped = content[:900] + bytes([content[900] ^ 1]) + content[901:]
         cases = {"cut": content[:-1], "longer": content + b"1", "text": b"text", "empty": b""}
+        cases["flipped"] = flipped
         path.write_bytes(cases[damage])
     np.testing.assert_array_equal(kept_table(path, 60, blocks), TABLE)
     assert "damaged cache" in caplog.text
@@ -106,6 +108,30 @@ def test_a_state_is_made_once_and_again_if_it_is_damaged(tmp_path, caplog, damag
     assert len(made) == (1 if damage is None else 2)
     assert ("damaged cache" in caplog.text) == (damage is not None)
     assert names(tmp_path) == ["x.npz"]
+
+
+def test_a_table_of_a_version_without_checksums_is_taken_as_it_is(tmp_path, blocks):
+    path = tmp_path / "x.npy"
+    kept_table(path, 60, blocks)
+    (tmp_path / "x.sums").unlink()
+    np.testing.assert_array_equal(kept_table(path, 60, blocks), TABLE)
+    assert blocks.given == [0, 16, 32, 48]
+
+
+def test_what_is_damaged_does_not_outlive_its_checksums(tmp_path, blocks):
+    path = tmp_path / "x.npy"
+    kept_table(path, 60, blocks)
+    content = bytearray(path.read_bytes())
+    content[900] ^= 1
+    path.write_bytes(content)
+
+    def full(first):
+        raise OSError(28, "No space left on device")
+        yield first
+
+    with pytest.raises(OSError, match="No space"):
+        kept_table(path, 60, full)  # in memory, too
+    np.testing.assert_array_equal(kept_table(path, 60, blocks), TABLE)
 
 
 def test_where_nothing_can_be_written_it_goes_on(tmp_path, blocks, caplog):
@@ -135,7 +161,7 @@ def test_what_was_killed_goes_on_behind_the_last_whole_block(tmp_path, blocks, d
     (tmp_path / name).write_bytes(content)
     np.testing.assert_array_equal(kept_table(tmp_path / "x.npy", 60, blocks), TABLE)
     assert blocks.given == {None: [32, 48], "header": [0, 16, 32, 48]}.get(damage, [16, 32, 48])
-    assert names(tmp_path) == ["x.npy"]
+    assert names(tmp_path) == ["x.npy", "x.sums"]
 
 
 def test_two_processes_share_the_work(tmp_path):
@@ -146,4 +172,4 @@ def test_two_processes_share_the_work(tmp_path):
     errors = [process.communicate(timeout=60)[1] for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], errors
     assert "Waiting for another process" in errors[1]
-    assert names(tmp_path) == ["x.npy"]
+    assert names(tmp_path) == ["x.npy", "x.sums"]

@@ -10,9 +10,10 @@ from labeled_digits import Digits
 from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
-from jax_al.learners import linear
+from jax_al.learners import ensemble, laplace, linear, mlp, propagate
 from jax_al.learners.cross_validation import FOLDS, PENALTIES, _dealt, cross_validated
 from jax_al.learners.logistic import in_blocks
+from jax_al.learners.naming import described
 
 DIGITS = Digits()
 X, Y, SPEC = DIGITS.X, DIGITS.Y, DIGITS.spec
@@ -48,6 +49,28 @@ def test_the_answer_is_that_of_scikit_learn(count, weighted):
     np.testing.assert_allclose(fit.loss, np.average(losses, weights=weights), rtol=1e-3)
     hits = expected[rows].argmax(1) == Y[rows]
     np.testing.assert_allclose(fit.accuracy, np.average(hits, weights=weights), rtol=1e-6)
+
+
+def test_of_two_classes_it_is_that_of_scikit_learn_with_twice_the_c():
+    rows = np.flatnonzero(Y < 2)[:100]
+    state, _ = fitted(rows, np.ones(100))
+    inputs = standardised()
+    theirs = LogisticRegression(C=2 / (1e-2 * 100), tol=1e-8, max_iter=10_000)
+    theirs.fit(inputs[rows], Y[rows])
+    found = LEARNER.predict(state, jnp.asarray(X)).log_probs
+    np.testing.assert_allclose(
+        jax.nn.log_softmax(found[:, :2]), theirs.predict_log_proba(inputs), atol=1e-3
+    )
+
+
+def test_numbers_of_numpy_are_numbers():
+    for penalty in (np.float64(0.5), np.float32(0.5)):
+        assert described(linear(penalty=penalty)) == described(linear(penalty=0.5))
+        assert described(laplace(penalty=penalty)) == described(laplace(penalty=0.5))
+    made = ensemble(linear(), members=np.int64(2)), propagate(linear(), alpha=np.float32(0.5))
+    assert described(made[0]) == described(ensemble(linear(), members=2))
+    assert described(made[1]) == described(propagate(linear(), alpha=0.5))
+    assert described(mlp(lr=np.float64(0.1))) == described(mlp(lr=0.1))
 
 
 def test_by_one_scale_it_is_that_of_scikit_learn_on_inputs_of_one_scale():

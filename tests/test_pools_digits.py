@@ -1,5 +1,6 @@
 """`benchmark` on digits: the data, its subsets, and arguments that cannot be meant."""
 
+import inspect
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from made_up_archives import assert_same, opened
 from sklearn.datasets import load_digits
 
+import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.pools.load import benchmark, subset_rows
 from jax_al.testing.pool import check_pool
@@ -117,6 +119,14 @@ def test_wrong_arguments_are_one_sentence(changes, words):
     assert "\n" not in sentence
     for word in words:
         assert word in sentence
+
+
+def test_in_python_a_mistake_is_told_in_the_words_of_the_function():
+    with pytest.raises(ValueError, match=r"^'test' in pool_splits and 'test' in test_split share"):
+        al.benchmark("digits", pool_splits=("train", "test"))
+    with pytest.raises(ValueError, match=r"^pool_size must lie between 1 and 1297"):
+        al.benchmark("digits", pool_size=0)
+    assert inspect.signature(al.benchmark) == inspect.signature(benchmark)
 
 
 @pytest.mark.parametrize(

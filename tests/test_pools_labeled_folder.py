@@ -86,10 +86,10 @@ def test_what_is_no_picture_is_told(places, tmp_path, caplog):
         ({"labels": "none.csv"}, r"none\.csv must have the columns id and label, and has none"),
         ({"labels": "book.csv"}, r"book\.csv is a workbook or an archive"),
         ({"labels": "long.csv"}, r"long\.csv cannot be read as a table: field larger than"),
-        ({"labels": "y.npy"}, r"data\.labels is 'y\.npy', but must be 'folders' or the path of"),
-        ({"test_path": "./photos"}, r"data\.test_path needs labels"),
-        ({"test_labels": "y.csv"}, r"data\.test_labels is set, but data\.test_path is not"),
-        ({"label_key": "y"}, r"data\.label_key is 'y', but says nothing about \./photos"),
+        ({"labels": "y.npy"}, r"labels is 'y\.npy', but must be 'folders' or the path of"),
+        ({"test_path": "./photos"}, r"test_path needs labels"),
+        ({"test_labels": "y.csv"}, r"test_labels is set, but test_path is not"),
+        ({"label_key": "y"}, r"label_key is 'y', but says nothing about \./photos"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence(places, tmp_path, options, sentence):

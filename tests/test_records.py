@@ -186,3 +186,12 @@ def test_a_replacement_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fai
     write_atomically(path, "new\n")
     assert path.read_text() == "new\n"
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_own_name(tmp_path):
+    (tmp_path / "directory").mkdir()
+    for path in (tmp_path / "nowhere" / "report.html", tmp_path / "directory"):
+        with pytest.raises(OSError, match=path.name) as caught:
+            write_atomically(path, "x")
+        assert caught.value.filename == str(path)
+        assert ".tmp" not in str(caught.value)

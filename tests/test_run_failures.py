@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+import jax_al as al
 from jax_al import strategies
 from jax_al.errors import PartsError, UsageError
+from jax_al.oracles.simulated import simulated
 from jax_al.session.locks import computing
 from jax_al.session.records import read_picks
 from jax_al.types import Benchmark
@@ -254,14 +256,54 @@ def test_mistakes_are_told_before_anything_is_written(fields, message, tmp_path)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-def test_nothing_is_removed_while_anything_can_be_refused(tmp_path):
+WRAPPED = {"name": "ensemble", "learner": "linear", "by": "key"}
+SPREAD = {"name": "propagate", "learner": "linear", "penalty": 1.0, "max_points": 100}
+NO_ORACLE = {"oracle": "tests.test_run_failures:no_oracle"}
+NO_TRUTH = {"oracle": "tests.test_run_failures:quiet", "initial": "class_balanced"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"compare": ("random", "coreset@short.npy")}, "has 3 rows"),
+        ({"model": WRAPPED}, "by is 'key', but no key decides anything"),
+        ({"model": SPREAD}, "propagate is for pools of at most 100 examples"),
+        (NO_ORACLE, "which has no ask and collect"),
+        ({"data__name": "tests.test_run_failures:no_truth", **NO_TRUTH}, "'class_balanced', which"),
+    ],
+)
+def test_nothing_is_removed_while_anything_can_be_refused(fields, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run(tmp_path / "run", **QUICK)
     np.save(tmp_path / "short.npy", np.zeros((3, 2)))
     before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
-    entries = ("random", f"coreset@{tmp_path / 'short.npy'}")
-    with pytest.raises(UsageError, match="has 3 rows"):
-        run(tmp_path / "run", overwrite=True, compare=entries)
+    with pytest.raises(UsageError, match=message):
+        run(tmp_path / "run", overwrite=True, **QUICK | fields)
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_that_was_refused_binds_nobody(tmp_path):
+    with pytest.raises(UsageError, match="at most 100 examples"):
+        run(tmp_path, **QUICK | {"model": SPREAD})
+    run(tmp_path, **QUICK | {"model": SPREAD | {"max_points": 1000}})
+    assert len(rows_of(tmp_path)) == 2
+    with pytest.raises(UsageError, match="another config"):
+        run(tmp_path, **QUICK | {"model": SPREAD})
+
+
+def no_oracle(benchmark):
+    """An oracle that nobody can ask."""
+    return benchmark
+
+
+def no_truth():
+    """A benchmark whose labels nobody knows."""
+    return al.benchmark("digits")._replace(truth=None)
+
+
+def quiet(benchmark, seed=0):
+    """An oracle that never answers."""
+    return simulated(np.zeros(len(benchmark.pool), int), delay=9)
 
 
 def test_a_file_of_features_that_is_another_one_by_now_is_refused(tmp_path):

@@ -216,6 +216,8 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"strategy": "margn"}, "did you mean 'margin'"),
         ({"strategy": "bald"}, "one opinion only"),
         ({"learner": al.cnn()}, "image"),
+        ({"learner": al.ensemble(al.linear(penalty=1.0), by="key")}, "no key decides anything"),
+        ({"learner": al.propagate(al.linear(), max_points=30)}, "of at most 30 examples"),
     ],
 )
 def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path, changes, sentence):

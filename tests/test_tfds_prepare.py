@@ -8,6 +8,7 @@ import os
 import pathlib
 import socket
 import sys
+import tempfile
 
 import made_up_archives as made_up
 import numpy as np
@@ -54,6 +55,16 @@ def test_cifar10_comes_back_bit_for_bit(tmp_path):
     shards = [p.name for p in (tmp_path / "tfds/cifar10/3.0.2").iterdir() if "-of-" in p.name]
     assert shards
     assert all("array_record" in shard for shard in shards)
+
+
+def test_no_temporary_directory_is_left(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    archives, _ = made_up.cifar(per_batch=3, test=4)
+    with made_up.served("cifar10", archives):
+        tfds_prepare.prepared_builder("cifar10", str(tmp_path / "tfds"))
+    assert not list(temporary.iterdir())
 
 
 def test_cifar10_prepared_is_read_without_the_network(tmp_path):

@@ -37,12 +37,13 @@ def study_of(public: Mapping[str, Any]) -> Study:
     data = _with_features(_benchmark(fields), public)
     if fields["oracle"] == "people":
         data = data._replace(truth=None)  # they are asked: nothing here knows it better
-        if fields["initial"] != "random":
-            raise UsageError(
-                f"config.initial is {fields['initial']!r}, which looks at the truth, and people "
-                "are asked for it: choose random."
-            )
     check_oracle(fields["oracle"], data)
+    if data.truth is None and fields["initial"] != "random":
+        who = "people are asked for it" if fields["oracle"] == "people" else f"{data.name} has none"
+        raise UsageError(
+            f"config.initial is {fields['initial']!r}, which looks at the truth, and {who}: choose "
+            "random."
+        )
     if len(set(data.classes)) < max(2, len(data.classes)):
         raise UsageError(
             f"The classes of {data.name} are {', '.join(map(repr, data.classes)) or 'not known'}: "

@@ -80,8 +80,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _benchmark(arguments: argparse.Namespace) -> Benchmark:
-    named = {"data_dir", "cache_dir", "image_size", "test_path", "labels", "test_labels"}
-    return benchmark(arguments.data, **{name: getattr(arguments, name) for name in named})
+    named = ("data_dir", "cache_dir", "image_size", "test_path", "labels", "test_labels")
+    try:
+        return benchmark(arguments.data, **{name: getattr(arguments, name) for name in named})
+    except UsageError as error:  # it speaks of fields, and here they are flags
+        fields = rf"\bdata\.({'|'.join(named)})\b"
+        text = re.sub(fields, lambda found: f"--{found[1].replace('_', '-')}", str(error))
+        raise UsageError(text) from error
 
 
 def _share(part: str | None) -> tuple[int, int]:

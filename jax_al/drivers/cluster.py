@@ -46,7 +46,8 @@ def executor(
         workers on this machine.
 
     Raises:
-      UsageError: Dask is not installed; later, there is no such scheduler.
+      UsageError: Dask is not installed; later, there is no such scheduler, or something of the
+        study cannot be pickled.
     """
     try:
         import distributed  # noqa: F401 (an extra)
@@ -54,6 +55,16 @@ def executor(
         raise UsageError(
             "Several processes need Dask: pip install 'jax_al[cluster]', or run with jobs=1."
         ) from error
+
+    def keep(root: Path) -> Any:
+        from jax_al.drivers.cluster_part import Kept
+
+        return Kept(make_study, local_listeners, root.absolute())
+
+    def check(root: Path) -> None:
+        keep(root)
+        if scheduler is not None:
+            _client(scheduler).close()
 
     def run_all(
         engine: Engine, study: Study, root: Path | None, parts: Sequence[Part], tell: Tell
@@ -71,13 +82,11 @@ def executor(
             return {}
         known = {key_of(row) for record in records.values() if record for row in record.rows()}
         tell = _each_row_once(publish, known)  # which also merges what a part leaves at its end
-        from jax_al.drivers.cluster_part import Kept
+        kept = keep(root)
+        with _cluster(jobs, scheduler, kept, tell) as (client, are_there):
+            return _run_there(client, kept.name, left, tell, are_there)
 
-        kept = Kept(make_study, local_listeners, root.absolute())
-        with _cluster(jobs, scheduler, kept, tell) as (client, check):
-            return _run_there(client, kept.name, left, tell, check)
-
-    return run_all
+    return RunAll(check, run_all)
 
 
 def _run_there(
@@ -143,6 +152,15 @@ def _error_of(future: Any) -> BaseException | None:
     return error and error.with_traceback(future.traceback())
 
 
+def _client(scheduler: str) -> Any:
+    import distributed
+
+    try:
+        return distributed.Client(scheduler, timeout=CONNECT)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(f"There is no Dask scheduler at {scheduler!r}.") from error
+
+
 @contextlib.contextmanager
 def _cluster(
     jobs: int, scheduler: str | None, kept: Any, tell: Tell
@@ -164,10 +182,7 @@ def _cluster(
             processes = worker_processes(cluster.scheduler_address, jobs)
             yield client, opened.enter_context(processes)
             return
-        try:
-            client = opened.enter_context(distributed.Client(scheduler, timeout=CONNECT))
-        except (OSError, ValueError, TimeoutError) as error:
-            raise UsageError(f"There is no Dask scheduler at {scheduler!r}.") from error
+        client = opened.enter_context(_client(scheduler))
         client.register_plugin(kept)
         opened.callback(client.unregister_worker_plugin, kept.name)
         if not client.scheduler_info()["workers"]:

@@ -244,6 +244,16 @@ class Engine:
         head = self.learner.head
         return {"head": head(state)} if head and "head" in strategy.needs else {}
 
+    def check_learner(self) -> None:
+        """Makes sure that the learner can be fitted to this pool; it prepares what it needs of it.
+
+        Raises:
+          UsageError: it cannot.
+        """
+        context = self.context
+        if not self.learner.on_host:
+            fitting.shapes_of(self.learner, context, self.benchmark.pool.spec, capacity=1)
+
     def check(self, strategy: Strategy) -> None:
         """Makes sure that `strategy` can have what it needs; a file is read, nothing is computed.
 

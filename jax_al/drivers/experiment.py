@@ -9,14 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jax_al import interrupt
 from jax_al.drivers import root as roots
 from jax_al.drivers.engine import Engine
 from jax_al.drivers.part import Part, Tell
 from jax_al.drivers.publish import publishing
-from jax_al.drivers.study import Study, course_of, run_part, work_left
+from jax_al.drivers.study import Study, course_of, rehearse, run_part, work_left
 from jax_al.errors import PartsError, UsageError
 from jax_al.record import files
 from jax_al.session.journal import Journal
@@ -28,7 +28,12 @@ FINISHED = "This run is finished: more episodes, seeds or strategies continue it
 # What the system says to one part it would say to the others too: a disk that is full or broken.
 FOR_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 
-RunAll = Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
+
+class RunAll(NamedTuple):
+    """How parts are run elsewhere."""
+
+    check: Callable[[Path], None]  # whether they can be, in that directory; UsageError: they cannot
+    run: Callable[[Engine, Study, Path | None, Sequence[Part], Tell], dict[Part, BaseException]]
 
 
 def run(
@@ -76,6 +81,12 @@ def run(
                 )
             with files.alone(root):
                 if overwrite:
+                    if roots.holds_a_run(root):
+                        if run_all is None:
+                            rehearse(engine, study)
+                        else:  # by an engine that is let go: this process computes nothing later
+                            run_all.check(root)
+                            rehearse(Engine(study.benchmark, study.learner, study.looking), study)
                     roots.clear(root)
                 else:
                     roots.check_root(root, study.public, check_same)
@@ -95,7 +106,7 @@ def run(
             if run_all is None:
                 failed = _run_here(engine, study, parts, publishing(root, names, tell), finished)
             else:
-                failed = run_all(engine, study, root, parts, tell)
+                failed = run_all.run(engine, study, root, parts, tell)
             is_whole = True
         finally:
             if root is not None:

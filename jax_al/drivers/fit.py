@@ -1,7 +1,7 @@
 """The fit: what a learner is trained on, put on the device once, and the loop over `advance`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,10 +36,20 @@ def gather(pool: Pool, rows: Sequence[int], labels: Sequence[int], capacity: int
     return Examples(*leaves)
 
 
-def compile_ahead(
-    programs: Programs, learner: Learner, context: Any, spec: Spec, capacity: int
-) -> Any:
-    """Compiles what a fit of up to L = `capacity` examples needs; returns the shapes of a State."""
+class Shapes(NamedTuple):
+    """Those of a fit."""
+
+    examples: Examples
+    state: Any
+    training: Any
+
+
+def shapes_of(learner: Learner, context: Any, spec: Spec, capacity: int) -> Shapes:
+    """Traces how a fit of up to L = `capacity` examples begins; nothing is computed.
+
+    Raises:
+      UsageError: the learner cannot be fitted.
+    """
     key = jax.random.key(0)
 
     def of(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -54,6 +64,15 @@ def compile_ahead(
     )
     state = jax.eval_shape(learner.init, key, context)
     training = jax.eval_shape(learner.begin, key, state, examples, context)
+    return Shapes(examples, state, training)
+
+
+def compile_ahead(
+    programs: Programs, learner: Learner, context: Any, spec: Spec, capacity: int
+) -> Any:
+    """Compiles what a fit of up to L = `capacity` examples needs; returns the shapes of a State."""
+    key = jax.random.key(0)
+    examples, state, training = shapes_of(learner, context, spec, capacity)
     programs.get("init", learner, learner.init, key, context)
     programs.get("begin", learner, learner.begin, key, state, examples, context)
     programs.get("advance", learner, learner.advance, training, examples, context, donated=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_al.errors import UsageError
+from jax_al.session.journal import Journal
 from jax_al.session.records import read_json, write_json
 
 LAYOUT = 2  # parts with journals; before it there was one directory a strategy, without
@@ -36,6 +37,8 @@ CheckSame = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], None]  # (roo
 def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> None:
     """Makes sure that a run with the config `public` can begin or go on in `root`.
 
+    One of another config that was refused before it had asked for anything is removed.
+
     Args:
       root: maybe not there yet.
       public: the config as it is written down.
@@ -44,7 +47,7 @@ def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> 
     Raises:
       UsageError: it cannot.
     """
-    if not any((root / name).exists() for name in RESULTS):
+    if not _has_results(root):
         if _older_parts(root):
             raise UsageError(_is_older(root))
         return  # a config without results binds nobody
@@ -61,7 +64,33 @@ def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> 
         )
     if old.get("layout") != LAYOUT:
         raise UsageError(_is_older(root))
-    check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)
+    try:
+        check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)
+    except UsageError:
+        if not _is_refused(root):
+            raise
+        clear(root)
+
+
+def holds_a_run(root: Path) -> bool:
+    """Whether there is something to be lost."""
+    return _has_results(root) or bool(_older_parts(root))
+
+
+def _has_results(root: Path) -> bool:
+    return any((root / name).exists() for name in RESULTS)
+
+
+def _is_refused(root: Path) -> bool:
+    """Whether all that is on record is that parts were begun: a run that was refused binds nobody.
+
+    Raises:
+      UsageError: a record cannot be read.
+    """
+    if any((root / name).exists() for name in RESULTS if name != "parts"):
+        return False
+    journals = sorted((root / "parts").glob("*/seed_*/journal.jsonl"))
+    return not any(Journal(path.parent).fold().requests for path in journals)
 
 
 def write_config(root: Path, public: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.identity import examples_of, fingerprints
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
-from jax_al.drivers.states import opened
+from jax_al.drivers.states import InMemory, States, opened
 from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool
 from jax_al.oracles.people import people
@@ -177,20 +177,51 @@ def run_part(engine: Engine, study: Study, part: Part, tell: Tell) -> Progress:
         if progress.plan() is None:
             return progress
         states = held.enter_context(opened(part.directory, study.schedule.kept()))
-        make = BestOf if part.strategy.lookahead else Driver
-        driver = make(engine, part, study.schedule, journal, progress, states, tell)
+        driver = _driver(engine, study, part, journal, progress, states, tell)
         driver.compile_ahead()
         if study.public.get("oracle") == "people":
             driver.run(people(lambda count: tell({"event": "say", "text": _waits(part, count)})))
         else:
-            oracle = study.oracle(study.benchmark, part.seed)
-            if not (hasattr(oracle, "ask") and hasattr(oracle, "collect")):
-                raise UsageError(
-                    f"oracle made a {type(oracle).__name__}, which has no ask and collect: return "
-                    "an oracle."
-                )
-            driver.run(oracle)
+            driver.run(_oracle(study, part.seed))
     return progress
+
+
+def rehearse(engine: Engine, study: Study) -> None:
+    """Does all that comes before the first label of each strategy, and keeps nothing of it.
+
+    Raises:
+      UsageError: a part of the study would be refused.
+    """
+    _ = engine.context
+    for part in study.parts(None)[:: len(study.seeds)]:
+        journal = Journal(None)
+        progress, tell = Progress(journal, course_of(study)), lambda event: None
+        _driver(engine, study, part, journal, progress, InMemory(), tell).compile_ahead()
+    if study.public.get("oracle") != "people":
+        _oracle(study, study.seeds[0])
+
+
+def _driver(
+    engine: Engine,
+    study: Study,
+    part: Part,
+    journal: Journal,
+    progress: Progress,
+    states: States,
+    tell: Tell,
+) -> Driver:
+    make = BestOf if part.strategy.lookahead else Driver
+    return make(engine, part, study.schedule, journal, progress, states, tell)
+
+
+def _oracle(study: Study, seed: int) -> Oracle:
+    oracle = study.oracle(study.benchmark, seed)
+    if not (hasattr(oracle, "ask") and hasattr(oracle, "collect")):
+        raise UsageError(
+            f"oracle made a {type(oracle).__name__}, which has no ask and collect: return an "
+            "oracle."
+        )
+    return oracle
 
 
 def _waits(part: Part, count: int) -> str:

@@ -9,7 +9,7 @@ from jax import lax
 
 from jax_al.learners.held_out import check_share, held_apart, mean_loss, told
 from jax_al.learners.logistic import sum_of_blocks
-from jax_al.learners.naming import called, described
+from jax_al.learners.naming import called, described, plain
 from jax_al.learners.wrapping import compiled
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
@@ -58,6 +58,7 @@ def calibrated(
     Raises:
       UsageError: an option is out of its range; or, when the learner is made, it is not traced.
     """
+    share = plain(share)
     check_share("share", share)
 
     def make(spec: Spec, num_classes: int) -> Learner:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.learners.naming import called, described
+from jax_al.learners.naming import called, described, plain
 from jax_al.learners.wrapping import compiled
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
@@ -50,6 +50,7 @@ def ensemble(
       UsageError: an option is out of its range; when the learner is made: it is not traced; when
         it is fitted by "key": no key decides anything in it.
     """
+    members = plain(members)
     if type(members) is not int or members < 2:
         raise UsageError(f"members is {members!r}, but must be a whole number, at least 2.")
     if by not in BY:

@@ -12,7 +12,7 @@ from jax_al.learners import linear as regression
 from jax_al.learners.class_weights import check_class_weights, with_class_weights
 from jax_al.learners.inputs import Normalizer
 from jax_al.learners.logistic import Head, flat, in_blocks, log_probs_of, sum_of_blocks
-from jax_al.learners.naming import called
+from jax_al.learners.naming import called, plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 # Parameters up to which the whole Hessian is used: 16 MB in a State, some seconds to factorise.
@@ -70,6 +70,7 @@ def laplace(
     Raises:
       UsageError: an option is out of its range.
     """
+    penalty, max_iterations = plain(penalty), plain(max_iterations)
     maker = regression.linear(penalty=penalty, max_iterations=max_iterations, scale=scale)
     check_class_weights(class_weights)
 

@@ -20,7 +20,7 @@ from jax_al.learners.logistic import (
     minimum,
     value_and_grad,
 )
-from jax_al.learners.naming import called
+from jax_al.learners.naming import called, plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 SCALES = {"columns": by_column, "one": by_one_scale}
@@ -52,7 +52,8 @@ def linear(
 
     It minimises sum(w l) / sum(w) + penalty / 2 * |W|^2: the weighted mean of the negative
     log-likelihood in nats, and the squares of the kernel W [F, C]; the bias goes free. That is
-    scikit-learn's LogisticRegression with C = 1 / (penalty * sum(w)). The inputs are flattened and
+    scikit-learn's LogisticRegression with C = 1 / (penalty * sum(w)), or twice that where two
+    classes have labels, for which that has one vector of weights. The inputs are flattened and
     standardised over the whole pool, each number by itself or all by one scale. The minimum is the
     only one, so a fit begins where the State it is given is (at zero where untrained) and one
     `advance` is all of it: L-BFGS (Liu & Nocedal 1989) until no slope is above 3e-7. Embedding and
@@ -72,6 +73,7 @@ def linear(
     Raises:
       UsageError: an option is out of its range.
     """
+    penalty, max_iterations = plain(penalty), plain(max_iterations)
     if penalty is not None and (type(penalty) not in (int, float) or not 0 < penalty < np.inf):
         raise UsageError(f"penalty is {penalty!r}, but must be a positive number, or None.")
     if type(max_iterations) is not int or max_iterations < 1:

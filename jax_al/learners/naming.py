@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jax_al.outside import source_hash
 from jax_al.types import Learner, Spec
 
@@ -14,6 +16,11 @@ def called(
     given = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
     make.__qualname__ = f"{name}({given})"
     return make
+
+
+def plain(value: Any) -> Any:
+    """Returns a number of NumPy's as Python's, which is what is written down."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def described(make: Any) -> str:

@@ -11,7 +11,7 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.geometry.neighbours import nearest_neighbours
 from jax_al.learners.inputs import Normalizer, by_column, normalize
-from jax_al.learners.naming import called, described
+from jax_al.learners.naming import called, described, plain
 from jax_al.learners.networks.network import check_at_least_one
 from jax_al.learners.spread import Graph, graph_of, or_1, spread
 from jax_al.learners.wrapping import compiled
@@ -92,6 +92,8 @@ def propagate(
       UsageError: an option is out of its range; when the learner is made, `learner` works on the
         host; by `prepare`, the pool has less than two examples, or more than `max_points`.
     """
+    neighbours, alpha, power, most = plain(neighbours), plain(alpha), plain(power), plain(most)
+    max_points = plain(max_points)
     _check(neighbours, alpha, power, equal_classes, most, max_points)
 
     def make(spec: Spec, num_classes: int) -> Learner:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners.class_weights import check_class_weights
+from jax_al.learners.naming import plain
 from jax_al.learners.optimizers import OPTIMIZERS, SCHEDULES
 
 
@@ -49,7 +50,7 @@ def training_options(
     for name in sorted(options.keys() - known):
         hint = did_you_mean(_ALSO.get(name, name), known)
         raise UsageError(f"The learner {learner!r} has no option {name!r}: {hint}")
-    chosen = TrainingOptions(**options)
+    chosen = TrainingOptions(**{name: plain(value) for name, value in options.items()})
     for name in _WHOLE:
         value = getattr(chosen, name)
         if type(value) is not int or value < 1:

@@ -9,6 +9,8 @@ import difflib
 import logging
 import os
 import sys
+import tempfile
+import types
 import urllib.error
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -195,7 +197,8 @@ def _builder(name: str, data_dir: str | None) -> Any:
     # TFDS reads the variable only once, when it is imported.
     root = data_dir or os.environ.get("TFDS_DATA_DIR") or None
     try:
-        return tfds.builder(name, data_dir=root and os.path.expanduser(root))
+        with _no_directory_left():
+            return tfds.builder(name, data_dir=root and os.path.expanduser(root))
     except tfds.core.registered.DatasetNotFoundError as error:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
@@ -210,6 +213,17 @@ def _builder(name: str, data_dir: str | None) -> Any:
         ) from error
     except (AssertionError, OSError, RuntimeError, ValueError) as error:
         raise UsageError(f"TFDS cannot open {name!r}: {one_line(error)}.") from error
+
+
+@contextlib.contextmanager
+def _no_directory_left() -> Iterator[None]:
+    """Where TFDS copies what is told of an unprepared data set goes: it leaves a directory each."""
+    from tensorflow_datasets.core import dataset_info
+
+    with tempfile.TemporaryDirectory(prefix="jax_al_") as place:
+        inside = types.SimpleNamespace(mkdtemp=lambda suffix: tempfile.mkdtemp(suffix, dir=place))
+        with replaced(vars(dataset_info), "tempfile", inside):
+            yield
 
 
 def _check_complete(builder: Any) -> None:
