@@ -1,5 +1,6 @@
 """Multinomial logistic regression on the standardised inputs, fitted to convergence."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ from jax_al.learners.logistic import (
     value_and_grad,
 )
 from jax_al.learners.naming import called, plain
+from jax_al.learners.newton import refined
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 SCALES = {"columns": by_column, "one": by_one_scale}
+CLOSE = 2e-3  # a bound; what a fit is off by in log-probabilities is mostly a tenth of it
 
 
 class State(NamedTuple):
@@ -56,14 +59,16 @@ def linear(
     classes have labels, for which that has one vector of weights. The inputs are flattened and
     standardised over the whole pool, each number by itself or all by one scale. The minimum is the
     only one, so a fit begins where the State it is given is (at zero where untrained) and one
-    `advance` is all of it: L-BFGS (Liu & Nocedal 1989) until no slope is above 3e-7. Embedding and
-    head inputs are the standardised inputs. It has no stochastic draws.
+    `advance` is all of it: L-BFGS (Liu & Nocedal 1989) until no slope is above 3e-7 or its line
+    search finds nothing, and steps of Newton's method from there where log-probabilities may still
+    be off (see `refined`). Embedding and head inputs are the standardised inputs. It has no
+    stochastic draws.
 
     Args:
       penalty: the weight of the squares, above 0, as without any the minimum may not exist. None:
         at every fit that of PENALTIES whose loss on labels left out is least, by cross-validation
         in FOLDS parts of the examples (see `cross_validated`).
-      max_iterations: where to stop if the slopes do not get there.
+      max_iterations: where to stop if the slopes do not get there, each of the two methods.
       class_weights: None; or "balanced": the weights times n / (k n_c), so that all classes weigh
         the same (see `balanced`), in the cross-validation, too.
       scale: "columns": each number gets deviation 1, as a table of different units needs; "one":
@@ -103,12 +108,16 @@ def linear(
             return Training(state, Fit(nothing, nothing), jnp.float32(chosen))
 
         def advance(training: Training, examples: Examples, normalizer: Normalizer) -> Training:
-            blocks = in_blocks(examples)
-            head = minimum(
-                lambda head: value_and_grad(head, blocks, normalizer, training.penalty),
-                training.state.head,
-                max_iterations,
-            )
+            blocks, weight = in_blocks(examples), training.penalty
+
+            def objective(head):
+                return value_and_grad(head, blocks, normalizer, weight)
+
+            head = minimum(objective, training.state.head, max_iterations)
+            # The loss curves by `weight` at least, so a gradient of this length is no further than
+            # CLOSE from the minimum, in log-probabilities of an example as long as most are.
+            small = CLOSE * weight / math.sqrt(width)
+            head = refined(lambda head: objective(head)[1], head, small, max_iterations)
             fit = mean_fit(head, blocks, normalizer)
             return training._replace(state=State(head, normalizer), fit=fit)
 

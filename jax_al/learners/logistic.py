@@ -15,6 +15,7 @@ from jax_al.types import Examples, Fit
 
 BLOCK = 128  # examples whose loss is summed together
 SMALL = 3e-7  # the largest slope at which a fit counts as converged: near float32's own noise
+_STEPS = 20  # of a line search, after which it has found nothing
 
 
 class Head(NamedTuple):
@@ -109,9 +110,11 @@ def minimum(
 ) -> Head:
     """Returns where a function is least, by L-BFGS from `start` on (Liu & Nocedal 1989).
 
-    It ends where no slope is above `small`, or after `max_iterations`.
+    It ends where no slope is above `small`, after `max_iterations`, or where a line search finds
+    nothing better: values are equal in float32 then, and the next search would find nothing too.
     """
-    optimizer = optax.lbfgs()
+    search = optax.scale_by_zoom_linesearch(_STEPS, initial_guess_strategy="one")
+    optimizer = optax.lbfgs(linesearch=search)
 
     # The line search asks for the gradient, and a loop over blocks has none of its own.
     @jax.custom_vjp
@@ -124,8 +127,9 @@ def minimum(
     from_state = optax.value_and_grad_from_state(objective)
 
     def is_to_go_on(carry):
-        iteration, _, _, slope = carry
-        return (iteration < max_iterations) & (slope > small)
+        iteration, _, state, slope = carry
+        has_found = state[-1].info.num_linesearch_steps < _STEPS
+        return (iteration < max_iterations) & (slope > small) & has_found
 
     def step(carry):
         iteration, head, state, _ = carry
