@@ -182,6 +182,10 @@ def test_of_near_duplicates_one_that_is_there_is_asked(photos):
     first = [f"{'cat' if number % 2 else 'dog'}/{number:02}" for number in range(12)]
     twins = {f"{name}b.png" for name in first if name not in ("cat/01", "cat/03")}
     assert held_out == twins | {"cat/03.png"}
+    standing = lines(project.teller.record(), project.place)
+    assert standing[0].endswith(
+        "1 put aside as their files are gone or others, 11 not asked as near duplicates."
+    )
     before = events(project)
     project, _ = opened(project)
     assert events(project) == before, "those that are to be asked were held out, too"
