@@ -364,7 +364,9 @@ def test_predictions_of_another_folder(taught):
 
 
 def test_a_model_as_a_file_predicts_as_the_command_did(taught, begun):
-    assert taught("export", "--to=model", "--out=pets.model")[0] == 0
+    status, said = taught("export", "--to=model", "--out=pets.model")
+    assert status == 0
+    assert "al.load_predictor('pets.model')(al.folder(..., size=16)) predicts." in said
     assert taught("predict", "--out", "p.csv")[0] == 0
     shutil.rmtree(taught.workdir)
     loaded = al.load_predictor("pets.model")
