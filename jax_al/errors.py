@@ -1,9 +1,11 @@
 """What the user can mend, said in one sentence."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 MOST_NAMES = 8  # a sentence that lists more is not read
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # no part of a sentence
 
 
 class UsageError(ValueError):
@@ -19,9 +21,13 @@ class PartsError(RuntimeError):
 
 
 def some_of(names: Sequence[str]) -> str:
-    """Returns the first of `names` as a list in a sentence, and how many more there are."""
+    """Returns the first of `names` as a list in a sentence, and how many more there are.
+
+    What would break the line, or tell the terminal something, is written as Python does.
+    """
     more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+    shown = (_CONTROL.sub(lambda found: repr(found[0])[1:-1], one) for one in names[:MOST_NAMES])
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:

@@ -58,7 +58,7 @@ def ready(browser):
 def twelve(browser):
     """Waits until the grid of alike ones is to be seen."""
     script = """const tiles = [...document.querySelectorAll("#tiles button")];
-        return tiles.length === 12 && tiles.every((tile) => tile.querySelector("img").complete)"""
+        return tiles.length === 12 && tiles.every((tile) => tile.querySelector("img"))"""
     until(browser, script)
 
 

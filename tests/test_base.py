@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jax_al.errors import did_you_mean
+from jax_al.errors import did_you_mean, some_of
 from jax_al.types import NOTHING, UNKNOWN, empty_pool, label_points
 
 
@@ -98,3 +98,9 @@ def test_labeling_is_pure_and_jits():
 )
 def test_a_misspelled_name_is_answered_with_the_nearest_or_with_all(name, expected):
     assert expected in did_you_mean(name, ["random", "coreset"])
+
+
+def test_names_in_a_sentence_leave_it_one_line():
+    names = ["é.png", "a\nb", "\x1b[31m", "bad\udcff", "l\u2028s", "c,\t'd"]
+    assert some_of(names) == "é.png, a\\nb, \\x1b[31m, bad\\udcff, l\\u2028s, c,\\t'd"
+    assert some_of([str(k) for k in range(10)]).endswith("7 and 2 more")

@@ -356,7 +356,7 @@ def test_predictions_of_another_folder(taught):
     (other / "no.txt").write_text("no picture")
     status, said = taught("predict", "--images", other, "--out", "more.csv")
     assert status == 0
-    assert "1 files in" in said
+    assert f"In {other} 1 file is no picture, and passed over: no.txt." in said
     found = {row["id"]: row for row in table("more.csv")}
     assert [found[f"{n} é.png"]["class"] for n in range(4)] == ["blue", "=red"] * 2
     assert found["copy.png"] | {"id": ""} == found["0 é.png"] | {"id": ""}
@@ -364,7 +364,9 @@ def test_predictions_of_another_folder(taught):
 
 
 def test_a_model_as_a_file_predicts_as_the_command_did(taught, begun):
-    assert taught("export", "--to=model", "--out=pets.model")[0] == 0
+    status, said = taught("export", "--to=model", "--out=pets.model")
+    assert status == 0
+    assert "al.load_predictor('pets.model')(al.folder(..., size=16)) predicts." in said
     assert taught("predict", "--out", "p.csv")[0] == 0
     shutil.rmtree(taught.workdir)
     loaded = al.load_predictor("pets.model")

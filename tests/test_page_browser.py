@@ -6,6 +6,7 @@ import threading
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
+from jax_al.errors import UsageError
 from tests import page_browser
 from tests.made_up_desk import MadeUpDesk
 from tests.made_up_pictures import encoded, pixels
@@ -98,6 +99,51 @@ def test_twelve_are_not_labeled_before_they_were_seen(browser, labeling):
     press(browser, "2")
     saved(browser)
     assert set(desk.told.values()) == {"dog"}
+
+
+def test_a_tile_that_cannot_be_shown_now_is_asked_for_again_and_one_that_never_can_says_why(
+    browser, labeling
+):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real, mended = desk.picture, threading.Event()
+
+    def picture(row, width):
+        if width == 320 and row == 3 and not mended.is_set():
+            raise OSError(5, "the disk is away")
+        if width == 320 and row == 4:
+            raise UsageError("It has gone.")
+        return real(row, width)
+
+    desk.picture = picture
+    labeling(desk)
+    press(browser, "g")
+    until(browser, "return document.querySelector('#tiles .fault')")
+    assert text(browser, "#tiles .fault") == "It has gone."
+    press(browser, "1")
+    assert text(browser, "#live") == "Not yet: pictures are loading."
+    mended.set()
+    until(browser, "return document.querySelectorAll('#tiles img').length === 11")
+    press(browser, "2")
+    saved(browser)
+    assert desk.told == dict.fromkeys(range(12), "dog")
+
+
+def test_a_tile_that_is_taken_out_need_not_be_seen(browser, labeling):
+    desk = MadeUpDesk(30, ["cat", "dog"])
+    real = desk.picture
+
+    def picture(row, width):
+        if width == 320 and row == 0:
+            raise OSError(5, "the disk is away")
+        return real(row, width)
+
+    desk.picture = picture
+    labeling(desk)
+    press(browser, "g")
+    until(browser, "return document.querySelectorAll('#tiles img').length === 11")
+    press(browser, " ", "2")  # the first one is where the keys are
+    saved(browser)
+    assert desk.told == dict.fromkeys(range(1, 12), "dog")
 
 
 def test_at_the_end_it_says_so_and_the_way_back_is_open(browser, labeling):

@@ -12,7 +12,9 @@ import pytest
 from jax_al.errors import UsageError
 from jax_al.page.kept import Kept, keep, kept
 from jax_al.page.serve import serve
+from tests import page_process
 from tests.made_up_desk import MadeUpDesk
+from tests.made_up_pictures import encoded, pixels
 
 PROGRAM = """
 import sys
@@ -90,6 +92,15 @@ def test_secrets_are_by_chance_and_kept(tmp_path):
 def test_what_cannot_be_read_is_not_kept(tmp_path, content):
     (tmp_path / "page.json").write_text(content, errors="surrogateescape")
     assert kept(tmp_path).port == 0
+
+
+def test_nothing_is_said_of_a_photo_that_is_odd_and_shown_all_the_same(tmp_path, capfd):
+    odd = encoded(pixels(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    work = page_process.begun(tmp_path, 12, lambda k: odd if k == 0 else encoded(pixels(k), "JPEG"))
+    capfd.readouterr()
+    with page_process.serving(work) as (_, served):
+        assert all(served.get(f"/picture/{row}?width=320").status == 200 for row in range(12))
+    assert capfd.readouterr().err == ""
 
 
 def test_one_page_of_a_project_is_served_at_a_time(desk, tmp_path):

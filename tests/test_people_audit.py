@@ -221,6 +221,8 @@ def test_each_figure_is_a_sentence_that_says_what_it_is():
     assert audit.by_audit(some, 6) == (
         "Accuracy 75.0% (20.4% to 98.7%) by audit: 3 of 4 right; left out: 1 unsure, 1 skipped."
     )
+    gone = audit.accuracy({0: 0, 1: 0}, {0: 0, 1: BROKEN})
+    assert audit.by_audit(gone, 2).endswith("left out: 1 broken or gone.")
     assert "so far, 6 of 100 being answered" in audit.by_audit(some, 100)
     assert "no accuracy" in audit.by_progress(some).lower()
     assert "the strategy chose these examples" in audit.by_progress(some)

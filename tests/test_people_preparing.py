@@ -217,6 +217,18 @@ def test_of_near_duplicates_one_that_is_there_is_asked(photos):
     first = [f"{'cat' if number % 2 else 'dog'}/{number:02}" for number in range(12)]
     twins = {f"{name}b.png" for name in first if name not in ("cat/01", "cat/03")}
     assert held_out == twins | {"cat/03.png"}
+    standing = lines(project.teller.record(), project.place)
+    assert standing[0].endswith(
+        "1 put aside as their files are gone or others, 11 not asked as near duplicates."
+    )
+    before = events(project)
+    project, _ = opened(project)
+    assert events(project) == before, "those that are to be asked were held out, too"
+    brighter = np.clip(pixels(0) * 1.04, 0, 255).astype(np.uint8)
+    (photos / "dog" / "00c.png").write_bytes(encoded(brighter, "PNG"))
+    project, _ = opened(project)
+    now = {project.pool.ids[row] for row in project.teller.record().held_out}
+    assert now == held_out | {"dog/00c.png"}
 
 
 def test_features_are_chosen_before_anything_is_computed_by_them(photos):

@@ -114,6 +114,21 @@ def test_what_is_transparent_lies_on_white():
     np.testing.assert_array_equal(found, [[[255, 255, 255], [20, 30, 40]]])
 
 
+def test_one_of_sixteen_bits_that_is_transparent_lies_on_white():
+    deep = Image.fromarray(np.array([[0, 1000, 65_535]], np.uint16))
+    content = encoded(deep, "PNG", transparency=1000)
+    np.testing.assert_array_equal(decode(content)[0, :, 0], [0, 255, 255])
+
+
+@pytest.mark.parametrize("orientation", ORIENTED)
+def test_sixteen_bits_of_which_0_is_white_are_no_negative(orientation):
+    """As scanners write them; Pillow stores the numbers as they are."""
+    deep = Image.fromarray(PLAIN[..., 0].astype(np.uint16) * 257)
+    content = encoded(deep, "TIFF", tiffinfo={0x0106: 0, 0x0112: orientation})
+    expected = np.repeat(255 - PLAIN[..., :1], 3, axis=2)
+    np.testing.assert_array_equal(decode(content), ORIENTED[orientation](expected))
+
+
 def test_of_several_frames_the_first_counts():
     frames = [Image.fromarray(pixels(seed)) for seed in range(3)]
     moving = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)

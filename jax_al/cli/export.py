@@ -20,6 +20,7 @@ from jax_al.cli.people import (
 from jax_al.errors import UsageError
 from jax_al.people.predictions import PERSON, Final, finals, finals_text
 from jax_al.people.project import Project
+from jax_al.people.settings import Settings
 
 KINDS = ("csv", "imagefolder", "model")
 
@@ -66,7 +67,15 @@ def _run(arguments: argparse.Namespace) -> None:
 def _model(out: Path, project: Project) -> None:
     place = out_of("--out", _new(out), project, kinds=(".model", ".zip", ""))
     trained_session(project).export(place)
-    print(f"{out}: al.load_predictor({str(out)!r})(al.folder(...)) predicts.")
+    one, usual = project.settings, Settings("")
+    options = [f"size={one.size}"] * (one.size != usual.size)
+    options += [f"fit={one.fit!r}"] * (one.fit != usual.fit)
+    what = (
+        f"al.folder({', '.join(['...', *options])})"
+        if Path(one.source).is_dir()
+        else "al.arrays(x)"
+    )
+    print(f"{out}: al.load_predictor({str(out)!r})({what}) predicts.")
 
 
 def _imagefolder(out: Path, project: Project, labeled_only: bool) -> None:

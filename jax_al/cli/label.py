@@ -57,7 +57,10 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         help="pictures held out to tell the accuracy by, 100 or a fifth; 5%%: to within 5 points",
     )  # fmt: skip
     start.add_argument(
-        "--merge-near", action="store_true", default=None, help="near duplicates: one"
+        "--merge-near",
+        action="store_true",
+        default=None,
+        help="ask one of near duplicates (correlation of 0.989 or more)",
     )
     start.add_argument("--size", type=int, help="pixels a side that features see; 96 if omitted")
     start.add_argument("--fit", choices=("crop", "pad"), help="the middle square, or all on white")

@@ -17,7 +17,7 @@ from jax_al.cli.people import (
     trained_session,
     write_text,
 )
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, some_of
 from jax_al.people.predictions import predictions_text
 from jax_al.people.project import Project
 from jax_al.types import Pool
@@ -66,6 +66,8 @@ def _others(images: Path, project: Project) -> tuple[Pool, dict[str, int]]:
         raise UsageError(f"--images is {images}, but the project is of {settings.source}, a table.")
     pool = folder(images, size=settings.size, fit=settings.fit, cache_dir=settings.cache_dir)
     if pool.passed_over:
-        print(f"{len(pool.passed_over):,} files in {images} are no pictures and passed over.")
+        names, count = some_of([one.id for one in pool.passed_over]), len(pool.passed_over)
+        what = "1 file is no picture" if count == 1 else f"{count:,} files are no pictures"
+        print(f"In {images} {what}, and passed over: {names}.")
     rows = {name: row for row, name in enumerate(pool.ids)}
     return pool, rows | {name: row for row, names in pool.copies.items() for name in names}

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import ipaddress
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,7 +45,13 @@ def serve(
         of this machine, or others would reach it and `allow_remote` was not given.
     """
     last = kept(directory)
-    with _alone(directory), _door(host, port, last.port, allow_remote) as door:
+    with (
+        warnings.catch_warnings(),
+        _alone(directory),
+        _door(host, port, last.port, allow_remote) as door,
+    ):
+        # A picture that is large, or has odd EXIF, is shown all the same.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         now = last._replace(port=door.getsockname()[1])
         keep(directory, now)
         app = make_app(desk, now.name, rules(host, now.port, allow_remote, now.token))

@@ -30,7 +30,7 @@ class Accuracy(NamedTuple):
     low: float
     high: float
     skipped: int
-    broken: int
+    broken: int  # or gone from the folder
 
     @property
     def share(self) -> float:
@@ -237,7 +237,7 @@ def _passed(found: Accuracy) -> str:
         for count, word in (
             (found.unsure, "unsure"),
             (found.skipped, "skipped"),
-            (found.broken, "broken"),
+            (found.broken, "broken or gone"),
         )
         if count
     ]

@@ -141,10 +141,13 @@ def _near(pool: LedgerPool, place: Path, say: Say) -> Sequence[tuple[int, ...]]:
 
 def _hold_out_twins(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, ...]]) -> None:
     """Holds out all but one of pictures that are nearly the same: that which was asked, if any."""
-    taken = _taken(teller.record())
+    record = teller.record()
+    taken = _taken(record)
+    # What was held out as a twin before stands for no group: another one of it is to be asked.
+    aside = {*pool.missing, *(row for one in record.draws if one.why == "twin" for row in one.rows)}
     rows = []
     for group in near:
-        there = [row for row in group if row not in pool.missing]
+        there = [row for row in group if row not in aside]
         free = [row for row in there if row not in taken]
         rows += free if len(free) < len(there) else free[1:]
     if rows:

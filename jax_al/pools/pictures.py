@@ -14,6 +14,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 1 << 27  # more are a fault or an attack: 384 MiB of RGB
 FITS = ("crop", "pad")
 ORIENTATION = 0x0112  # EXIF's tag of how the camera was held
+PHOTOMETRIC, WHITE_IS_ZERO = 0x0106, 0  # TIFF's tag of what numbers stand for, as scanners write it
 
 
 class UnreadableError(Exception):
@@ -51,7 +52,8 @@ def decode(content: bytes, *, enough: int | None = None) -> np.ndarray:
                 )
             if enough is not None:
                 _read_smaller(image, enough)
-            return np.asarray(rgb(_upright(image), image.format))
+            picture = np.asarray(rgb(_upright(image), image.format))
+            return 255 - picture if _is_negative(image) else picture
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -109,6 +111,8 @@ def rgb(image: Any, form: str | None) -> Any:
         return image
     if mode.startswith("I;16") or (mode == "I" and form == "PNG"):
         values = np.asarray(image).astype(np.uint32)
+        if (clear := image.info.get("transparency")) is not None:
+            values[values == clear] = 65535
         return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
     if mode in ("I", "F"):
         raise UnreadableError(f"has pixels of type {mode}, whose range nothing tells")
@@ -116,6 +120,12 @@ def rgb(image: Any, form: str | None) -> Any:
         top = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", top.size, "white"), top).convert("RGB")
     return image.convert("RGB")
+
+
+def _is_negative(image: Any) -> bool:
+    """Whether 0 is white, which Pillow sees to in pictures of fewer than 16 bits."""
+    is_deep = image.format == "TIFF" and image.mode.startswith("I;16")
+    return is_deep and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
 def _read_smaller(image: Any, enough: int) -> None:

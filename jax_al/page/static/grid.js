@@ -1,6 +1,7 @@
 // Twelve alike, to label in one go: all are in until they are taken out.
 
 import { element } from "./panel.js";
+import { PAUSE, seen } from "./pictures.js";
 
 const SMALL = 320; // pixels of width; the server has these
 const byId = (id) => document.getElementById(id);
@@ -8,14 +9,15 @@ const byId = (id) => document.getElementById(id);
 export class Grid {
   items = []; // those shown; empty: it is not open
   #out = new Set(); // rows taken out
+  #seen = new Set(); // rows of which something is to be seen
 
   get isOpen() {
     return this.items.length > 0;
   }
 
-  // Whether each picture is to be seen, or cannot be.
+  // Whether each picture that is in is to be seen, or why it cannot be.
   get isReady() {
-    return [...byId("tiles").querySelectorAll("img")].every((picture) => picture.complete);
+    return this.chosen().every((item) => this.#seen.has(item.row));
   }
 
   // The items that are in.
@@ -26,6 +28,7 @@ export class Grid {
   open(items) {
     this.items = items;
     this.#out.clear();
+    this.#seen.clear();
     byId("tiles").replaceChildren(...items.map((item) => this.#tile(item)));
     this.#show();
     byId("tiles").firstChild.focus();
@@ -46,11 +49,9 @@ export class Grid {
 
   #tile(item) {
     const tile = element("button", "", { type: "button", "aria-pressed": "true" });
-    const picture = new Image();
-    picture.alt = "";
-    picture.src = `/picture/${item.row}?width=${SMALL}`;
-    picture.onerror = () => this.#words(item, picture);
-    tile.append(picture, element("span", item.id));
+    const place = element("span", "", { class: "text" }); // of the picture
+    tile.append(place, element("span", item.id));
+    this.#fill(tile, place, item);
     tile.addEventListener("click", () => {
       if (!this.#out.delete(item.row)) this.#out.add(item.row);
       tile.setAttribute("aria-pressed", String(!this.#out.has(item.row)));
@@ -59,12 +60,18 @@ export class Grid {
     return tile;
   }
 
-  async #words(item, picture) {
-    try {
-      const reply = await fetch(picture.src);
-      picture.replaceWith(element("span", await reply.text(), { class: "text" }));
-    } catch {
-      picture.alt = item.id;
+  // Puts what is to be seen in its place; while nobody answers, it is asked for again.
+  async #fill(tile, place, item) {
+    for (;;) {
+      const node = await seen(item, SMALL);
+      if (!tile.isConnected || !this.isOpen) return; // it was left
+      if (node) {
+        node.alt = ""; // its name stands below
+        place.replaceWith(node);
+        this.#seen.add(item.row);
+        return;
+      }
+      await new Promise((wake) => setTimeout(wake, PAUSE));
     }
   }
 

@@ -1,12 +1,13 @@
 // Pictures that are decoded before they are wanted; text of items that have no picture.
 
 const WIDTH = 1280, LARGE = 2560; // the server has these
-const PAUSE = 1500; // ms until a picture that nobody answered for is asked for again
+export const PAUSE = 1500; // ms until a picture that nobody answered for is asked for again
 const PATIENCE = 15000; // ms until nobody has answered
+
+let isText = false; // whether the last one was text: then the next one is asked for as text
 
 export class Pictures {
   #views = new Map(); // by row: { node, isReady }
-  #isText = false; // whether the last one was text: then the next one is asked for as text
 
   // `loaded(row)` when a view that was not ready is.
   constructor(loaded) {
@@ -31,7 +32,7 @@ export class Pictures {
 
   async #load(item, view) {
     while (this.#views.get(item.row) === view) {
-      const node = (!this.#isText && (await image(item, WIDTH))) || (await this.#words(item));
+      const node = await seen(item, WIDTH);
       if (node) {
         Object.assign(view, { node, isReady: true });
         this.loaded(item.row);
@@ -40,20 +41,25 @@ export class Pictures {
       await new Promise((wake) => setTimeout(wake, PAUSE));
     }
   }
+}
 
-  // What is no picture: its text, or the sentence why it is none; null: nobody answered.
-  async #words(item) {
-    try {
-      const signal = AbortSignal.timeout(PATIENCE);
-      const reply = await fetch(`/picture/${item.row}?width=${WIDTH}`, { signal });
-      const type = reply.headers.get("Content-Type") ?? "";
-      if (reply.status === 403 || reply.status >= 500) return null;
-      this.#isText = reply.ok && type.startsWith("text/plain");
-      if (this.#isText) return words("pre", "text", await reply.text());
-      return reply.ok ? null : words("p", "fault", (await reply.json()).error);
-    } catch {
-      return null;
-    }
+// What is to be seen of an item: its picture, decoded; where it is none, its text or the sentence
+// why. null: nobody answered.
+export async function seen(item, width) {
+  return (!isText && (await image(item, width))) || inWords(item, width);
+}
+
+async function inWords(item, width) {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE);
+    const reply = await fetch(`/picture/${item.row}?width=${width}`, { signal });
+    const type = reply.headers.get("Content-Type") ?? "";
+    if (reply.status === 403 || reply.status >= 500) return null;
+    isText = reply.ok && type.startsWith("text/plain");
+    if (isText) return words("pre", "text", await reply.text());
+    return reply.ok ? null : words("p", "fault", (await reply.json()).error);
+  } catch {
+    return null;
   }
 }
 
