@@ -76,6 +76,18 @@ def test_components_that_carry_nothing_are_not_blown_up():
     np.testing.assert_allclose(found.std(axis=0, ddof=1), [1, 0, 0], atol=1e-3)
 
 
+def test_what_never_varies_in_the_pool_says_nothing_of_other_rows_either():
+    """Pixels that are dark in every row of a pool, and not in those of a test set."""
+    pool = arrays(np.concatenate([ROWS, np.zeros((200, 4), np.float32)], axis=1))
+    others = np.random.default_rng(1).normal(size=(30, 10)).astype(np.float32)
+    features = columns(pca=10)
+    state = features.fit(pool)
+    found = np.asarray(features.apply(state, others))
+    assert np.abs(found[:, :6]).max(axis=0).min() > 0.1
+    assert not found[:, 6:].any()
+    assert not np.asarray(features.apply(state, pool.read(slice(None))))[:, 6:].any()
+
+
 def test_unit_rows_have_length_1_and_zeros_stay():
     rows = np.concatenate([ROWS, np.zeros((1, 6), np.float32)])
     found = made(arrays(rows), rows, l2norm=True)

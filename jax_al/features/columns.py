@@ -22,7 +22,7 @@ from jax_al.pools.arrays import blocks_of
 from jax_al.types import Features, Pool
 
 MOST = 8192  # numbers an example of which components are taken: a covariance of 512 MiB
-_VERSION = 1  # another one where the numbers change: what is cached is made anew
+_VERSION = 2  # another one where the numbers change: what is cached is made anew
 # A deviation below this share of the column's size is the rounding of float32: the column stays.
 _NOISE = 1e-6
 
@@ -41,7 +41,7 @@ def columns(
 
     Args:
       pca: how many principal components; None: the columns as they are. The largest weight of each
-        is positive.
+        is positive; those beyond what varies in the pool are 0.
       whiten: with `pca`, each component is divided by its deviation to this power, from 0 to 1: at
         1 all have deviation 1, at 0.5 their deviations become the square roots of what they were.
       standardise: whether each column gets mean 0 and deviation 1 over the pool: with `pca` that
@@ -77,8 +77,12 @@ def columns(
             values, vectors = np.linalg.eigh(scatter / size)
             values, vectors = values[::-1][:pca], vectors[:, ::-1][:, :pca]
             largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(pca)]
-            axes = {"axes": (vectors * np.where(largest < 0, -1, 1)).astype(np.float32)}
-            variance = np.where(values > _NOISE**2 * max(values[0], 0), values, 0)
+            # What varies by rounding alone is 0 everywhere: of other pools it may not, and whoever
+            # divides by the deviation here would make it larger than all that is known.
+            is_there = values > _NOISE**2 * max(values[0], 0)
+            signs = np.where(largest < 0, -1, 1) * is_there
+            axes = {"axes": (vectors * signs).astype(np.float32)}
+            variance = np.where(is_there, values, 0)
         std = np.sqrt(np.maximum(variance, 0)) if power else np.ones(len(variance))
         size_of = np.zeros(len(std)) if pca is not None else np.abs(mean)
         std = np.where(std > np.maximum(_NOISE * size_of, np.finfo(np.float32).tiny), std, 1.0)
