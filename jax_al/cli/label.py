@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "--merge-near",
         action="store_true",
         default=None,
-        help="ask one of near duplicates (correlation of 0.989 or more)",
+        help="near duplicates (they correlate by 0.989): one",
     )
     start.add_argument("--size", type=int, help="pixels a side that features see; 96 if omitted")
     start.add_argument("--fit", choices=("crop", "pad"), help="the middle square, or all on white")
