@@ -1,8 +1,9 @@
 """What the user can mend, said in one sentence."""
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MOST_NAMES = 8  # a sentence that lists more is not read
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # no part of a sentence
@@ -18,6 +19,22 @@ class UsageError(ValueError):
 
 class PartsError(RuntimeError):
     """Parts of a run failed in ways that the user cannot mend; the message is one sentence."""
+
+
+@contextlib.contextmanager
+def reworded(change: Callable[[str], str]) -> Iterator[None]:
+    """Tells a UsageError in the words of whoever is spoken to.
+
+    Args:
+      change: returns a message in other words.
+    """
+    try:
+        yield
+    except UsageError as error:
+        text = change(str(error))
+        if text == str(error):
+            raise
+        raise UsageError(text) from error
 
 
 def some_of(names: Sequence[str]) -> str:

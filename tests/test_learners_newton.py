@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import jax_al as al
+from jax_al.learners.inputs import Normalizer
 from jax_al.learners.linear import linear
 from jax_al.learners.logistic import Head, in_blocks, minimum, value_and_grad
 from jax_al.learners.newton import refined
@@ -60,7 +61,7 @@ def test_a_search_that_finds_nothing_ends_and_newton_goes_on_from_there():
     x, y, weights = problem(20, 1280, is_rare=True)
     examples = Examples(*map(jnp.asarray, (x[:20], y[:20], np.float32(weights))), None, 20)
     blocks = in_blocks(examples._replace(rows=jnp.arange(20), count=jnp.int32(20)))
-    plain = al.learners.inputs.Normalizer(jnp.zeros(1280), jnp.ones(1280))
+    plain = Normalizer(jnp.zeros(1280), jnp.ones(1280))
     asked = []
 
     def objective(head):

@@ -61,8 +61,8 @@ def test_what_very_many_pictures_take_is_said_before_they_are_read(photos, monke
     monkeypatch.setattr(scan, "_MANY", 12)
     monkeypatch.setattr(project_room, "MANY", 12)
     opened_at = list[int]()
-    read_new = scan.content_of
-    monkeypatch.setattr(scan, "content_of", lambda *file: opened_at.append(1) or read_new(*file))
+    content_of = scan.content_of
+    monkeypatch.setattr(scan, "content_of", lambda *file: opened_at.append(1) or content_of(*file))
 
     def say(sentence):
         said.append((len(opened_at), sentence))

@@ -12,6 +12,7 @@ from jax_al.cli.select import option_of
 from jax_al.errors import UsageError
 from jax_al.features.pool import fitted_features, with_features
 from jax_al.pools.load import benchmark
+from jax_al.pools.named import fields_told
 from jax_al.pools.subset import subset
 from jax_al.types import Benchmark
 
@@ -81,12 +82,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _benchmark(arguments: argparse.Namespace) -> Benchmark:
     named = ("data_dir", "cache_dir", "image_size", "test_path", "labels", "test_labels")
-    try:
-        return benchmark(arguments.data, **{name: getattr(arguments, name) for name in named})
-    except UsageError as error:  # it speaks of fields, and here they are flags
-        fields = rf"\bdata\.({'|'.join(named)})\b"
-        text = re.sub(fields, lambda found: f"--{found[1].replace('_', '-')}", str(error))
-        raise UsageError(text) from error
+    given = {name: getattr(arguments, name) for name in named}
+    with fields_told(given, lambda name: f"--{name.replace('_', '-')}"):
+        return benchmark(arguments.data, **given)
 
 
 def _share(part: str | None) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from jax_al.cli.people import (
     write_text,
 )
 from jax_al.errors import UsageError, some_of
+from jax_al.people.lists import no_pictures
 from jax_al.people.predictions import predictions_text
 from jax_al.people.project import Project
 from jax_al.types import Pool
@@ -66,8 +67,7 @@ def _others(images: Path, project: Project) -> tuple[Pool, dict[str, int]]:
         raise UsageError(f"--images is {images}, but the project is of {settings.source}, a table.")
     pool = folder(images, size=settings.size, fit=settings.fit, cache_dir=settings.cache_dir)
     if pool.passed_over:
-        names, count = some_of([one.id for one in pool.passed_over]), len(pool.passed_over)
-        what = "1 file is no picture" if count == 1 else f"{count:,} files are no pictures"
-        print(f"In {images} {what}, and passed over: {names}.")
+        names = some_of([one.id for one in pool.passed_over])
+        print(f"In {images} {no_pictures(pool.passed_over)}, and passed over: {names}.")
     rows = {name: row for row, name in enumerate(pool.ids)}
     return pool, rows | {name: row for row, names in pool.copies.items() for name in names}

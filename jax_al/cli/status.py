@@ -50,7 +50,7 @@ def lines(record: Record, place: Path) -> list[str]:
     N, named = record.data["size"] - away, sum(count for label, count in told.items() if label >= 0)
     passed = [f"{told[number]:,} {word}" for number, word in PASSED.items() if told[number]]
     passed += [f"{away:,} put aside as their files are gone or others"] if away else []
-    twins = {row for draw in record.draws if draw.why == "twin" for row in draw.rows} - said.keys()
+    twins = set(record.drawn_as("twin")) - said.keys()
     passed += [f"{len(twins):,} not asked as near duplicates"] if twins else []
     no_pictures = num_passed_over(place)
     passed += [f"{no_pictures:,} files passed over (passed_over.csv)"] if no_pictures else []

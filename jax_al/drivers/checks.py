@@ -3,14 +3,14 @@
 import contextlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jax_al.drivers.part import Tell
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, reworded
 from jax_al.types import Benchmark, Pool
 
 _WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
@@ -223,15 +223,12 @@ def guarded(tell: Tell) -> Tell:
     return on_event
 
 
-@contextlib.contextmanager
-def python_words() -> Iterator[None]:
+def python_words() -> contextlib.AbstractContextManager[None]:
     """Puts the words of Python in place of those of the command line."""
-    try:
-        yield
-    except UsageError as error:
-        text = str(error)
+
+    def change(text: str) -> str:
         for word, instead in _WORDS.items():
             text = text.replace(word, instead)
-        if text == str(error):
-            raise
-        raise UsageError(text) from error
+        return text
+
+    return reworded(change)

@@ -82,11 +82,7 @@ def run(
             with files.alone(root):
                 if overwrite:
                     if roots.holds_a_run(root):
-                        if run_all is None:
-                            rehearse(engine, study)
-                        else:  # by an engine that is let go: this process computes nothing later
-                            run_all.check(root)
-                            rehearse(Engine(study.benchmark, study.learner, study.looking), study)
+                        _rehearse(engine, study, root, run_all)
                     roots.clear(root)
                 else:
                     roots.check_root(root, study.public, check_same)
@@ -116,6 +112,16 @@ def run(
     if root is None:
         return finished
     return [Progress(Journal(part.directory), course_of(study)) for part in parts]
+
+
+def _rehearse(engine: Engine, study: Study, root: Path, run_all: RunAll | None) -> None:
+    """Finds what would be refused, before what is there is removed."""
+    if run_all is None:
+        rehearse(engine, study)
+        return
+    run_all.check(root)
+    # By an engine that is let go: this process computes nothing later.
+    rehearse(Engine(study.benchmark, study.learner, study.looking), study)
 
 
 def on_record(study: Study, part: Part) -> Progress | None:

@@ -39,7 +39,6 @@ from jax_al.learners.naming import described
 from jax_al.pools.rows import whole_index
 from jax_al.pools.subset import subset
 from jax_al.session.fold import Record
-from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
 from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
@@ -107,16 +106,17 @@ class Session:
         self._engine = Engine(benchmark, learner, looking)
         self._engine.check(made)  # what it cannot have is refused before anything is begun
         with python_words():
-            if not Journal(self._place).fold().num_events:  # no labels for what cannot be trained
-                self._engine.check_learner()
-            real = benchmark._replace(classes=tuple(classes))  # no more than there are
-            begun = open_progress(study._replace(benchmark=real), part, self._tell, may_grow=True)
-        journal, self._progress = begun
+            # On record are the classes that there are, and no more.
+            begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
+            journal, self._progress = open_progress(
+                begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
+            )
         check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
         self._data = self._progress.record.data
         self._teller = Teller(journal)
-        how = self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
-        self._driver = Driver(*how)
+        self._driver = Driver(
+            self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
+        )
 
     def ask(self) -> Request | None:
         """Returns the open request, or makes a new one, training first if need be.

@@ -70,7 +70,12 @@ def course_of(study: Study) -> Course:
 
 
 def open_progress(
-    study: Study, part: Part, tell: Tell, *, may_grow: bool = False
+    study: Study,
+    part: Part,
+    tell: Tell,
+    *,
+    may_grow: bool = False,
+    check_new: Callable[[], None] = lambda: None,
 ) -> tuple[Journal, Progress]:
     """Returns the record of a part, begun if it is new; a change of versions is told.
 
@@ -79,6 +84,7 @@ def open_progress(
       part: to be opened.
       tell: is told what has changed.
       may_grow: whether the pool may have more rows than it had, all that were asked at their place.
+      check_new: raises where one that is new cannot be begun; nothing is on record then.
 
     Raises:
       UsageError: what is on record is of other data, or cannot be read.
@@ -86,6 +92,8 @@ def open_progress(
     journal = Journal(part.directory)
     prints = fingerprints(part.strategy)
     _check_embedding(journal, part, prints)
+    if not journal.fold().num_events:
+        check_new()
     if may_grow:
         check_data(study, journal.fold())  # before it is written down that there is more
     changed = begin(

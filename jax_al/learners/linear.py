@@ -108,15 +108,15 @@ def linear(
             return Training(state, Fit(nothing, nothing), jnp.float32(chosen))
 
         def advance(training: Training, examples: Examples, normalizer: Normalizer) -> Training:
-            blocks, weight = in_blocks(examples), training.penalty
+            blocks = in_blocks(examples)
 
             def objective(head):
-                return value_and_grad(head, blocks, normalizer, weight)
+                return value_and_grad(head, blocks, normalizer, training.penalty)
 
             head = minimum(objective, training.state.head, max_iterations)
-            # The loss curves by `weight` at least, so a gradient of this length is no further than
-            # CLOSE from the minimum, in log-probabilities of an example as long as most are.
-            small = CLOSE * weight / math.sqrt(width)
+            # The loss curves by the penalty at least, so with a gradient of this length the head is
+            # no further than CLOSE from the minimum, in scores of an example as long as most are.
+            small = CLOSE * training.penalty / math.sqrt(width)
             head = refined(lambda head: objective(head)[1], head, small, max_iterations)
             fit = mean_fit(head, blocks, normalizer)
             return training._replace(state=State(head, normalizer), fit=fit)

@@ -17,6 +17,12 @@ def write_passed_over(directory: Path, passed_over: Iterable[PassedOver]) -> Pat
     return _write(directory / PASSED_OVER, ("id", "why"), passed_over)
 
 
+def no_pictures(passed_over: Sequence[PassedOver]) -> str:
+    """Returns how many files were passed over, as the beginning of a sentence."""
+    count = len(passed_over)
+    return "1 file is no picture" if count == 1 else f"{count:,} files are no pictures"
+
+
 def num_passed_over(directory: Path) -> int:
     """Returns how many files `passed_over.csv` lists; 0 where there is none."""
     return len(_lines(directory / PASSED_OVER))

@@ -144,7 +144,7 @@ def _hold_out_twins(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, 
     record = teller.record()
     taken = _taken(record)
     # What was held out as a twin before stands for no group: another one of it is to be asked.
-    aside = {*pool.missing, *(row for one in record.draws if one.why == "twin" for row in one.rows)}
+    aside = {*pool.missing, *record.drawn_as("twin")}
     rows = []
     for group in near:
         there = [row for row in group if row not in aside]

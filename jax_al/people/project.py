@@ -10,6 +10,7 @@ from jax_al.people.items import Items
 from jax_al.people.ledger_pool import LedgerPool, take_in
 from jax_al.people.lists import (
     PASSED_OVER,
+    no_pictures,
     note_copies,
     note_moved,
     other_names,
@@ -101,9 +102,7 @@ class Project:
             if passed_over := getattr(found, "passed_over", ()):
                 names = some_of([one.id for one in passed_over])
                 place = self.place / PASSED_OVER
-                count = len(passed_over)
-                what = "1 file is no picture" if count == 1 else f"{count:,} files are no pictures"
-                say(f"{what}, see {place}: {names}.")
+                say(f"{no_pictures(passed_over)}, see {place}: {names}.")
             for sentence in sentences(pool.change, self.items.all()):
                 say(sentence)
         return pool

@@ -36,7 +36,7 @@ def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
       budget: rows of the next request.
     """
     ours = _successive(models, record.outdated)
-    size = sum(draw.why == "audit" for draw in record.draws for _ in draw.rows)
+    size = len(record.drawn_as("audit"))
     if size:
         found, source = _by_audit(record, ours), "audit"
         says = audit.by_audit(found[-1], size)
@@ -137,7 +137,7 @@ def _successive(models: Sequence[Model], outdated: int) -> list[Model]:
 
 def _by_audit(record: Record, models: Sequence[Model]) -> list[audit.Accuracy]:
     """Returns the accuracy of each learner by the audit of now; at least one, of none."""
-    rows = {row for draw in record.draws if draw.why == "audit" for row in draw.rows}
+    rows = set(record.drawn_as("audit"))
     told = _told(record, {row: one for row, one in record.held_out.items() if row in rows})
     return [_accuracy(record, [model], told) for model in models] or [audit.accuracy({}, {})]
 

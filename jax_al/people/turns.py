@@ -25,9 +25,12 @@ def in_turn(record: Record) -> list[int]:
         else:
             turn.append(asked.pop(0))
             others += 1
-    drawn = [row for draw in record.draws if draw.why == "random" for row in draw.rows]
     taken = {*turn, *record.decisions, *record.held_out}
-    return [*turn, *waits, *(row for row in dict.fromkeys(drawn) if row not in taken)]
+    return [
+        *turn,
+        *waits,
+        *(row for row in dict.fromkeys(record.drawn_as("random")) if row not in taken),
+    ]
 
 
 def in_batch(record: Record) -> list[int]:

@@ -35,7 +35,7 @@ def read_new(
     size: int,
     fit: str,
     cache: Path,
-    foretell: Callable[[int], None] = lambda count: None,
+    foretell: Callable[[int], None],
 ) -> None:
     """Reads what is new or has changed of the files `found` into the catalog, a block at a time.
 

@@ -120,6 +120,10 @@ class Record(NamedTuple):
         """Returns why `row`, which was asked or drawn, is to be answered; one of WHY."""
         return self.drawn.get(row, "strategy")
 
+    def drawn_as(self, why: str) -> tuple[int, ...]:
+        """Returns the rows of all draws of one reason, one of WHY, in their order."""
+        return tuple(row for draw in self.draws if draw.why == why for row in draw.rows)
+
     def origin(self, row: int) -> "Request | Draw":
         """Returns the last request that `row` is of, or else the draw."""
         number = self.asked[row]
