@@ -82,9 +82,12 @@ def run_study(
     tell: Tell = lambda event: None,
     *,
     overwrite: bool = False,
+    share: tuple[int, int] = (1, 1),
 ) -> list[Progress]:
-    """Runs or continues a study, as `run` does."""
-    return experiment.run(study, workdir, tell=tell, overwrite=overwrite, check_same=check_same)
+    """Runs or continues a study, or its part K of N, as `run` does."""
+    return experiment.run(
+        study, workdir, tell=tell, overwrite=overwrite, check_same=check_same, share=share
+    )
 
 
 def rows_of(workdir: pathlib.Path) -> list[dict]:

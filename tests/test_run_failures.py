@@ -17,7 +17,7 @@ from jax_al.session.locks import computing
 from jax_al.session.records import read_picks
 from jax_al.types import Benchmark
 from tests.made_up_benchmarks import table
-from tests.runs import ROOT, assert_same, part_of, rows_of, run
+from tests.runs import ROOT, assert_same, part_of, rows_of, run, run_study, study
 
 HOST = {"name": "tests.made_up_benchmarks:nearest_mean_on_host"}
 QUICK = {"model": HOST, "strategy": "random", "max_episodes": 2}
@@ -289,6 +289,17 @@ def test_a_run_that_was_refused_binds_nobody(tmp_path):
     assert len(rows_of(tmp_path)) == 2
     with pytest.raises(UsageError, match="another config"):
         run(tmp_path, **QUICK | {"model": SPREAD})
+
+
+def test_what_others_have_begun_is_not_removed_though_nothing_is_asked_yet(tmp_path):
+    """Processes that share a run: of the first nobody knows whether it still compiles."""
+    with pytest.raises(UsageError, match="at most 100 examples"):
+        run(tmp_path, **QUICK | {"model": SPREAD})
+    journals = sorted(tmp_path.rglob("journal.jsonl"))
+    other = study(**QUICK | {"model": SPREAD | {"max_points": 1000}})
+    with pytest.raises(UsageError, match="another config"):
+        run_study(other, tmp_path, share=(2, 2))
+    assert sorted(tmp_path.rglob("journal.jsonl")) == journals != []
 
 
 def no_oracle(benchmark):

@@ -85,7 +85,7 @@ def run(
                         _rehearse(engine, study, root, run_all)
                     roots.clear(root)
                 else:
-                    roots.check_root(root, study.public, check_same)
+                    roots.check_root(root, study.public, check_same, is_alone=is_alone)
                 records = [on_record(study, part) for part in parts]  # refused before it is written
                 roots.write_config(root, study.public)
         left = sum(

@@ -34,15 +34,19 @@ RESULTS = ("metrics.jsonl", "picks.csv", "parts")
 CheckSame = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], None]  # (root, old, new)
 
 
-def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> None:
+def check_root(
+    root: Path, public: Mapping[str, Any], check_same: CheckSame, *, is_alone: bool
+) -> None:
     """Makes sure that a run with the config `public` can begin or go on in `root`.
 
-    One of another config that was refused before it had asked for anything is removed.
+    One of another config that was refused before it had asked for anything is removed, unless
+    others may be at work there, who have not asked for anything yet.
 
     Args:
       root: maybe not there yet.
       public: the config as it is written down.
       check_same: raises where a config on record differs in what may not.
+      is_alone: whether no other process can be at work there.
 
     Raises:
       UsageError: it cannot.
@@ -67,7 +71,7 @@ def check_root(root: Path, public: Mapping[str, Any], check_same: CheckSame) -> 
     try:
         check_same(root, {name: value for name, value in old.items() if name != "layout"}, public)
     except UsageError:
-        if not _is_refused(root):
+        if not (is_alone and _is_refused(root)):
             raise
         clear(root)
 
