@@ -16,9 +16,15 @@ run: .venv/installed
 PLAINLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
   XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
+# Whoever has no Chromium tests the rest; with NEEDS_BROWSER, as in CI, all of them run, and fail.
+BROWSER = $(NEEDS_BROWSER)$(shell command -v chromedriver >/dev/null && \
+  { command -v chromium || command -v chromium-browser; })
+
 test: .venv/installed-test
 	@echo "All tests, offline: 18 minutes on two quiet cores, more on busy ones."
-	$(PLAINLY) $(BIN)/python -m pytest -m "not as_for_users"
+	@[ -n "$(BROWSER)" ] || echo "No Chromium, so the pages are not tested in one:" \
+	  "apt-get install chromium chromium-driver"
+	$(PLAINLY) $(BIN)/python -m pytest -m "not as_for_users$(if $(BROWSER),, and not browser)"
 	$(BIN)/python -m pytest -m as_for_users
 
 lint: .venv/installed-test
