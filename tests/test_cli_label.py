@@ -39,6 +39,14 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
         assert sentence in capsys.readouterr().err
 
 
+def test_what_it_says_to_type_next_a_shell_understands(place, capsys):
+    assert label.main([*BEGIN, "--no-page", "--workdir=my runs/x"]) == 0
+    assert "Next: jax-al ask --out batch.csv --workdir='my runs/x'" in capsys.readouterr().err
+    (place / "x.npy").rename(place / "y.npy")
+    assert label.main(["--no-page", "--workdir=my runs/x"]) == 2
+    assert "jax-al label NEW_PLACE --workdir='my runs/x' --no-page" in capsys.readouterr().err
+
+
 def test_what_a_command_that_failed_had_named_does_not_stay(place, capsys):
     words = ["x.npy", "--classes=cat,dog", "--budget=2", "--audit=1", "--no-page"]
     for flag in ("--learner=nothing", "--strategy=nothing", "--features=nothing"):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -462,9 +463,33 @@ def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, senten
 
 
 def test_which_project_is_said_where_there_are_several(place):
-    shutil.copytree(place.workdir, place.root / "runs" / "other")
-    assert "Which project? --workdir=" in place("ask", "--out", "b.csv")[1]
-    assert place("ask", "--out", "b.csv", "--workdir", place.workdir)[0] == 0
+    shutil.copytree(place.workdir, place.root / "runs" / "my other")
+    _, said = place("ask", "--out", "b.csv")
+    named = [word for word in shlex.split(said.rstrip(".\n")) if word.startswith("--workdir=")]
+    assert named == ["--workdir=runs/my other", "--workdir=runs/photos"]
+    assert place("ask", "--out", "b.csv", named[0])[0] == 0
+
+
+def typed(said):
+    """The words of the `jax-al tell` at the end of a line, as a shell reads them."""
+    return shlex.split(said[said.index("jax-al tell") :].splitlines()[0].rstrip("."))[1:]
+
+
+def test_what_is_said_to_be_typed_can_be_typed(taught):
+    taught.workdir = taught.workdir.rename(taught.root / "runs" / "my photos")
+    shutil.copytree(taught.workdir, taught.root / "runs" / "other")
+    where = f"--workdir={taught.workdir.relative_to(taught.root)}"
+    _, said = taught("ask", "--out", "my batch.csv", where)
+    taught.fill("my batch.csv")
+    assert taught(*typed(said))[0] == 0
+    _, said = taught("review", "--out", "my doubts.csv", where)
+    assert typed(said)[:2] == ["tell", "--relabel"]
+    taught.fill("my doubts.csv")
+    assert taught(*typed(said))[0] == 0
+    status, said = taught("review", "--out", "my doubts.csv", where)
+    assert status == 2
+    words = typed(said[: said.index(" takes it")])
+    assert taught(*words)[0] == 0
 
 
 def test_tell_starts_without_jax_and_without_the_pool(place):

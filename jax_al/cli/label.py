@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import importlib.util
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if not session.classes:
         say("No class is named yet: N on the page adds one, or jax-al classes --add.")
     if arguments.no_page:
-        say(f"Next: jax-al ask --out batch.csv --workdir={project.place}")
+        say(f"Next: jax-al ask --out batch.csv --workdir={shlex.quote(str(project.place))}")
         return
     from jax_al.interrupt import listen
     from jax_al.people.desk import Desk

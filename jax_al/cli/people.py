@@ -83,15 +83,16 @@ def batch_place(out: Path, project: Project) -> Path:
         )
     if filled:
         raise FilledInError(
-            f"{out} has been filled in: jax-al tell {out} takes it; then remove it, or name "
-            "another --out."
+            f"{out} has been filled in: {how_to_tell(out, project)} takes it; then remove it, or "
+            "name another --out."
         )
     return place
 
 
-def how_to_tell(out: Path, project: Project) -> str:
+def how_to_tell(out: Path, project: Project, relabel: bool = False) -> str:
     """Returns what is to be typed when a batch is filled in."""
-    return f"jax-al tell {shlex.quote(str(out))} --workdir={shlex.quote(str(project.place))}"
+    command = "jax-al tell --relabel" if relabel else "jax-al tell"
+    return f"{command} {shlex.quote(str(out))} --workdir={shlex.quote(str(project.place))}"
 
 
 def write_text(out: Path, text: str) -> None:

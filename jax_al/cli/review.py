@@ -9,7 +9,14 @@ import numpy as np
 
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
-from jax_al.cli.people import add_workdir, batch_place, project_of, trained_session, write_text
+from jax_al.cli.people import (
+    add_workdir,
+    batch_place,
+    how_to_tell,
+    project_of,
+    trained_session,
+    write_text,
+)
 from jax_al.errors import UsageError
 from jax_al.people.batch import REVIEW, batch_text
 from jax_al.people.doubts import FOLDS, Doubt, doubts
@@ -59,7 +66,8 @@ def _run(arguments: argparse.Namespace) -> None:
     write_text(out, batch_text(rows, more))
     print(
         f"{len(some)} of {len(found)} labels in {arguments.out}; the model would say another class "
-        f"of {wrong}. Fill in those that are wrong, then jax-al tell --relabel {arguments.out}."
+        f"of {wrong}. Fill in those that are wrong, then "
+        f"{how_to_tell(arguments.out, project, relabel=True)}."
     )
 
 

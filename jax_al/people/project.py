@@ -1,6 +1,7 @@
 """A project: a folder of pictures, or a table, that people label; all of it in one workdir."""
 
 import functools
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ class Project:
         if not source.exists():
             raise UsageError(
                 f"{source} is not there: if it has moved, jax-al label NEW_PLACE "
-                f"--workdir={self.place} --no-page says where to."
+                f"--workdir={shlex.quote(str(self.place))} --no-page says where to."
             )
         if source.is_dir():
             found: Any = folder(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,7 +112,8 @@ def only_project(runs: Path = Path("runs")) -> Path:
         return found[0]
     if not found:
         raise UsageError(f"There is no project in {runs}: jax-al label DIR begins one.")
-    raise UsageError(f"Which project? --workdir={' or --workdir='.join(map(str, found))}.")
+    named = " or ".join(f"--workdir={shlex.quote(str(place))}" for place in found)
+    raise UsageError(f"Which project? {named}.")
 
 
 def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
