@@ -194,6 +194,25 @@ def test_looking_back_and_changing_what_was_said(browser, labeling):
     assert desk.told == {7: "cat", 0: "cat", 1: "cat"}
 
 
+def test_a_question_that_follows_another_within_a_frame_has_its_own_answer(browser, labeling):
+    desk = MadeUpDesk(20, ["cat", "dog"])
+    labeling(desk)
+    press(browser, "1", Keys.LEFT)
+    run(
+        browser,
+        """const two = { key: "2", code: "Digit2", bubbles: true };
+        const press = () => document.body.dispatchEvent(new KeyboardEvent("keydown", two));
+        press();
+        document.getElementById("sure").close();
+        press();
+        document.querySelector("#sure [value=yes]").click()""",
+    )
+    until(browser, "return document.getElementById('banner').textContent.endsWith('dog')")
+    saved(browser)
+    assert desk.calls == [(0, "cat"), (0, "dog")]
+    assert run(browser, "return document.querySelectorAll('#sure').length") == 1
+
+
 def test_twelve_alike_are_labeled_and_undone_in_one_go(browser, labeling):
     desk = MadeUpDesk(30, ["cat", "dog"])
     labeling(desk)
