@@ -415,6 +415,32 @@ def test_everything_fits_and_can_be_touched_and_read(browser, labeling, width, h
     assert min(contrast.values()) >= 4.5, contrast  # WCAG 2.2, 1.4.3
 
 
+@pytest.mark.parametrize(
+    ("width", "height"), [(360, 640), (390, 844), (412, 915), (844, 390), (1280, 800), (1280, 600)]
+)
+@pytest.mark.parametrize("num_classes", [2, 12])
+def test_all_twelve_and_what_labels_them_are_in_sight(
+    browser, labeling, width, height, num_classes
+):
+    desk = MadeUpDesk(20, [f"class number {k}" for k in range(num_classes)])
+    labeling(desk, width=width, height=height, mobile=width < 900)
+    press(browser, "g")
+    twelve(browser)
+    boxes = run(
+        browser,
+        """const b = document.getElementById("tiles").getBoundingClientRect();
+        return [...document.querySelectorAll("#tiles button")].map((t) => t.getBoundingClientRect())
+        .map((t) => [t.width, t.height, t.top - b.top, b.bottom - t.bottom])""",
+    )
+    assert all(min(wide, high) >= 44 for wide, high, *_ in boxes), boxes
+    assert all(min(inside) >= 0 for _, _, *inside in boxes), boxes
+    below = """return ["classes", "commands"].map((id) => document.getElementById(id))
+        .map((e) => [e.clientHeight, innerHeight - e.getBoundingClientRect().bottom])"""
+    (classes, _), (_, end) = run(browser, below)
+    assert classes > 50
+    assert end >= 0
+
+
 CONTRAST = """
 const style = getComputedStyle(document.documentElement);
 const light = (name) => {
