@@ -14,17 +14,18 @@ import pytest
 from PIL import Image
 
 import jax_al as al
-from jax_al.cli import ask, classes, export, predict, review, tell
+from jax_al.cli import ask, check, classes, export, predict, review, tell
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from jax_al.session.journal import Journal
 from tests.made_up_pictures import encoded, pixels
+from tests.not_root import not_as_root
 from tests.runs import ROOT
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
-MODULES = (ask, classes, tell, predict, review, export)
+MODULES = (ask, check, classes, tell, predict, review, export)
 COMMANDS = {one.__name__.rpartition(".")[2]: one for one in MODULES}
 COUNT, BUDGET, AUDIT = 30, 8, 4
 
@@ -459,6 +460,40 @@ def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, senten
     assert sentence in said.splitlines()[-1]  # before it, what of the folder is to be known
     assert place.journal() == before
     assert (place.root / "letter.csv").read_text() == "dear,friend\n"
+
+
+@pytest.mark.parametrize(
+    ("closed", "sentence"),
+    [
+        (".", "The workdir runs/photos cannot"),
+        ("journal.jsonl", "runs/photos/journal.jsonl in the workdir cannot"),
+    ],
+)
+def test_a_workdir_of_others_is_named_and_what_to_do(place, closed, sentence):
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    place.fill()
+    place.workdir.chmod(0o777)
+    for path in place.workdir.rglob("*"):
+        path.chmod(path.stat().st_mode | 0o666)
+    path = place.workdir / closed
+    path.chmod(path.stat().st_mode & ~0o222)
+    place.root.chmod(0o777)
+    before = place.journal()
+    commands = [
+        ("ask", "--out", "new.csv"), ("tell", "batch.csv"), ("predict", "--out", "new.csv"),
+        ("review", "--out", "new.csv"), ("check", "--out", "new.csv"), ("classes", "--add", "cow"),
+        ("export", "--to", "csv", "--out", "new.csv"),
+    ]  # fmt: skip
+    with not_as_root(place.root):
+        for name, *words in commands:
+            status, printed = place(name, *words, "--workdir=runs/photos")
+            assert (status, len(printed.splitlines())) == (2, 1), printed
+            assert f": {sentence} be written to (Permission denied): get" in printed
+            assert "copy the workdir and name the copy with --workdir" in printed
+            assert ".tmp" not in printed
+        assert place("classes", "--workdir=runs/photos")[0] == 0  # which only looks
+    assert place.journal() == before
+    assert not (place.root / "new.csv").exists()
 
 
 def test_which_project_is_said_where_there_are_several(place):
