@@ -502,6 +502,23 @@ def test_which_project_is_said_where_there_are_several(place):
     assert place("ask", "--out", "b.csv", "--workdir", place.workdir)[0] == 0
 
 
+def test_what_has_gone_since_it_was_asked_is_asked_no_more(place, begun):
+    photos = place.root / "photos"
+    shutil.copytree(begun / "photos", photos)
+    open_project(place.workdir, source=photos)
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    gone = {row["id"] for row in table("batch.csv")[::5]}
+    for id in gone:
+        (photos / id).unlink()
+    assert place("ask", "--out", "again.csv")[0] == 0
+    again = {row["id"] for row in table("again.csv")}
+    assert again
+    assert not again & gone
+    place.fill("again.csv")
+    assert place("tell", "again.csv")[0] == 0
+    assert not place.record().undecided()  # nothing is waited for that nobody can see
+
+
 def test_tell_starts_without_jax_and_without_the_pool(place):
     place("ask", "--out", "batch.csv")
     place.fill()
