@@ -35,7 +35,8 @@ def replacing(path: pathlib.Path) -> Iterator[io.BufferedWriter]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where nothing may be written: that is told already
+            temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 

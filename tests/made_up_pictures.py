@@ -30,13 +30,17 @@ def turned(orientation):
     return exif
 
 
-def png(width, height, depth=8, kind=2, data=b""):
-    """A PNG of raw `data` (with a filter byte a row), of whatever size it claims."""
+def png(width, height, depth=8, kind=2, data=b"", clear=None):
+    """A PNG of raw `data` (with a filter byte a row), of whatever size it claims.
+
+    `clear` is the chunk that says what is transparent.
+    """
 
     def chunk(name, content):
         crc = zlib.crc32(name + content)
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
 
     head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    before = chunk(b"IHDR", head) + (b"" if clear is None else chunk(b"tRNS", clear))
+    body = before + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body

@@ -22,6 +22,7 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", IMAGES)
     np.save("y.npy", np.arange(40) % 2)
+    np.save("small.npy", IMAGES[:, :7])
 
     def run(*words, data="x.npy"):
         status = features.main([data, "--features=patches", "--cache-dir=c", *OPTIONS, *words])
@@ -42,9 +43,9 @@ def test_the_file_has_a_row_for_each_example_and_pieces_are_the_whole(command):
         assert command(f"--out=f{k}.npy", f"--part={k}/3")[0] == 0
     pieces = [np.load(f"f{k}.npy") for k in (1, 2, 3)]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
-    table = ["--test", "--test-path=x.npy", "--labels=y.npy", "--test-labels=y.npy"]
-    assert command("--out=t.npy", *table)[0] == 0
-    np.testing.assert_array_equal(np.load("t.npy"), whole)
+    for labels in (["--labels=y.npy", "--test-labels=y.npy"], ["--labels=y.npy"], []):
+        assert command("--out=t.npy", "--test", "--test-path=x.npy", *labels)[0] == 0
+        np.testing.assert_array_equal(np.load("t.npy"), whole)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,11 @@ def test_the_file_has_a_row_for_each_example_and_pieces_are_the_whole(command):
         (["--out=f.npy", "--part=3/2"], "--part is '3/2', but must be K/N, from 1/N to N/N."),
         (["--out=f.npy", "--part=1/50"], "--part is 1/50, but there are 40 examples"),
         (["--out=f.npy", "--test"], "x.npy has no test set"),
+        (["--out=f.npy", "--test", "--test-path=y.npy"], "y.npy cannot be a pool"),
+        (
+            ["--out=f.npy", "--test", "--test-path=small.npy"],
+            "small.npy holds examples of uint8 (7",
+        ),
         (["--out=f.npy", "--test-path=x.npy"], "--test-path needs labels: set --labels for the"),
         (["--out=f.npy", "--option=patch=9"], "patches of 9 pixels"),
         (["--out=f.npy", "--option=size=9"], "patches has no option 'size'"),

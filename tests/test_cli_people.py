@@ -15,17 +15,18 @@ import pytest
 from PIL import Image
 
 import jax_al as al
-from jax_al.cli import ask, classes, export, predict, review, tell
+from jax_al.cli import ask, check, classes, export, predict, review, tell
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings
 from jax_al.session.journal import Journal
 from tests.made_up_pictures import encoded, pixels
+from tests.not_root import not_as_root
 from tests.runs import ROOT
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
-MODULES = (ask, classes, tell, predict, review, export)
+MODULES = (ask, check, classes, tell, predict, review, export)
 COMMANDS = {one.__name__.rpartition(".")[2]: one for one in MODULES}
 COUNT, BUDGET, AUDIT = 30, 8, 4
 
@@ -462,6 +463,40 @@ def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, senten
     assert (place.root / "letter.csv").read_text() == "dear,friend\n"
 
 
+@pytest.mark.parametrize(
+    ("closed", "sentence"),
+    [
+        (".", "The workdir runs/photos cannot"),
+        ("journal.jsonl", "runs/photos/journal.jsonl in the workdir cannot"),
+    ],
+)
+def test_a_workdir_of_others_is_named_and_what_to_do(place, closed, sentence):
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    place.fill()
+    place.workdir.chmod(0o777)
+    for path in place.workdir.rglob("*"):
+        path.chmod(path.stat().st_mode | 0o666)
+    path = place.workdir / closed
+    path.chmod(path.stat().st_mode & ~0o222)
+    place.root.chmod(0o777)
+    before = place.journal()
+    commands = [
+        ("ask", "--out", "new.csv"), ("tell", "batch.csv"), ("predict", "--out", "new.csv"),
+        ("review", "--out", "new.csv"), ("check", "--out", "new.csv"), ("classes", "--add", "cow"),
+        ("export", "--to", "csv", "--out", "new.csv"),
+    ]  # fmt: skip
+    with not_as_root(place.root):
+        for name, *words in commands:
+            status, printed = place(name, *words, "--workdir=runs/photos")
+            assert (status, len(printed.splitlines())) == (2, 1), printed
+            assert f": {sentence} be written to (Permission denied): get" in printed
+            assert "copy the workdir and name the copy with --workdir" in printed
+            assert ".tmp" not in printed
+        assert place("classes", "--workdir=runs/photos")[0] == 0  # which only looks
+    assert place.journal() == before
+    assert not (place.root / "new.csv").exists()
+
+
 def test_which_project_is_said_where_there_are_several(place):
     shutil.copytree(place.workdir, place.root / "runs" / "my other")
     _, said = place("ask", "--out", "b.csv")
@@ -490,6 +525,23 @@ def test_what_is_said_to_be_typed_can_be_typed(taught):
     assert status == 2
     words = typed(said[: said.index(" takes it")])
     assert taught(*words)[0] == 0
+
+
+def test_what_has_gone_since_it_was_asked_is_asked_no_more(place, begun):
+    photos = place.root / "photos"
+    shutil.copytree(begun / "photos", photos)
+    open_project(place.workdir, source=photos)
+    assert place("ask", "--out", "batch.csv")[0] == 0
+    gone = {row["id"] for row in table("batch.csv")[::5]}
+    for id in gone:
+        (photos / id).unlink()
+    assert place("ask", "--out", "again.csv")[0] == 0
+    again = {row["id"] for row in table("again.csv")}
+    assert again
+    assert not again & gone
+    place.fill("again.csv")
+    assert place("tell", "again.csv")[0] == 0
+    assert not place.record().undecided()  # nothing is waited for that nobody can see
 
 
 def test_tell_starts_without_jax_and_without_the_pool(place):

@@ -1,5 +1,8 @@
 """Features of published models: tiny ones, in the files that those have."""
 
+import os
+import socket
+import subprocess
 import sys
 
 import jax
@@ -18,6 +21,7 @@ from jax_al.features.jimm_network import FAMILIES, _resized, encoder
 from jax_al.features.model_files import model_files
 from jax_al.features.named import features_named
 from jax_al.strategies.entries import strategies_named
+from tests.runs import ROOT
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
 POOL = al.arrays(IMAGES)
@@ -221,6 +225,35 @@ def test_weights_by_other_names_are_refused_and_not_left_at_random(tmp_path):
         del lacking[f"encoder.layer.{layer}.mlp.fc1.weight"]
     with pytest.raises(UsageError, match=r"1 in all: .*mlp.* would stay random"):
         of(write(tmp_path / "lacking", "dinov2", lacking))
+
+
+ASKING = """import sys
+asked = []
+def seen(event, values):
+    if event == "socket.connect" and values[1] == ("127.0.0.1", int(sys.argv[1])):
+        asked.append(values)
+sys.addaudithook(seen)
+from jax_al.features.model_files import model_files
+try:
+    model_files("somebody/some-model")
+except ValueError as error:
+    print(error)
+print(len(asked), "asked")"""
+
+
+def test_a_hub_that_cannot_be_reached_is_not_asked_again_and_again(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        port = nobody.getsockname()[1]
+        there = {"HF_ENDPOINT": f"http://127.0.0.1:{port}", "NO_PROXY": "127.0.0.1"}
+        environment = os.environ | there | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+        words = [sys.executable, "-c", ASKING, str(port)]
+        done = subprocess.run(
+            words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+    assert "cannot be had from the Hugging Face hub (" in done.stdout
+    # A question that is not repeated with pauses in between may still be two connections.
+    assert 1 <= int(done.stdout.splitlines()[-1].split()[0]) <= 2
 
 
 def test_what_is_not_there_is_a_sentence_that_says_what_is_wanted(tmp_path, models):

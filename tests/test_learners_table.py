@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jax_al as al
 from configs import default
 from jax_al.cli.build import study_of
 from jax_al.errors import UsageError
@@ -128,3 +129,30 @@ def test_mistakes_are_one_sentence(outside, name, options, words):
     with pytest.raises(UsageError, match=words) as error:
         make_learner(name, SPEC, 3, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (al.mlp, {"widths": (np.int64(8), np.int32(4)), "dropout_rate": np.float32(0.5)}),
+        (al.mlp, {"widths": [np.int64(8)], "dropout_rate": np.float64(0.0)}),
+        (
+            al.cnn,
+            {
+                "widths": (np.int64(2), np.int64(3)),
+                "embedding_size": np.int16(4),
+                "dropout_rates": (np.float32(0.25), np.float64(0.5)),
+            },
+        ),
+        (al.vgg16, {"width": np.int64(4), "embedding_size": np.int64(4)}),
+        (al.resnet18, {"width": np.int64(4), "dropout_rates": (np.float16(0.5),)}),
+    ],
+)
+def test_sizes_of_networks_may_be_numbers_of_numpy(make, options):
+    def own(value):
+        return type(value)(map(own, value)) if isinstance(value, tuple | list) else value.item()
+
+    plain = make(**{name: own(value) for name, value in options.items()})
+    given = make(**options)
+    assert given.__qualname__ == plain.__qualname__  # as it is on record
+    assert isinstance(given(SPEC, 3), Learner)

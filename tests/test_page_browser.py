@@ -194,6 +194,25 @@ def test_looking_back_and_changing_what_was_said(browser, labeling):
     assert desk.told == {7: "cat", 0: "cat", 1: "cat"}
 
 
+def test_a_question_that_follows_another_within_a_frame_has_its_own_answer(browser, labeling):
+    desk = MadeUpDesk(20, ["cat", "dog"])
+    labeling(desk)
+    press(browser, "1", Keys.LEFT)
+    run(
+        browser,
+        """const two = { key: "2", code: "Digit2", bubbles: true };
+        const press = () => document.body.dispatchEvent(new KeyboardEvent("keydown", two));
+        press();
+        document.getElementById("sure").close();
+        press();
+        document.querySelector("#sure [value=yes]").click()""",
+    )
+    until(browser, "return document.getElementById('banner').textContent.endsWith('dog')")
+    saved(browser)
+    assert desk.calls == [(0, "cat"), (0, "dog")]
+    assert run(browser, "return document.querySelectorAll('#sure').length") == 1
+
+
 def test_twelve_alike_are_labeled_and_undone_in_one_go(browser, labeling):
     desk = MadeUpDesk(30, ["cat", "dog"])
     labeling(desk)
@@ -394,6 +413,32 @@ def test_everything_fits_and_can_be_touched_and_read(browser, labeling, width, h
     assert stage["width"] * stage["height"] > 0.2 * width * height
     contrast = run(browser, CONTRAST)
     assert min(contrast.values()) >= 4.5, contrast  # WCAG 2.2, 1.4.3
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(360, 640), (390, 844), (412, 915), (844, 390), (1280, 800), (1280, 600)]
+)
+@pytest.mark.parametrize("num_classes", [2, 12])
+def test_all_twelve_and_what_labels_them_are_in_sight(
+    browser, labeling, width, height, num_classes
+):
+    desk = MadeUpDesk(20, [f"class number {k}" for k in range(num_classes)])
+    labeling(desk, width=width, height=height, mobile=width < 900)
+    press(browser, "g")
+    twelve(browser)
+    boxes = run(
+        browser,
+        """const b = document.getElementById("tiles").getBoundingClientRect();
+        return [...document.querySelectorAll("#tiles button")].map((t) => t.getBoundingClientRect())
+        .map((t) => [t.width, t.height, t.top - b.top, b.bottom - t.bottom])""",
+    )
+    assert all(min(wide, high) >= 44 for wide, high, *_ in boxes), boxes
+    assert all(min(inside) >= 0 for _, _, *inside in boxes), boxes
+    below = """return ["classes", "commands"].map((id) => document.getElementById(id))
+        .map((e) => [e.clientHeight, innerHeight - e.getBoundingClientRect().bottom])"""
+    (classes, _), (_, end) = run(browser, below)
+    assert classes > 50
+    assert end >= 0
 
 
 CONTRAST = """

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import threading
 
 import numpy as np
@@ -12,6 +13,7 @@ from jax_al.cli.status import lines
 from jax_al.features.named import features_named
 from jax_al.people import project as project_room
 from jax_al.people.foretold import what_follows
+from jax_al.people.preparing import prepare
 from jax_al.people.project import Project, begin_project, open_project
 from jax_al.people.settings import COMPONENTS, PATCHES, Settings, read_settings, suited
 from jax_al.pools import scan
@@ -229,6 +231,52 @@ def test_of_near_duplicates_one_that_is_there_is_asked(photos):
     project, _ = opened(project)
     now = {project.pool.ids[row] for row in project.teller.record().held_out}
     assert now == held_out | {"dog/00c.png"}
+
+
+@pytest.mark.parametrize(("becomes", "is_kept"), [("nothing", False), ("another", True)])
+def test_the_next_near_duplicate_stands_for_one_that_is_missing(photos, becomes, is_kept):
+    for number in range(3):
+        brighter = np.clip(pixels(0) * (1.01 + 0.01 * number), 0, 255).astype(np.uint8)
+        (photos / f"dog/00{number}.png").write_bytes(encoded(brighter, "PNG"))
+    brighter = np.clip(pixels(2) * 1.02, 0, 255).astype(np.uint8)
+    (photos / "dog/02b.png").write_bytes(encoded(brighter, "PNG"))
+    names = ["dog/00.png", "dog/000.png", "dog/001.png", "dog/002.png"]
+
+    def asked(project):
+        """Returns which of the group may be asked."""
+        held_out = {project.pool.ids[row] for row in project.teller.record().excluded}
+        assert ("dog/02.png" in held_out, "dog/02b.png" in held_out) == (False, True)
+        return [name for name in names if name not in held_out]
+
+    def lose(name):
+        (photos / name).unlink()
+        if becomes == "another":
+            (photos / name).write_bytes(encoded(pixels(names.index(name) + 40), "PNG"))
+        if not is_kept:  # what was there is not known any more
+            shutil.rmtree(photos.parent / "cache")
+        return prepared()
+
+    def prepared():
+        """Opens the project anew, as far as that writes anything."""
+        again = open_project(project.place)
+        prepare(again.teller, again.pool, again.settings, again.place, said.append)
+        return again
+
+    said = list[str]()
+    project = begun(photos, size=32, classes=("cat", "dog"), merge_near=True)
+    assert asked(project) == names[:1]
+    whole = (photos / names[0]).read_bytes()
+    assert asked(lose(names[0])) == names[1:2]
+    assert asked(lose(names[1])) == names[2:3]
+    assert asked(lose(names[2])) == names[3:]
+    before = events(project)
+    assert asked(prepared()) == names[3:]
+    assert events(project) == before
+    project.teller.draw([project.pool.ids.index(names[3])], names[3:], "random")
+    project.teller.tell({names[3]: "dog"})
+    (photos / names[0]).write_bytes(whole)
+    assert asked(prepared()) == names[3:], "it is asked beside one that was"
+    assert list(project.teller.labels()) == names[3:]
 
 
 def test_features_are_chosen_before_anything_is_computed_by_them(photos):

@@ -20,6 +20,7 @@ from jax_al.pools.pictures import decode
 from jax_al.pools.walk import Found
 from jax_al.pools.within import content_within
 from jax_al.testing import check_pool
+from tests.not_root import not_as_root
 
 STRANGE = (
     "a b.png", "a,b.png", 'say "x".png', "two\nlines.png", "it's.png", "-rf.png", "=1+1.png",
@@ -403,6 +404,19 @@ def test_what_cannot_be_meant_is_a_sentence(photos, options, sentence):
         photos(some(1), **options)
 
 
+def test_a_folder_that_cannot_be_opened_is_named_itself(photos, tmp_path):
+    photos(some(1))
+    photos.root.chmod(0o711)
+    tmp_path.chmod(0o777)
+    with (
+        not_as_root(photos.root),
+        pytest.raises(
+            UsageError, match=r"photos cannot be opened \(Permission denied\): see to it"
+        ),
+    ):
+        photos(cache_dir=str(tmp_path / "other"))
+
+
 def test_no_folder_no_picture_and_a_cache_within_are_sentences(photos, tmp_path):
     with pytest.raises(UsageError, match=r"gone is not there, and must be a folder"):
         al.folder(tmp_path / "gone")
@@ -411,8 +425,10 @@ def test_no_folder_no_picture_and_a_cache_within_are_sentences(photos, tmp_path)
         al.folder(tmp_path / "file")
     with pytest.raises(UsageError, match=r"There is no picture in .*: 0 files were passed over\."):
         photos()
-    with pytest.raises(UsageError, match=r"1 files were passed over, x as it is none of JPEG"):
+    with pytest.raises(UsageError, match=r": 1 file was passed over, x as it is none of JPEG"):
         photos({"x": b"y"})
+    with pytest.raises(UsageError, match=r": 2 files were passed over, x as it is none of JPEG"):
+        photos({"z": b"y"})
     with pytest.raises(UsageError, match=r"lies in the folder of pictures, where nothing is"):
         photos(some(1), cache_dir=str(photos.root / "cache"))
     assert len(photos(cache_dir=str(photos.root / ".cache"))) == 1  # where nobody looks

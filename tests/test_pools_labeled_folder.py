@@ -71,7 +71,7 @@ def test_what_is_no_picture_is_told(places, tmp_path, caplog):
     places("photos", ["cat/a.png"])
     (tmp_path / "photos/notes.txt").write_text("x")
     opened(labels="folders")
-    assert "1 of the files in ./photos are no pictures" in caplog.text
+    assert "Of the files in ./photos 1 was passed over, such as notes.txt, which" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,37 @@ def test_what_is_transparent_lies_on_white():
     np.testing.assert_array_equal(found, [[[255, 255, 255], [20, 30, 40]]])
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_one_gray_of_few_bits_that_is_transparent_lies_on_white(depth):
+    levels, count = 1 << depth, 16
+    grays = np.arange(count) % levels
+    row = np.packbits(np.unpackbits(grays.astype(np.uint8)[:, None], axis=1)[:, -depth:])
+    for clear in range(min(levels, count)):
+        content = png(count, 1, depth, 0, b"\0" + row.tobytes(), struct.pack(">H", clear))
+        expected = np.where(grays == clear, 255, grays * 255 // (levels - 1))
+        np.testing.assert_array_equal(decode(content)[0], np.repeat(expected[:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize(("depth", "code"), [(8, "B"), (16, "H")])
+def test_one_colour_that_is_transparent_lies_on_white(depth, code):
+    scale, more = (256, 3) if depth == 16 else (1, 0)
+    colours = np.array([[0, 0, 0], [9, 9, 9], [128, 0, 9], [0, 128, 9]])
+    row = b"\0" + struct.pack(f">12{code}", *(colours * scale + more).ravel())
+    for number, clear in enumerate(colours):
+        content = png(4, 1, depth, 2, row, struct.pack(">3H", *(clear * scale + more)))
+        expected = colours.copy()
+        expected[number] = 255
+        np.testing.assert_array_equal(decode(content)[0], expected)
+
+
+def test_colours_of_sixteen_bits_that_are_partly_transparent_lie_on_white():
+    alphas = np.array([65_535, 32_768, 255, 0])
+    row = b"\0" + b"".join(struct.pack(">4H", 0, 65_535, 32_768, alpha) for alpha in alphas)
+    shares = alphas[:, None] / 65_535
+    expected = shares * [0, 255, 127.5] + (1 - shares) * 255
+    np.testing.assert_allclose(decode(png(4, 1, 16, 6, row))[0], expected, atol=1.5)
+
+
 def test_one_of_sixteen_bits_that_is_transparent_lies_on_white():
     deep = Image.fromarray(np.array([[0, 1000, 65_535]], np.uint16))
     content = encoded(deep, "PNG", transparency=1000)

@@ -70,11 +70,13 @@ def _asked(project: Project, budget: int | None) -> Record:
     """Returns the record with a request that is open, or none where nothing is left."""
     if (project.place / "journal.jsonl").exists():
         record = project.teller.record()
-        if record.undecided():
+        if record.undecided() and project.are_there(in_batch(record)):
             return record  # without JAX
     if budget is not None:
         project = Project(project.place, project.settings._replace(budget=budget), say)
     session = project.session()
+    if session.record.undecided():  # what is missing was put aside
+        return session.record
     say("Training on the labels so far, and choosing what to ask.")
     session.ask()
     keep_look(session, project)  # before anybody answers

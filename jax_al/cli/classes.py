@@ -33,9 +33,11 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al classes") -> in
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    project = project_of(arguments)
-    teller, wanted = project.teller, (arguments.add, arguments.rename, arguments.merge)
-    if isinstance(project, RunPart) and any(one is not None for one in wanted):
+    wanted = (arguments.add, arguments.rename, arguments.merge)
+    changes = any(one is not None for one in wanted)
+    project = project_of(arguments, writes=changes)
+    teller = project.teller
+    if isinstance(project, RunPart) and changes:
         raise project.refusal("says what classes there are")
     classes = tuple(teller.record().classes.values())
     if arguments.add is not None:

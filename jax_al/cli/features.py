@@ -14,6 +14,7 @@ from jax_al.features.pool import fitted_features, with_features
 from jax_al.pools.load import benchmark
 from jax_al.pools.named import fields_told
 from jax_al.pools.subset import subset
+from jax_al.pools.table import SUFFIXES, unlabeled_test
 from jax_al.types import Benchmark
 
 
@@ -83,8 +84,22 @@ def _run(arguments: argparse.Namespace) -> None:
 def _benchmark(arguments: argparse.Namespace) -> Benchmark:
     named = ("data_dir", "cache_dir", "image_size", "test_path", "labels", "test_labels")
     given = {name: getattr(arguments, name) for name in named}
+    if _is_bare(arguments):
+        del given["test_path"]
     with fields_told(given, lambda name: f"--{name.replace('_', '-')}"):
-        return benchmark(arguments.data, **given)
+        data = benchmark(arguments.data, **given)
+    if not _is_bare(arguments):
+        return data
+    return data._replace(test=unlabeled_test(arguments.test_path, data.pool, arguments.data))
+
+
+def _is_bare(arguments: argparse.Namespace) -> bool:
+    """Whether features are wanted of a test table that no labels are told of, nor needed."""
+    if not (arguments.test and arguments.test_path and arguments.data.endswith(SUFFIXES)):
+        return False
+    # A key or a column of the pool's file is one of the test set's, too.
+    is_beside = arguments.labels is None or arguments.labels.endswith(".npy")
+    return is_beside and arguments.test_labels is None
 
 
 def _share(part: str | None) -> tuple[int, int]:

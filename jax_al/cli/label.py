@@ -13,6 +13,7 @@ from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
 from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
+from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
 
 # Flags that hold from the beginning on, and what they are in the settings.
@@ -126,6 +127,7 @@ def _project(arguments: argparse.Namespace) -> Project:
     begun = read_settings(place) if (place / PROJECT).exists() else None
     if begun is not None and (place / "journal.jsonl").exists():
         _check_begun(arguments, begun, place)
+        check_writable(place)
         project = open_project(place, say, source)
     elif begun is not None and source is None:  # begun as was said before; flags may differ
         project = begin_project(_settings(arguments, Path(begun.source), begun), place, say)

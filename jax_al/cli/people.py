@@ -14,6 +14,7 @@ from jax_al.people.models import append_model
 from jax_al.people.project import Project, open_project
 from jax_al.people.run_part import RunPart
 from jax_al.people.settings import PROJECT, only_project
+from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
 from jax_al.session.fold import Record, fold
 from jax_al.session.journal import Journal
@@ -30,16 +31,23 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def project_of(arguments: argparse.Namespace) -> Project:
+def project_of(arguments: argparse.Namespace, *, writes: bool = True) -> Project:
     """Returns the project that the flags name, or the part of a run that people answer.
 
+    Args:
+      arguments: of the command.
+      writes: whether the project must be one that can be written to.
+
     Raises:
-      UsageError: there is none, or there are several.
+      UsageError: there is none, or there are several; or nothing can be written there.
     """
     place = arguments.workdir or only_project()
     if not (place / PROJECT).exists() and (place / "journal.jsonl").exists():
         return RunPart(place)
-    return open_project(place, say)
+    project = open_project(place, say)
+    if writes:
+        check_writable(place)
+    return project
 
 
 def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".csv",)) -> Path:

@@ -10,6 +10,7 @@ from jax_al.cli.people import add_workdir, project_of, said_by_row
 from jax_al.errors import UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
 from jax_al.people.project import Project
+from jax_al.people.writable import check_writable
 from jax_al.session.fold import Record
 
 
@@ -39,6 +40,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al tell") -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     project = project_of(arguments)
+    check_writable(project.place)  # that of a run, too
     record = project.teller.record()
     items = project.items.all()
     rows = {item.id: row for row, item in enumerate(items)}

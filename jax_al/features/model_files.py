@@ -1,5 +1,6 @@
 """The files of a published model: in a directory here, or fetched from the Hugging Face hub."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -53,10 +54,8 @@ def model_files(name: str) -> ModelFiles:
 
 @functools.lru_cache(maxsize=8)  # the hub is asked once a process
 def _fetched(name: str) -> pathlib.Path:
-    from huggingface_hub import hf_hub_download
-
     try:
-        found = [pathlib.Path(hf_hub_download(name, file)) for file in _WANTED]
+        found = [_file(name, file) for file in _WANTED]
         _fetch_preprocessor(name)
     except Exception as error:  # no network, no such model, no right to it: the remedy is the same
         raise UsageError(
@@ -68,16 +67,35 @@ def _fetched(name: str) -> pathlib.Path:
 
 def _fetch_preprocessor(name: str) -> None:
     """Fetches a file that many models have; that there is none must be known, not guessed."""
-    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        hf_hub_download(name, _PREPROCESSOR)
-    except LocalEntryNotFoundError:  # no network
+        _file(name, _PREPROCESSOR)
+    except Exception as error:
+        is_told = isinstance(error, EntryNotFoundError)
+        if is_told and not isinstance(error, LocalEntryNotFoundError):
+            return
         if try_to_load_from_cache(name, _PREPROCESSOR) is not _CACHED_NO_EXIST:
-            raise
-    except EntryNotFoundError:
-        pass
+            raise  # no network
+
+
+def _file(name: str, file: str) -> pathlib.Path:
+    """Returns where a file of the hub is kept, fetched if it is not."""
+    from huggingface_hub import (
+        get_hf_file_metadata,
+        hf_hub_download,
+        hf_hub_url,
+        try_to_load_from_cache,
+    )
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not isinstance(try_to_load_from_cache(name, file), str):
+        # Whether anybody answers is asked without pauses: the download would try for half a minute.
+        # What the hub answers is for the download to tell, or to wait for.
+        with contextlib.suppress(HfHubHTTPError):
+            get_hf_file_metadata(hf_hub_url(name, file))
+    return pathlib.Path(hf_hub_download(name, file))
 
 
 def _advice(model: str) -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners import networks
-from jax_al.learners.naming import called
+from jax_al.learners.naming import called, plain
 from jax_al.learners.network import MakeLearner, State, describe, learner_of
 from jax_al.learners.networks.network import Model, in_dtype
 from jax_al.learners.training_options import on_record, training_options
@@ -96,6 +96,7 @@ def _image_network(
     compute_dtype: str,
     training: dict[str, Any],
 ) -> MakeLearner:
+    sizes = {option: plain(value) for option, value in sizes.items()}
     options = training_options(name, training, {"compute_dtype", *sizes})
     check_compute_dtype(compute_dtype)
 

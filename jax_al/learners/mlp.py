@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jax_al.learners import networks
 from jax_al.learners.image_networks import check_compute_dtype, last_layer
-from jax_al.learners.naming import called
+from jax_al.learners.naming import called, plain
 from jax_al.learners.network import MakeLearner, learner_of
 from jax_al.learners.networks.network import in_dtype
 from jax_al.learners.training_options import on_record, training_options
@@ -37,7 +37,7 @@ def mlp(
       UsageError: an option is unknown or out of its range; at once, or, where it depends on the
         pool, when the learner is made.
     """
-    sizes: dict[str, Any] = {"widths": widths, "dropout_rate": dropout_rate}
+    sizes: dict[str, Any] = {"widths": plain(widths), "dropout_rate": plain(dropout_rate)}
     options = training_options("mlp", training, {"compute_dtype", *sizes})
     check_compute_dtype(compute_dtype)
 

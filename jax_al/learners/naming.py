@@ -19,7 +19,9 @@ def called(
 
 
 def plain(value: Any) -> Any:
-    """Returns a number of NumPy's as Python's, which is what is written down."""
+    """Returns a number of NumPy's, or some in brackets, as Python's, which are written down."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(plain, value))
     return value.item() if isinstance(value, np.generic) else value
 
 

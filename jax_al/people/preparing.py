@@ -45,6 +45,7 @@ def prepare(teller: Teller, pool: LedgerPool, settings: Settings, place: Path, s
         if known is not None:
             _take_known(teller, pool, known, str(settings.known), say)
         if settings.merge_near:
+            _put_next_forward(teller, pool, near)
             _hold_out_twins(teller, pool, near)
         _draw_audit(teller, pool, settings, say)
 
@@ -137,6 +138,21 @@ def _near(pool: LedgerPool, place: Path, say: Say) -> Sequence[tuple[int, ...]]:
     found = groups_of(kept_near_duplicates(place / "near_duplicates.npz", pool, tell=tell))
     write_near_duplicates(place, pool.ids, found)
     return found
+
+
+def _put_next_forward(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, ...]]) -> None:
+    """Lets the next of a group be asked where that which stood for it is missing."""
+    record = teller.record()
+    twins = set(record.drawn_as("twin"))
+    waits = {row for row in twins - pool.missing.keys() if record.held_out[row] is None}
+    # What is missing may be gray by now, and so like none of those that it stood for.
+    alone = waits.difference(*near)
+    forward = []
+    for group in [*near, *((row,) for row in sorted(alone))]:
+        if all(row in twins or row in pool.missing for row in group):
+            forward += [row for row in group if row in waits][:1]
+    if forward:
+        teller.call_off("twin", forward)
 
 
 def _hold_out_twins(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, ...]]) -> None:

@@ -155,6 +155,14 @@ class Project:
         """
         return [self.pool.paths[row] or self.pool.ids[row] for row in rows]
 
+    def are_there(self, rows: Sequence[int]) -> bool:
+        """Whether none of some rows is missing from the folder as it is now.
+
+        Raises:
+          UsageError: as `names`.
+        """
+        return not self.pool.missing.keys() & set(rows)
+
     def other_names(self) -> dict[str, set[str]]:
         """Returns whose names those are that are no ids: of copies, and of files that moved."""
         return other_names(self.place)

@@ -60,6 +60,11 @@ class RunPart(Project):
         items = self.items.all()
         return [items[row].id for row in rows]
 
+    def are_there(self, rows: Sequence[int]) -> bool:
+        """Whether what was asked is still there, as far as anybody knows here."""
+        del rows
+        return True
+
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:
         """Returns nothing: a run keeps no hash of its examples."""
         del ids

@@ -69,14 +69,14 @@ def write_settings(directory: Path, settings: Settings) -> None:
     """Writes `project.json`, whole or not at all, in a workdir that is made if missing.
 
     Raises:
-      UsageError: there can be no such directory.
+      UsageError: there can be no such directory, or nothing can be written there.
     """
+    content = {"format": FORMAT, **settings._asdict()}
     try:
         make_directory(directory)
+        write_atomically(directory / PROJECT, json.dumps(content, indent=2) + "\n")
     except OSError as error:
         raise UsageError(f"The workdir {directory} cannot be used: {error.strerror}.") from error
-    content = {"format": FORMAT, **settings._asdict()}
-    write_atomically(directory / PROJECT, json.dumps(content, indent=2) + "\n")
 
 
 def read_settings(directory: Path) -> Settings:

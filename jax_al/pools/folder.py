@@ -143,6 +143,8 @@ def folder(
     """
     root = _root(path, size, fit)
     found = list(walk(root))
+    if found and found[0].id == ".":
+        raise UsageError(f"{root} {found[0].fault}: see to it that it can be read.")
     name = hashlib.sha256(repr((os.fspath(root), size, fit, VERSION)).encode()).hexdigest()[:32]
     cache = cache_root(cache_dir) / "folders" / name
     if _is_shown(root, cache):
@@ -200,8 +202,8 @@ def _pool(root: Path, found: Sequence[Found], catalog: Catalog, fit: str) -> Fol
             rows[entry.pixels] = entry
     if not rows:
         first = f", {passed_over[0].id} as it {passed_over[0].why}" if passed_over else ""
-        raise UsageError(
-            f"There is no picture in {root}: {len(passed_over):,} files were passed over{first}."
-        )
+        count = len(passed_over)
+        passed = "1 file was" if count == 1 else f"{count:,} files were"
+        raise UsageError(f"There is no picture in {root}: {passed} passed over{first}.")
     of_row = {row: tuple(copies[key]) for row, key in enumerate(rows) if key in copies}
     return FolderPool(root, tuple(rows.values()), of_row, tuple(passed_over), catalog, fit)

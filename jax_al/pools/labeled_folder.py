@@ -91,9 +91,10 @@ def _read(
     pool = folder(path, size=size, cache_dir=cache_dir)
     if pool.passed_over:
         first = pool.passed_over[0]
+        count = len(pool.passed_over)
         logging.warning(
-            "%d of the files in %s are no pictures and were passed over, such as %s, which %s.",
-            len(pool.passed_over), path, first.id, first.why,
+            "Of the files in %s %s passed over, such as %s, which %s.",
+            path, "1 was" if count == 1 else f"{count:,} were", first.id, first.why,
         )  # fmt: skip
     if labels is None:
         return pool, None

@@ -52,6 +52,7 @@ def decode(content: bytes, *, enough: int | None = None) -> np.ndarray:
                 )
             if enough is not None:
                 _read_smaller(image, enough)
+            _name_what_is_clear(image, content)
             picture = np.asarray(rgb(_upright(image), image.format))
             return 255 - picture if _is_negative(image) else picture
     except UnreadableError:
@@ -126,6 +127,22 @@ def _is_negative(image: Any) -> bool:
     """Whether 0 is white, which Pillow sees to in pictures of fewer than 16 bits."""
     is_deep = image.format == "TIFF" and image.mode.startswith("I;16")
     return is_deep and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
+
+
+def _name_what_is_clear(image: Any, content: bytes) -> None:
+    """Has the transparent gray or colour of a PNG named as Pillow reads its pixels, in 8 bits.
+
+    Pillow names it as the file does: of gray pictures of 2 or 4 bits by a number that no pixel has
+    when they are read, of colours of 16 bits by one that others may have.
+    """
+    clear = image.info.get("transparency")
+    if image.format != "PNG":
+        return
+    depth = content[24]  # in the header, which a PNG begins with
+    if isinstance(clear, int) and image.mode == "L":
+        image.info["transparency"] = clear * 255 // ((1 << depth) - 1)
+    elif isinstance(clear, tuple) and depth == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
 def _read_smaller(image: Any, enough: int) -> None:

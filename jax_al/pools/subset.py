@@ -16,13 +16,23 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
 
     Args:
       pool: any pool.
-      rows: int [n], distinct, or a slice; at least one.
+      rows: int [n], distinct; or a mask bool [N], in the order of the pool; or a slice; at least
+        one.
 
     Raises:
-      UsageError: there is no row, or one stands there twice.
-      IndexError: a row is out of range.
+      UsageError: there is no row, or one stands there twice or is out of range; or the mask is of
+        another length.
     """
-    chosen = checked_rows(rows, len(pool))
+    if not isinstance(rows, slice):
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.ndim == 1:
+            if len(rows) != len(pool):
+                raise UsageError(f"The mask is of {len(rows)} rows, and the pool has {len(pool)}.")
+            rows = np.flatnonzero(rows)
+    try:
+        chosen = checked_rows(rows, len(pool))
+    except IndexError as error:
+        raise UsageError(str(error)) from error
     # A copy: the caller may change theirs later.
     chosen = np.arange(chosen.start, chosen.stop) if isinstance(chosen, slice) else chosen.copy()
     if not len(chosen):

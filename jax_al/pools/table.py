@@ -8,7 +8,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.arrays import arrays
 from jax_al.pools.rows import RowPool
-from jax_al.types import Benchmark, Spec
+from jax_al.types import Benchmark, Pool, Spec
 
 SUFFIXES = (".npy", ".npz")
 _COLUMN = "column:"
@@ -54,11 +54,7 @@ def table_benchmark(
         test, test_values = _read(test_path, test_labels, "data.test_labels")
         assert test_values is not None
         test_truth = _numbered(test_values, classes, test_labels)
-        if test.spec != pool.spec:
-            raise UsageError(
-                f"{test_path} holds examples of {test.spec.dtype} {test.spec.shape}, but those of "
-                f"{path} are {pool.spec.dtype} {pool.spec.shape}: they must be alike."
-            )
+        _check_alike(test, test_path, pool, path)
     elif test_labels is not None:
         raise UsageError("data.test_labels is set, but data.test_path is not.")
     return Benchmark(
@@ -69,6 +65,30 @@ def table_benchmark(
         test_labels=test_truth,
         name=pathlib.Path(path).name,
     )
+
+
+def unlabeled_test(test_path: str, pool: Pool, path: str) -> RowPool:
+    """Returns the test set of a file, for those who need no labels of it.
+
+    Args:
+      test_path: as of `table_benchmark`.
+      pool: that it is the test set of.
+      path: of the pool, for messages.
+
+    Raises:
+      UsageError: the file cannot be read, or its examples are not like those of the pool.
+    """
+    test = _read(test_path, None, "").pool
+    _check_alike(test, test_path, pool, path)
+    return test
+
+
+def _check_alike(test: Pool, test_path: str, pool: Pool, path: str) -> None:
+    if test.spec != pool.spec:
+        raise UsageError(
+            f"{test_path} holds examples of {test.spec.dtype} {test.spec.shape}, but those of "
+            f"{path} are {pool.spec.dtype} {pool.spec.shape}: they must be alike."
+        )
 
 
 def _read(path: str, labels: str | None, field: str) -> Table:

@@ -27,7 +27,7 @@ def walk(root: Path) -> Iterator[Found]:
 
     Hidden and system files are passed over in silence. A link is followed where it leads to
     something within the root; a directory that is reached by links is walked once only, so that
-    none leads round in a circle.
+    none leads round in a circle. A root that cannot be opened is one file named ".".
 
     Args:
       root: a directory, resolved.

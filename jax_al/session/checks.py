@@ -141,6 +141,8 @@ def withdrawn(record: Record, result: Withdrawn) -> Event:
     """
     rows = record.draws[result.draw].rows if result.draw < len(record.draws) else ()
     waits = [row for row in rows if row in record.held_out and record.held_out[row] is None]
+    if result.rows is not None:
+        waits = [row for row in waits if row in result.rows]
     if not waits:
         raise UsageError(f"Nothing of draw {result.draw} waits; call off one that does.")
     return {"event": "withdrawn", "draw": result.draw, "rows": waits}

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -207,10 +207,14 @@ class Teller:
             self.draw(rows.tolist(), names, why, None if index is None else index[rows].tolist())
         return names
 
-    def call_off(self, why: str) -> int:
+    def call_off(self, why: str, rows: Collection[int] | None = None) -> int:
         """Makes what waits of draws that are held out for a reason ordinary again.
 
         What is answered of them stays held out.
+
+        Args:
+          why: the reason.
+          rows: only what is of these; None: all.
 
         Returns:
           How many rows that was.
@@ -218,10 +222,12 @@ class Teller:
         with self._journal.writing():
             record = self.record()
             waits = {row for row, said in record.held_out.items() if said is None}
+            if rows is not None:
+                waits &= set(rows)
             called_off = 0
             for draw in record.draws:
                 if draw.why == why and (left := waits.intersection(draw.rows)):
-                    self._commit(Withdrawn(draw.number))
+                    self._commit(Withdrawn(draw.number, left))
                     called_off += len(left)
         return called_off
 

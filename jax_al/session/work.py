@@ -1,6 +1,6 @@
 """What a part wants done next, and what comes of it: the words of `Progress` and its drivers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from jax_al.session.fold import Trained
@@ -84,6 +84,7 @@ class Withdrawn(NamedTuple):
     """What nobody has answered of a draw that was held out is called off."""
 
     draw: int  # its number
+    rows: Collection[int] | None = None  # only what is of these
 
 
 class Answered(NamedTuple):

@@ -9,9 +9,11 @@ export const isAsking = () => document.querySelector("dialog[open]") !== null;
 
 // Whether the person is sure.
 export function confirmed(text) {
-  const dialog = byId("sure");
+  // A new one each time: a dialog tells that it was closed a frame later, when the next question may
+  // be open already, which would be taken as answered.
+  const dialog = byId("sure").cloneNode(true);
+  byId("sure").replaceWith(dialog);
   byId("sure-text").textContent = text;
-  dialog.returnValue = "";
   dialog.showModal();
   return new Promise((tell) => {
     dialog.addEventListener("close", () => tell(dialog.returnValue === "yes"), { once: true });
