@@ -108,6 +108,8 @@ def only_project(runs: Path = Path("runs")) -> Path:
       UsageError: there is none, or there are several.
     """
     found = sorted(path.parent for path in runs.glob(f"*/{PROJECT}"))
+    # What a `label` that was refused has left is nobody's answer while another one has begun.
+    found = [place for place in found if (place / "journal.jsonl").exists()] or found
     if len(found) == 1:
         return found[0]
     if not found:
