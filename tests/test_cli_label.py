@@ -62,6 +62,14 @@ def test_a_strategy_that_is_none_is_told_before_anything_is_read(place, capsys):
     assert not (place / "runs/photos").exists()
 
 
+@pytest.mark.parametrize("flag", ["--size=0", "--size=9999", "--budget=0", "--classes=cat,cat"])
+def test_what_is_refused_leaves_nothing_behind(place, capsys, flag):
+    (place / "photos").mkdir()
+    assert label.main(["photos", "--no-page", flag]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (place / "runs").exists()
+
+
 def test_what_has_begun_and_is_not_on_record_goes_on_without_its_folder(place):
     assert label.main([*BEGIN, "--no-page", "--learner=nothing"]) == 2
     assert label.main(["--workdir=runs/x", "--learner=linear", "--no-page"]) == 0

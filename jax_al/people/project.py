@@ -29,7 +29,7 @@ from jax_al.people.settings import (
     write_settings,
 )
 from jax_al.pools.csv_table import csv_table
-from jax_al.pools.folder import folder
+from jax_al.pools.folder import check_square, folder
 from jax_al.pools.labeled_folder import labels_from_csv
 from jax_al.session.teller import Teller
 
@@ -206,6 +206,7 @@ def begin_project(settings: Settings, place: Path, say: Say | None = None) -> Pr
             raise UsageError(f"{place} holds {name} already: name another --workdir.")
     if settings.budget < 1 or settings.audit < 0:
         raise UsageError("A request has one row or more, and an audit none or more.")
+    check_square(settings.size, settings.fit)
     if settings.known == "folders" and source.is_file():
         raise UsageError(f"{source} is no folder whose subfolders are classes.")
     if settings.known not in (None, "folders"):

@@ -171,11 +171,20 @@ def _root(path: str | Path, size: int, fit: str) -> Path:
         raise UsageError(
             f"{root} is {'a file' if root.exists() else 'not there'}, and must be a folder."
         )
+    check_square(size, fit)
+    return root.resolve()
+
+
+def check_square(size: int, fit: str) -> None:
+    """Sees to it that a picture can become what these say.
+
+    Raises:
+      UsageError: it cannot.
+    """
     if type(size) is not int or not 1 <= size <= 4096:
         raise UsageError(f"size is {size!r}, but must be a whole number from 1 to 4096.")
     if fit not in FITS:
         raise UsageError(f"fit is {fit!r}, but must be one of {', '.join(FITS)}.")
-    return root.resolve()
 
 
 def _is_shown(root: Path, cache: Path) -> bool:
