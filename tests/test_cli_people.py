@@ -522,12 +522,13 @@ def test_what_is_said_to_be_typed_can_be_typed(taught):
     assert taught(*typed(said))[0] == 0
     _, said = taught("review", "--out", "my doubts.csv", where)
     assert typed(said)[:2] == ["tell", "--relabel"]
-    taught.fill("my doubts.csv")
-    assert taught(*typed(said))[0] == 0
+    first = typed(said)
+    taught.fill("my doubts.csv", say=lambda id: "blue" if truth(id) == "=red" else "=red")
     status, said = taught("review", "--out", "my doubts.csv", where)
     assert status == 2
-    words = typed(said[: said.index(" takes it")])
-    assert taught(*words)[0] == 0
+    assert typed(said[: said.index(" takes it")]) == first
+    assert taught(*(word for word in first if word != "--relabel"))[0] == 2
+    assert taught(*first)[0] == 0
 
 
 def test_what_has_gone_since_it_was_asked_is_asked_no_more(place, begun):

@@ -1,7 +1,5 @@
 """Rows that are answered outside of any request: held out, at random, known beforehand."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
@@ -289,38 +287,6 @@ def test_a_pool_that_has_grown_goes_on(tmp_path):
         assert len(s.ask().ids) == 46
     with pytest.raises(ValueError, match="have changed since the run began"):
         session(tmp_path, strategy="coreset")
-
-
-def test_a_pool_of_other_numbers_is_refused_whether_it_has_grown_or_not(tmp_path):
-    with session(tmp_path) as s:
-        s.tell(true(s.ask().ids))
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    for size in (40, 50):
-        pool = clouds(size)
-        other = al.arrays(pool.read(slice(None)) + np.float32(1), ids=pool.ids)
-        for one in (other, al.with_features(other, "pixels_pca", pca=3, cache=False)):
-            with pytest.raises(ValueError, match=r"was begun with other examples than these: take"):
-                session(tmp_path, pool=one)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    for size in (40, 50, 50, 60):  # each of which is compared with the last
-        session(tmp_path, pool=clouds(size)).close()
-    with pytest.raises(ValueError, match="other examples"):
-        session(tmp_path, pool=al.arrays(np.zeros((60, 4), np.float32), ids=clouds(60).ids))
-
-
-def test_a_session_that_never_said_what_its_examples_are_goes_on(tmp_path):
-    with session(tmp_path) as s:
-        s.tell(true(s.ask().ids))
-        request = s.ask()
-    path = tmp_path / "journal.jsonl"
-    events = [json.loads(line) for line in path.read_text().splitlines()]
-    del events[0]["data"]["examples"]
-    path.write_text("".join(json.dumps(event) + "\n" for event in events))
-    with session(tmp_path) as s:
-        assert s.ask() == request
-        assert len(Journal(tmp_path).events()) == len(events)
-    with session(tmp_path, pool=clouds(50)) as s:
-        assert "examples" in s.record.data
 
 
 def test_who_has_another_pool_than_is_on_record_trains_nothing(tmp_path):

@@ -441,6 +441,28 @@ def test_all_twelve_and_what_labels_them_are_in_sight(
     assert end >= 0
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (360, 640), (390, 844)])
+def test_the_way_out_of_twelve_is_in_sight_while_a_conflict_waits(browser, labeling, width, height):
+    desk = MadeUpDesk(20, [f"class number {k}" for k in range(12)], errors=["It does not train."])
+    labeling(desk, width=width, height=height, mobile=True)
+    notice = """const one = document.createElement("li");
+        one.innerHTML = "<span>007.jpg is class number 3, as somebody else has said.</span>"
+            + "<button>Keep it</button><button>It is class number 4</button>";
+        document.getElementById("notices").append(one)"""
+    run(browser, notice)
+    press(browser, "g")
+    twelve(browser)
+    sizes = run(
+        browser,
+        """const ids = ["tiles", "classes", "commands", "advice"];
+        return ids.map((id) => document.getElementById(id))
+            .map((e) => [e.clientHeight, innerHeight - e.getBoundingClientRect().bottom])""",
+    )
+    assert all(high >= 50 for high, _ in sizes[:3]), sizes
+    assert all(below >= 0 for _, below in sizes), sizes
+    assert sizes[3][0] > 10  # a fault is told there, too
+
+
 CONTRAST = """
 const style = getComputedStyle(document.documentElement);
 const light = (name) => {

@@ -67,8 +67,8 @@ class FilledInError(UsageError):
     """A batch would be written over one that somebody has filled in."""
 
 
-def batch_place(out: Path, project: Project) -> Path:
-    """Returns where a batch goes.
+def batch_place(out: Path, project: Project, relabel: bool = False) -> Path:
+    """Returns where a batch goes, one of labels to be said anew if `relabel`.
 
     Raises:
       FilledInError: what is there was filled in.
@@ -91,8 +91,8 @@ def batch_place(out: Path, project: Project) -> Path:
         )
     if filled:
         raise FilledInError(
-            f"{out} has been filled in: {how_to_tell(out, project)} takes it; then remove it, or "
-            "name another --out."
+            f"{out} has been filled in: {how_to_tell(out, project, relabel)} takes it; then remove "
+            "it, or name another --out."
         )
     return place
 

@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.count < 1:
         raise UsageError(f"--count is {arguments.count}, but must be at least 1.")
     project = project_of(arguments)
-    out = batch_place(arguments.out, project)
+    out = batch_place(arguments.out, project, relabel=True)
     session = trained_session(project)
     found, classes = _doubts(session), session.classes
     if not found:

@@ -15,22 +15,17 @@ from jax_al.types import Pool, Strategy
 _ROWS = 16  # that stand for all: who makes a file anew changes most of them
 
 
-def examples_of(pool: Pool, size: int | None = None) -> str:
+def examples_of(pool: Pool) -> str:
     """Returns the type and shape of the examples of a pool and, of numbers, a hash of a few.
 
     What another pool, or a file that was made anew, differs in. Of images the shape has to do:
     another version of a decoder gives other last bits.
-
-    Args:
-      pool: whose they are, or those that its features were made of.
-      size: of its first rows alone; None: of all.
     """
     pool = base_of(pool)
-    size = len(pool) if size is None else size
     words = f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
     if pool.spec.is_image:
         return words
-    rows = np.unique(np.linspace(0, size - 1, min(_ROWS, size)).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(_ROWS, len(pool))).astype(np.int64))
     read = np.ascontiguousarray(pool.read(rows), np.float32)
     return f"{words} {hashlib.sha256(read.tobytes()).hexdigest()[:16]}"
 

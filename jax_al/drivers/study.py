@@ -20,7 +20,6 @@ from jax_al.drivers.states import InMemory, States, opened
 from jax_al.errors import UsageError
 from jax_al.features.pool import FeaturePool
 from jax_al.oracles.people import people
-from jax_al.pools.rows import base_of
 from jax_al.session.checkpoint import digest_of
 from jax_al.session.fold import Draw, Record, Request
 from jax_al.session.journal import Journal
@@ -96,9 +95,7 @@ def open_progress(
     if not journal.fold().num_events:
         check_new()
     if may_grow:
-        # Before it is written down that there is more.
-        check_data(study, journal.fold())
-        _check_examples(study, part, journal.fold())
+        check_data(study, journal.fold())  # before it is written down that there is more
     changed = begin(
         journal,
         strategy=part.name,
@@ -129,34 +126,14 @@ def open_progress(
 
 
 def _what(pool: Pool, *, may_grow: bool) -> dict[str, Any]:
-    """Returns what else says whether it is the same pool, or what another one may become."""
-    if not may_grow:
-        return {"examples": examples_of(pool)}
-    known = {} if _knows_itself(pool) else {"examples": examples_of(pool)}
-    return known | {"features": _fit_of(pool)}
-
-
-def _knows_itself(pool: Pool) -> bool:
-    """Whether a pool sees to it that each row is what it was, as one does of which files may go."""
-    return hasattr(base_of(pool), "missing")
+    """What else says whether it is the same pool; one that may grow is known by its features."""
+    return {"features": _fit_of(pool)} if may_grow else {"examples": examples_of(pool)}
 
 
 def _fit_of(pool: Pool) -> str:
     """Returns a hash of what features have learned of the pool, empty if they have not."""
     states = [one.state for one in pool.fitted] if isinstance(pool, FeaturePool) else []
     return digest_of(states)[:16] if jax.tree.leaves(states) else ""
-
-
-def _check_examples(study: Study, part: Part, record: Record) -> None:
-    """Makes sure that the examples which were there are the same; older records do not tell."""
-    before, pool = record.data.get("examples"), study.benchmark.pool
-    if before is None or _knows_itself(pool) or len(pool) < record.data["size"]:
-        return
-    if before != examples_of(pool, record.data["size"]):
-        raise UsageError(
-            f"{part.directory} was begun with other examples than these: take those, or name "
-            "another directory."
-        )
 
 
 def _check_embedding(journal: Journal, part: Part, prints: Mapping[str, str]) -> None:

@@ -141,12 +141,15 @@ def _near(pool: LedgerPool, place: Path, say: Say) -> Sequence[tuple[int, ...]]:
 
 
 def _put_next_forward(teller: Teller, pool: LedgerPool, near: Sequence[tuple[int, ...]]) -> None:
-    """Lets the next of a group be asked where that which stood for it is missing."""
+    """Lets the next of a group be asked where none of it that was asked or may be is there.
+
+    What is missing may be gray by now, and so like none of those that it stood for: while something
+    is, a twin that is like nothing any more is taken for one of those.
+    """
     record = teller.record()
     twins = set(record.drawn_as("twin"))
     waits = {row for row in twins - pool.missing.keys() if record.held_out[row] is None}
-    # What is missing may be gray by now, and so like none of those that it stood for.
-    alone = waits.difference(*near)
+    alone = waits.difference(*near) if pool.missing else set()
     forward = []
     for group in [*near, *((row,) for row in sorted(alone))]:
         if all(row in twins or row in pool.missing for row in group):

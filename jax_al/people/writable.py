@@ -1,6 +1,8 @@
 """Whether a workdir can be written to, found out before minutes go into reading."""
 
+import errno
 import os
+import secrets
 from pathlib import Path
 
 from jax_al.errors import UsageError
@@ -18,7 +20,7 @@ def check_writable(place: Path) -> None:
     Raises:
       UsageError: it cannot be written to, or a file in it that it needs.
     """
-    probe = place / f".{os.getpid()}.tmp"
+    probe = place / f".{secrets.token_hex(8)}.tmp"
     try:
         probe.touch()
         probe.unlink()
@@ -28,7 +30,7 @@ def check_writable(place: Path) -> None:
     except OSError as error:
         is_file = str(error.filename) not in ("None", str(probe))
         what = f"{error.filename} in the workdir" if is_file else f"The workdir {place}"
-        raise UsageError(
-            f"{what} cannot be written to ({error.strerror}): get the right to, or copy the "
-            "workdir and name the copy with --workdir."
-        ) from error
+        remedy = "make room"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "get the right to, or copy the workdir and name the copy with --workdir"
+        raise UsageError(f"{what} cannot be written to ({error.strerror}): {remedy}.") from error

@@ -133,14 +133,16 @@ def _name_what_is_clear(image: Any, content: bytes) -> None:
     """Has the transparent gray or colour of a PNG named as Pillow reads its pixels, in 8 bits.
 
     Pillow names it as the file does: of gray pictures of 2 or 4 bits by a number that no pixel has
-    when they are read, of colours of 16 bits by one that others may have.
+    when they are read, of colours of 16 bits by one that others may have. Of these Pillow reads the
+    upper bytes alone, so colours that share them with the transparent one are clear, too.
     """
     clear = image.info.get("transparency")
-    if image.format != "PNG":
+    if image.format != "PNG" or content[12:16] != b"IHDR":  # a header elsewhere is none by its rule
         return
-    depth = content[24]  # in the header, which a PNG begins with
-    if isinstance(clear, int) and image.mode == "L":
-        image.info["transparency"] = clear * 255 // ((1 << depth) - 1)
+    depth = content[24]
+    if isinstance(clear, int) and image.mode == "L" and depth < 8:
+        most = (1 << depth) - 1
+        image.info["transparency"] = (clear & most) * 255 // most
     elif isinstance(clear, tuple) and depth == 16:
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 

@@ -71,7 +71,6 @@ def begin(
 
 def _goes_on(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a pool is what may become of another: no smaller, or with other features."""
-    older = {name: now[name] for name in ("features", "examples") if name in now}
-    known = {**older, **before}  # older journals do not tell
+    known = {"features": now.get("features"), **before}  # older journals do not tell
     same = all(known[name] == now[name] for name in ("name", "version"))
     return same and now["size"] >= known["size"] and known != now
