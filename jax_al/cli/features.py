@@ -84,16 +84,15 @@ def _run(arguments: argparse.Namespace) -> None:
 def _benchmark(arguments: argparse.Namespace) -> Benchmark:
     named = ("data_dir", "cache_dir", "image_size", "test_path", "labels", "test_labels")
     given = {name: getattr(arguments, name) for name in named}
-    if _is_bare(arguments):
-        del given["test_path"]
-    with fields_told(given, lambda name: f"--{name.replace('_', '-')}"):
+    unlabeled = given.pop("test_path") if _has_unlabeled_test(arguments) else None
+    with fields_told(named, lambda name: f"--{name.replace('_', '-')}"):
         data = benchmark(arguments.data, **given)
-    if not _is_bare(arguments):
+    if unlabeled is None:
         return data
-    return data._replace(test=unlabeled_test(arguments.test_path, data.pool, arguments.data))
+    return data._replace(test=unlabeled_test(unlabeled, data.pool, arguments.data))
 
 
-def _is_bare(arguments: argparse.Namespace) -> bool:
+def _has_unlabeled_test(arguments: argparse.Namespace) -> bool:
     """Whether features are wanted of a test table that no labels are told of, nor needed."""
     if not (arguments.test and arguments.test_path and arguments.data.endswith(SUFFIXES)):
         return False

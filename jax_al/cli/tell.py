@@ -39,8 +39,8 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al tell") -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    project = project_of(arguments)
-    check_writable(project.place)  # that of a run, too
+    project = project_of(arguments, writes=False)
+    check_writable(project.place)  # here, as the part of a run is told, too
     record = project.teller.record()
     items = project.items.all()
     rows = {item.id: row for row, item in enumerate(items)}
