@@ -31,7 +31,8 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
     capsys.readouterr()
     for flag, sentence in (
         ("--classes=cat", "began with classes=('cat', 'dog')"),
-        ("--seed=1", "began with seed=0"),
+        ("--classes=cat", "jax-al classes adds and renames classes.\n"),
+        ("--seed=1", "began with seed=0: leave it out, or name another --workdir.\n"),
         ("--labels=y.csv", "--labels is said when a project begins"),
         ("--labels-from-folders", "--labels-from-folders is said when a project begins"),
     ):

@@ -176,7 +176,7 @@ def test_a_batch_that_is_open_is_written_again_without_what_is_answered(place):
     assert table("batch.csv") == first
     place.fill(say=lambda id: truth(id) if id in [row["id"] for row in first[:3]] else "")
     told = place("tell", "batch.csv")
-    assert told == (0, "3 answers taken; 0 were known, 3 are undecided.\n")
+    assert told == (0, "3 answers taken; 0 known before, 3 undecided.\n")
     status, said = place("ask", "--out", "batch.csv")
     assert (
         status,
@@ -220,7 +220,7 @@ def test_what_a_spreadsheet_saved_and_decisions(place):
     assert {one.who for one in told} == {"bo"}
     assert [one.item for one in told] == [items[rows[id]].sha256 for id in ids[:4]]
     before = place.journal()
-    assert place("tell", "batch.csv")[1].startswith("0 answers taken; 4 were known")
+    assert place("tell", "batch.csv")[1].startswith("0 answers taken; 4 known before")
     assert place.journal() == before
 
 
@@ -240,7 +240,7 @@ def test_nothing_of_a_file_is_taken_that_cannot_be_meant_and_partial_takes_the_r
     assert (status, said.splitlines()) == (2, [nothing, *faults])
     assert place.journal() == before
     status, said = place("tell", "b.csv", "--partial")
-    some = ["1 answers taken; 0 were known, 0 are undecided.", "Not taken:"]
+    some = ["1 answer taken; 0 known before, 0 undecided.", "Not taken:"]
     assert (status, said.splitlines()) == (0, [*some, *faults])
     assert place.project.teller.labels() == {one: "blue"}
 
@@ -259,7 +259,7 @@ def test_a_label_is_changed_only_if_that_is_said(place):
     assert place("tell", "b.csv", "--partial")[0] == 0
     assert place.project.teller.labels() == {one: "blue", two: "blue"}
     status, said = place("tell", "b.csv", "--relabel")
-    assert said == "1 answers taken, 1 of them in place of others; 1 were known, 0 are undecided.\n"
+    assert said == "1 answer taken, 1 of them in place of others; 1 known before, 0 undecided.\n"
     assert place.project.teller.labels() == {one: "=red", two: "blue"}
 
 
@@ -280,13 +280,15 @@ def test_a_file_that_has_moved_is_asked_by_its_name_of_now_and_told_by_any(place
     assert place("tell", "b.csv")[1].startswith("2 answers taken")
     assert project.teller.labels() == {one: truth(one), two: truth(two)}
     (place.root / "b.csv").write_text(f"id,label\nsecond.png,{truth(two)}\n", encoding="utf-8")
-    assert place("tell", "b.csv")[1].startswith("0 answers taken; 1 were known")
+    assert place("tell", "b.csv")[1].startswith("0 answers taken; 1 known before")
 
 
 def test_a_copy_is_told_by_any_of_its_names(place):
     """As an export has a line for each of them."""
     both = ("1/1 é.png", "2/1 copy.png")
-    for name, count in zip(both, ("1 answers taken", "0 answers taken; 1 were known"), strict=True):
+    for name, count in zip(
+        both, ("1 answer taken", "0 answers taken; 1 known before"), strict=True
+    ):
         (place.root / "b.csv").write_text(f"id,label\n{name},blue\n", encoding="utf-8")
         assert place("tell", "b.csv")[1].startswith(count)
     assert place.project.teller.labels() == {both[0]: "blue"}

@@ -154,10 +154,10 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
         name = "known" if flag.startswith("labels") else flag
         if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
             continue
+        by_name = "; jax-al classes adds and renames classes" * (flag == "classes")
         raise UsageError(
             f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
-            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir; jax-al "
-            "classes adds and renames classes."
+            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir{by_name}."
         )
 
 

@@ -61,9 +61,10 @@ def _run(arguments: argparse.Namespace) -> None:
     _tell(project, record, rows, taken, found, arguments)
     relabeled = sum(id in changed for id in taken)
     known = sum(id not in taken and id not in changed for id in found.answers)
+    answers = "1 answer" if len(taken) == 1 else f"{len(taken):,} answers"
     print(
-        f"{len(taken)} answers taken{f', {relabeled} of them in place of others' * (relabeled > 0)}"
-        f"; {known} were known, {found.undecided} are undecided."
+        f"{answers} taken{f', {relabeled:,} of them in place of others' * (relabeled > 0)}"
+        f"; {known:,} known before, {found.undecided:,} undecided."
     )
     if refused:
         print(f"Not taken:{listed(sorted(refused))}")

@@ -44,7 +44,10 @@ class Teller:
         self._journal = journal if isinstance(journal, Journal) else Journal(journal)
         begun = self._journal.fold()
         if not begun.num_events:
-            raise UsageError(f"Nothing has begun in {journal}: there is no journal.jsonl.")
+            raise UsageError(
+                f"Nothing has begun in {journal}: there is no journal.jsonl. Call jax-al label, or "
+                "what else made the directory, again."
+            )
         size = begun.data["size"]
         self._progress = Progress(self._journal, Course(size, 0, 1, None))
         self._rows: dict[str, int] = {}
