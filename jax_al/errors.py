@@ -47,6 +47,11 @@ def some_of(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Returns the one of `names` that `name` is nearly; empty: it is like none of them."""
+    return next(iter(difflib.get_close_matches(name, sorted(names), n=1)), "")
+
+
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:
     """Returns a clause with the one of `names` nearest to `name`, or with some if none is near.
 
@@ -58,9 +63,8 @@ def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:
     names = sorted(names)
     more = len(names) - MOST_NAMES
     where = f" ({see_all} lists them all)" if see_all else ""
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?{where if more > 0 else ''}"
+    if near := nearest(name, names):
+        return f"did you mean {near!r}?{where if more > 0 else ''}"
     if more <= 0:
         return f"choose among {', '.join(names)}."
     return f"choose among {', '.join(names[:MOST_NAMES])} and {more} more{where}."

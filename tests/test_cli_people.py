@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -243,6 +244,22 @@ def test_nothing_of_a_file_is_taken_that_cannot_be_meant_and_partial_takes_the_r
     some = ["1 answer taken; 0 known before, 0 undecided.", "Not taken:"]
     assert (status, said.splitlines()) == (0, [*some, *faults])
     assert place.project.teller.labels() == {one: "blue"}
+
+
+def test_what_is_no_class_yet_is_added_as_it_is_said(place):
+    place("ask", "--out", "batch.csv")
+    one, two, three, *_ = [row["id"] for row in table("batch.csv")]
+    labels = f"id,label\n{one},NA\n{two},=x y\n{three},blu\n"
+    (place.root / "b.csv").write_text(labels, encoding="utf-8")
+    said = place("tell", "b.csv")[1]
+    command = re.search(r"jax-al (classes .*) adds what is no class yet\):", said)[1]
+    assert [line[9:] for line in place(*shlex.split(command))[1].splitlines()][2:] == ["NA", "=x y"]
+    place("tell", "b.csv", "--partial")
+    assert place.project.teller.labels() == {one: "NA", two: "=x y"}
+    (place.root / "c.csv").write_text(
+        f'id,label\n{three},skip it\n{one},"a, b"\n', encoding="utf-8"
+    )
+    assert "classes --add" not in place("tell", "c.csv")[1]  # a comma would part them
 
 
 def test_a_label_is_changed_only_if_that_is_said(place):
@@ -576,14 +593,19 @@ def test_classes_are_added_renamed_and_merged(place):
     place("ask", "--out", "batch.csv")
     place.fill()
     place("tell", "batch.csv")
-    assert place("classes", "--add", "x=y")[0] == 0
+    status, said = place("classes", "--add", "x=y, gray", "--add", "brown")
+    assert [line.split()[1] for line in said.splitlines()[2:]] == ["x=y", "gray", "brown"]
     assert place("classes", "--rename", "x=y=green")[0] == 0
+    assert place("classes", "--merge", "gray=green")[0] == 0
+    assert place("classes", "--rename", "brown=a, b")[0] == 0
+    assert place("classes", "--merge", "a, b=green")[0] == 0
     status, said = place("classes", "--merge", "=red=green")
     assert (status, [line.split()[1] for line in said.splitlines()]) == (0, ["blue", "green"])
     assert sum(int(line.split()[0]) for line in said.splitlines()) == BUDGET + BUDGET // 4
     for words, sentence in (
         (("--merge", "red=blue"), "the classes are blue, green"),
-        (("--add", "blue"), "is empty or taken"),
+        (("--add", "pink,blue"), "There is a class 'blue' already, so none is added."),
+        (("--add", "pink", "--add", "pink"), "is named twice"),
         (("--add", "skip"), "cannot be a class"),
         (("--rename", "blue= "), "cannot be a class"),
     ):

@@ -1,4 +1,4 @@
-"""`jax-al classes [--add bird] [--rename dgo=dog] [--merge puppy=dog] [--workdir W]`."""
+"""`jax-al classes [--add bird,fish] [--rename dgo=dog] [--merge puppy=dog] [--workdir W]`."""
 
 import argparse
 from collections import Counter
@@ -25,7 +25,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al classes") -> in
         "closes the open request; its batch can still be told.",
     )
     changes = parser.add_mutually_exclusive_group()
-    changes.add_argument("--add", metavar="NAME", help="a new class")
+    changes.add_argument(
+        "--add", metavar="A,B", action="append", help="new classes; --rename gives one a comma"
+    )
     changes.add_argument("--rename", metavar="OLD=NEW", help="another name for a class")
     changes.add_argument("--merge", metavar="GONE=INTO", help="all labels of one become another's")
     add_workdir(parser)
@@ -41,7 +43,12 @@ def _run(arguments: argparse.Namespace) -> None:
         raise project.refusal("says what classes there are")
     classes = tuple(teller.record().classes.values())
     if arguments.add is not None:
-        teller.add_class(*checked_classes([arguments.add]))
+        names = [name.strip() for one in arguments.add for name in one.split(",")]
+        for name in checked_classes(names):
+            if name in classes:  # before any other is added
+                raise UsageError(f"There is a class {name!r} already, so none is added.")
+        for name in names:
+            teller.add_class(name)
     elif arguments.rename is not None:
         old, new = _pair("--rename", arguments.rename, classes)
         teller.rename_class(old, *checked_classes([new]))

@@ -1,15 +1,18 @@
 """`jax-al tell batch.csv [--relabel] [--partial] [--who anna] [--workdir W]`."""
 
 import argparse
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, project_of, said_by_row
-from jax_al.errors import UsageError
+from jax_al.errors import MOST_NAMES, UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
 from jax_al.people.project import Project
+from jax_al.people.run_part import RunPart
+from jax_al.people.settings import checked_classes
 from jax_al.people.writable import check_writable
 from jax_al.session.fold import Record
 
@@ -49,9 +52,10 @@ def _run(arguments: argparse.Namespace) -> None:
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
     refused = [*found.faults, *(() if arguments.relabel else changed.values())]
+    adds = "" if isinstance(project, RunPart) else _adds(project.place, refused)
     if refused and not arguments.partial:
         raise UsageError(
-            _sentence(arguments.batch, bool(changed) and not arguments.relabel, refused)
+            _sentence(arguments.batch, bool(changed) and not arguments.relabel, refused, adds)
         )
     taken = {
         id: said
@@ -99,8 +103,24 @@ def _content(batch: Path) -> bytes:
         raise UsageError(f"{batch} cannot be read: {error.strerror}.") from error
 
 
-def _sentence(batch: Path, has_changes: bool, refused: Sequence[Fault]) -> str:
+def _adds(place: Path, refused: Sequence[Fault]) -> str:
+    """Returns the command that adds the classes that are not there; empty: there is none."""
+    names = list(dict.fromkeys(one.new_class for one in sorted(refused) if one.new_class))
+    if not 0 < len(names) <= MOST_NAMES or any("," in name for name in names):
+        return ""
+    try:
+        checked_classes(names)
+    except UsageError:
+        return ""
+    return (
+        f"jax-al classes --add={shlex.quote(','.join(names))} --workdir={shlex.quote(str(place))}"
+    )
+
+
+def _sentence(batch: Path, has_changes: bool, refused: Sequence[Fault], adds: str) -> str:
     ways = ["--partial takes the rest"]
+    if adds:
+        ways.append(f"{adds} adds what is no class yet")
     if has_changes:
         ways.append("--relabel takes what would change")
     return f"Nothing of {batch} is taken ({'; '.join(ways)}):{listed(sorted(refused))}"

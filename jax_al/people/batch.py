@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean, nearest
 from jax_al.pools.sheet import columns_of, delimiter_of, text_of
 from jax_al.types import BROKEN, SKIP, UNSURE
 
@@ -42,6 +42,7 @@ class Fault(NamedTuple):
 
     number: int
     what: str  # a clause
+    new_class: str = ""  # what it is labeled as, where no class is called that or nearly that
 
 
 class Told(NamedTuple):
@@ -233,7 +234,9 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
         return label
     if label.lower() in DECISIONS:
         return Fault(line.number, f"{label!r} is no class: it goes into the column decision")
-    return Fault(line.number, f"there is no class {label!r}: {did_you_mean(label, classes)}")
+    choice = did_you_mean(label, classes) if classes else "none has been named yet"
+    is_new = not nearest(label, classes)
+    return Fault(line.number, f"there is no class {label!r}: {choice}", label * is_new)
 
 
 def _guarded(id: str) -> str:
