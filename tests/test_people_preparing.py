@@ -209,7 +209,7 @@ def test_of_near_duplicates_one_that_is_there_is_asked(photos):
         name = f"{'cat' if number % 2 else 'dog'}/{number:02}"
         brighter = np.clip(pixels(number) * 1.02, 0, 255).astype(np.uint8)
         (photos / f"{name}b.png").write_bytes(encoded(brighter, "PNG"))
-    project = begun(photos, size=32, classes=("cat", "dog"))
+    project = begun(photos, size=16, classes=("cat", "dog"))
     project.teller.draw_among(project.pool.ids, 24, "random")
     project.teller.tell({"cat/03b.png": "cat"})
     (photos / "cat/01.png").unlink()
@@ -263,7 +263,7 @@ def test_the_next_near_duplicate_stands_for_one_that_is_missing(photos, becomes,
         return again
 
     said = list[str]()
-    project = begun(photos, size=32, classes=("cat", "dog"), merge_near=True)
+    project = begun(photos, size=16, classes=("cat", "dog"), merge_near=True)
     assert asked(project) == names[:1]
     whole = (photos / names[0]).read_bytes()
     assert asked(lose(names[0])) == names[1:2]
