@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from jax_al.cli import label
+from jax_al.cli import label, status
 from jax_al.people.settings import read_settings
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -30,7 +30,7 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
     assert label.main(["--workdir=runs/x", "--budget=2", "--no-page"]) == 0
     capsys.readouterr()
     for flag, sentence in (
-        ("--classes=cat", "began with classes=('cat', 'dog')"),
+        ("--classes=cat", "began with classes=cat,dog: leave it out"),
         ("--classes=cat", "jax-al classes adds and renames classes.\n"),
         ("--seed=1", "began with seed=0: leave it out, or name another --workdir.\n"),
         ("--labels=y.csv", "--labels is said when a project begins"),
@@ -38,6 +38,31 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
     ):
         assert label.main(["x.npy", flag, "--no-page"]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_what_is_all_labeled_is_to_be_exported(place, capsys):
+    labels = "id,label\n" + "".join(f"{row},cat\n" for row in range(12))
+    (place / "y.csv").write_text(labels, encoding="utf-8")
+    words = ["x.npy", "--labels=y.csv", "--audit=0", "--learner=linear", "--no-page"]
+    assert label.main(words) == 0
+    assert (
+        "Next: jax-al export --to csv --out export.csv --workdir=runs/x" in capsys.readouterr().err
+    )
+    assert status.main(["--workdir=runs/x"]) == 0
+    assert "Nothing is left to ask: all is labeled, or put aside." in capsys.readouterr().out
+
+
+def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys):
+    assert label.main([*BEGIN, "--no-page"]) == 0
+    (place / "runs/z").mkdir()
+    (place / "runs/z/journal.jsonl").touch()  # a run, or what is damaged, says nothing
+    capsys.readouterr()
+    (place / "x.npy").rename(place / "new y.npy")
+    assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
+    said = capsys.readouterr().err
+    assert f"go on by jax-al label '{place}/new y.npy' --workdir=runs/x" in said
+    assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
+    assert "is gone" not in capsys.readouterr().err
 
 
 def test_what_it_says_to_type_next_a_shell_understands(place, capsys):

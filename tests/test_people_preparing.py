@@ -121,6 +121,15 @@ def test_known_labels_go_by_what_classes_are_called_now(photos):
     assert len(project.teller.labels()) == 14
 
 
+def test_ids_of_known_labels_may_be_as_batches_have_them(photos):
+    (photos / "007").write_bytes(encoded(pixels(30), "PNG"))
+    (photos / "'=it").write_bytes(encoded(pixels(31), "PNG"))
+    table = photos.parent / "known.csv"
+    table.write_text("id,label\n'007,cat\n'=it,dog\n", encoding="utf-8")
+    project = begun(photos, known=str(table))
+    assert project.teller.labels() == {"007": "cat", "'=it": "dog"}
+
+
 def test_a_name_that_a_class_has_given_up_is_that_of_the_next(photos):
     project = begun(photos, known="folders")
     teller = project.teller

@@ -70,6 +70,24 @@ def test_models_come_back_as_they_were_kept(made):
     assert read_models(made.directory) == made.models
 
 
+def test_it_stays_until_the_next_training_when_classes_change(made):
+    made.draw([50, 51, 52], "audit")
+    made.tell(50, 51, 52)
+    made.episode([0, 1, 2, 3, 4], right=1.0)
+    made.tell(0, 1, 2, 3, 4)
+    before = made.standing().accuracy
+    assert before[:2] == (3, 3)
+    made.teller.add_class("dog")
+    assert made.standing().accuracy == before
+    made.teller.draw([53], ["53"], "audit")
+    made.tell(53, said="dog")
+    assert made.standing().accuracy[:2] == (3, 4)  # of a class that it does not know
+    made.teller.merge_class("bee", "ant")
+    assert made.standing().accuracy[:2] == (3, 4)
+    made.episode([5, 6, 7, 8, 9], right=0.0)
+    assert made.standing().accuracy[0] < 3
+
+
 def test_accuracy_is_of_the_last_learner_by_the_audit_and_by_nothing_else(made):
     made.draw([50, 51, 52, 53, 54, 55], "audit")
     made.tell(50, 51, 52)

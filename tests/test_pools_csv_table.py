@@ -14,7 +14,7 @@ def written(tmp_path, text, encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_table_has_ids_numbers_and_something_to_show(tmp_path, encoding):
     pool = csv_table(written(tmp_path, TABLE, encoding))
     check_pool(pool)
@@ -23,6 +23,13 @@ def test_a_table_has_ids_numbers_and_something_to_show(tmp_path, encoding):
         pool.read(slice(None)), np.array([[1.5, -2], [1e-3, 16777216]], np.float32)
     )
     assert (pool.show(0), pool.show(1)) == ("two\nlines", "")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_cells_are_separated_as_spreadsheets_do(tmp_path, separator):
+    text = TABLE.replace(",", separator).replace("two", "1,2;3\t4")
+    pool = csv_table(written(tmp_path, text))
+    assert (list(pool.ids), pool.show(0)) == (["=x", " 007 "], "1,2;3\t4\nlines")
 
 
 def test_without_a_column_to_show_it_is_the_id(tmp_path):
@@ -50,7 +57,7 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path, text, sentence):
 
 
 def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path):
-    with pytest.raises(UsageError, match="not UTF-8"):
+    with pytest.raises(UsageError, match="not text as UTF-8 or UTF-16"):
         csv_table(written(tmp_path, "id,é\n", "latin-1"))
     with pytest.raises(UsageError, match="No such file"):
         csv_table(tmp_path / "none.csv")

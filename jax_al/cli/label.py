@@ -1,6 +1,7 @@
 """`jax-al label photos --classes cat,dog [--workdir W]`."""
 
 import argparse
+import contextlib
 import getpass
 import importlib.util
 import shlex
@@ -13,6 +14,7 @@ from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
 from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
+from jax_al.people.turns import in_turn
 from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
 
@@ -102,7 +104,10 @@ def _run(arguments: argparse.Namespace) -> None:
     if not session.classes:
         say("No class is named yet: N on the page adds one, or jax-al classes --add.")
     if arguments.no_page:
-        say(f"Next: jax-al ask --out batch.csv --workdir={shlex.quote(str(project.place))}")
+        workdir = f"--workdir={shlex.quote(str(project.place))}"
+        is_left = in_turn(session.record) or session.record.num_taken < count
+        what = "ask --out batch.csv" if is_left else "export --to csv --out export.csv"
+        say(f"Next: jax-al {what} {workdir}")
         return
     from jax_al.interrupt import listen
     from jax_al.people.desk import Desk
@@ -134,6 +139,8 @@ def _project(arguments: argparse.Namespace) -> Project:
     else:
         if source is None:
             raise UsageError(f"{place} is no project: name a folder of pictures to begin one.")
+        if arguments.workdir is None:
+            _tell_of_moved(source, place.parent)
         # Where nothing is on record yet, what a command that failed had named is forgotten.
         project = begin_project(_settings(arguments, source), place, say)
     who = arguments.who or project.settings.who or _user()
@@ -141,6 +148,18 @@ def _project(arguments: argparse.Namespace) -> Project:
     if (who, suggest) != (project.settings.who, project.settings.suggest):
         project.settle(project.settings._replace(who=who, suggest=suggest))
     return project
+
+
+def _tell_of_moved(source: Path, runs: Path) -> None:
+    """Says which projects in `runs` `source` may be of, as their own folders are gone."""
+    for journal in sorted(runs.glob("*/journal.jsonl")):
+        place = journal.parent
+        with contextlib.suppress(UsageError):  # a run, or another's damage
+            if not Path(read_settings(place).source).exists():
+                say(
+                    f"The folder of {place} is gone: if it has become this one, stop, and go on by "
+                    f"jax-al label {shlex.quote(str(source))} --workdir={shlex.quote(str(place))}"
+                )
 
 
 def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) -> None:
@@ -154,10 +173,12 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
         name = "known" if flag.startswith("labels") else flag
         if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
             continue
+        said = getattr(begun, name)
+        said = ",".join(said) if isinstance(said, tuple) else repr(said)
         by_name = "; jax-al classes adds and renames classes" * (flag == "classes")
         raise UsageError(
             f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
-            f"{name}={getattr(begun, name)!r}: leave it out, or name another --workdir{by_name}."
+            f"{name}={said}: leave it out, or name another --workdir{by_name}."
         )
 
 

@@ -81,6 +81,8 @@ def _waits(record: Record) -> str:
         for row, said in record.held_out.items()
     )
     beside = f"; {held:,} of the audit or a check wait too" if held else ""
+    if record.open is None and record.num_taken == record.data["size"]:
+        return f"Nothing is left to ask: all is labeled, or put aside{beside}."
     if record.open is None:
         return f"No request is open: jax-al ask, or the page, makes the next one{beside}."
     left, asked = len(record.undecided()), len(record.open.rows)

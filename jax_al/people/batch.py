@@ -2,29 +2,21 @@
 
 Nothing is guessed: a cell is the text that stands in it, whatever it looks like. What cannot be
 meant is listed with its line, and who asked decides what becomes of the rest.
-
-A spreadsheet takes a cell that begins with = + - @ for a formula, which a file's name must not
-become, and rewrites what looks like a number or a date: 007 comes back as 7. So such ids are
-written with an apostrophe in front, which is taken off when they are read.
 """
 
 import csv
 import io
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean, nearest
-from jax_al.pools.sheet import columns_of, delimiter_of, text_of
+from jax_al.pools.sheet import columns_of, delimiter_of, guarded, no_formula, plain, text_of
 from jax_al.types import BROKEN, SKIP, UNSURE
 
 COLUMNS = ("id", "label", "decision", "why")
 DECISIONS = {"skip": SKIP, "unsure": UNSURE, "broken": BROKEN}
 REVIEW = "review"  # why a label is asked once more
-_FORMULA = re.compile(r"['=+\-@\t\r]")
-_NUMERAL = re.compile(r"[\d.,:/eE+\- ]+")
-_STAYS = re.compile(r"0|[1-9]\d{0,14}")  # a numeral that comes back as it was
 
 
 class Line(NamedTuple):
@@ -65,9 +57,7 @@ def batch_text(rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow((*COLUMNS, *more))
-    writer.writerows(
-        (_guarded(id), "", "", why, *map(_no_formula, rest)) for id, why, *rest in rows
-    )
+    writer.writerows((guarded(id), "", "", why, *map(no_formula, rest)) for id, why, *rest in rows)
     return "\ufeff" + text.getvalue()  # without the mark, Excel takes UTF-8 for something else
 
 
@@ -144,7 +134,7 @@ def told(
     undecided = 0
     for line in lines:
         said = _said(line, classes)
-        called = _plain(line.id, names)
+        called = plain(line.id, names)
         whose = {*moved.get(called, ()), *([called] if called in ids else [])}
         id = min(whose, default="")
         if said is None:
@@ -200,7 +190,7 @@ def is_of_others(content: bytes, name: str, ids: Collection[str]) -> bool:
       UsageError: as `read_lines`.
     """
     lines, _ = read_lines(content, name)
-    return any(_plain(line.id, ids) not in ids for line in lines)
+    return any(plain(line.id, ids) not in ids for line in lines)
 
 
 def listed(faults: Iterable[Fault]) -> str:
@@ -237,19 +227,3 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
     choice = did_you_mean(label, classes) if classes else "none has been named yet"
     is_new = not nearest(label, classes)
     return Fault(line.number, f"there is no class {label!r}: {choice}", label * is_new)
-
-
-def _guarded(id: str) -> str:
-    """Returns an id as a cell that a spreadsheet leaves alone."""
-    is_numeral = _NUMERAL.fullmatch(id) and not _STAYS.fullmatch(id)
-    return f"'{id}" if is_numeral else _no_formula(id)
-
-
-def _no_formula(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _plain(cell: str, ids: Collection[str]) -> str:
-    """Returns the id that a cell holds; one with an apostrophe that was typed is left as it is."""
-    bare = cell[1:]
-    return bare if cell[:1] == "'" and _guarded(bare) == cell and bare in ids else cell

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jax_al.people.ledger_pool import LedgerPool
 from jax_al.pools.folder import FolderPool
+from jax_al.pools.sheet import plain
 
 
 class Known(NamedTuple):
@@ -26,6 +27,8 @@ def known_labels(pool: LedgerPool, labels: Mapping[str, str]) -> Known:
       labels: by name, such as `labels_from_folders` or `labels_from_csv` return.
     """
     names_now = pool.source.files if isinstance(pool.source, FolderPool) else set(pool.source.ids)
+    every = {*names_now, *pool.ids} - labels.keys()
+    labels = {plain(name, every): label for name, label in labels.items()}
     found: dict[str, str] = {}
     torn, used = [], set()
     for row, (id, path) in enumerate(zip(pool.ids, pool.paths, strict=True)):

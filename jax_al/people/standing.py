@@ -35,7 +35,8 @@ def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
       models: all that were trained, in their order.
       budget: rows of the next request.
     """
-    ours = _successive(models, record.outdated)
+    # After classes or files have changed, the figure of the last learner stands until the next one.
+    ours = _successive(models, record.outdated) or list(models[-1:])
     size = len(record.drawn_as("audit"))
     if size:
         found, source = _by_audit(record, ours), "audit"

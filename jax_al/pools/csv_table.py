@@ -9,6 +9,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.arrays import arrays
 from jax_al.pools.rows import RowPool
+from jax_al.pools.sheet import delimiter_of, text_of
 
 ID, SHOW = "id", "show"  # columns that are no numbers
 
@@ -17,19 +18,18 @@ def csv_table(path: Path) -> RowPool:
     """Returns the pool of a .csv table: a row for each line, read as its numbers, float32 [F].
 
     Args:
-      path: of a table in UTF-8 whose first line names the columns: `id`, distinct texts; maybe
-        `show`, what a person looks at; all others are numbers.
+      path: of a table, as spreadsheets save it too (see `sheet`), whose first line names the
+        columns: `id`, distinct texts; maybe `show`, what a person looks at; all others are numbers.
 
     Raises:
       UsageError: it cannot be read, a column is missing or twice there, a line is short or long, or
         holds what is no finite number.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{path} cannot be read: {reason}.") from error
-    lines = csv.reader(io.StringIO(text, newline=""))
+        text = text_of(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, (ID,)))
     try:
         columns = next(lines, [])
         if ID not in columns or len(set(columns)) < len(columns):

@@ -1,14 +1,23 @@
-"""Tables with the columns id and label, as spreadsheets save them: encodings and separators."""
+"""Tables with a column id, as spreadsheets save them: encodings, separators, guarded ids.
+
+A spreadsheet takes a cell that begins with = + - @ for a formula, which a file's name must not
+become, and rewrites what looks like a number or a date: 007 comes back as 7. So such ids are
+written with an apostrophe in front, which is taken off when they are read.
+"""
 
 import codecs
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 from jax_al.errors import UsageError
 
 WANTED = ("id", "label")
 _DELIMITERS = (",", ";", "\t")
+_FORMULA = re.compile(r"['=+\-@\t\r]")
+_NUMERAL = re.compile(r"[\d.,:/eE+\- ]+")
+_STAYS = re.compile(r"0|[1-9]\d{0,14}")  # a numeral that comes back as it was
 
 
 def text_of(content: bytes, name: str) -> str:
@@ -34,9 +43,9 @@ def text_of(content: bytes, name: str) -> str:
     return text
 
 
-def delimiter_of(text: str) -> str:
-    """Returns by what cells are separated: that with which there are an id and a label."""
-    return next((one for one in _DELIMITERS if set(WANTED) <= set(_header(text, one))), ",")
+def delimiter_of(text: str, wanted: Sequence[str] = WANTED) -> str:
+    """Returns by what cells are separated: that with which the columns `wanted` are there."""
+    return next((one for one in _DELIMITERS if set(wanted) <= set(_header(text, one))), ",")
 
 
 def columns_of(cells: Sequence[str], name: str, once: Sequence[str] = WANTED) -> list[str]:
@@ -59,6 +68,23 @@ def columns_of(cells: Sequence[str], name: str, once: Sequence[str] = WANTED) ->
     if twice:
         raise UsageError(f"{name} has two columns {twice[0]}: remove one of them.")
     return header
+
+
+def guarded(id: str) -> str:
+    """Returns an id as a cell that a spreadsheet leaves alone."""
+    is_numeral = _NUMERAL.fullmatch(id) and not _STAYS.fullmatch(id)
+    return f"'{id}" if is_numeral else no_formula(id)
+
+
+def no_formula(cell: str) -> str:
+    """Returns a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def plain(cell: str, ids: Collection[str]) -> str:
+    """Returns the id that a cell holds; one with an apostrophe that was typed is left as it is."""
+    bare = cell[1:]
+    return bare if cell[:1] == "'" and guarded(bare) == cell and bare in ids else cell
 
 
 def _encoding(content: bytes) -> str:

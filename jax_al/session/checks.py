@@ -236,7 +236,8 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
         _check_class(record, id)
     if isinstance(result, ClassMerged):
         if result.id == result.into:
-            raise UsageError(f"Class {result.id} cannot be merged into itself; name another.")
+            name = record.classes[result.id]
+            raise UsageError(f"The class {name!r} cannot be merged into itself: name another.")
         return {"event": "class_merged", "id": result.id, "into": result.into}
     if not isinstance(result.name, str):
         raise UsageError(f"A class cannot be named {result.name!r}: a name is a text.")
