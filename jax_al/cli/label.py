@@ -54,7 +54,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "--features", help="lite0 if it is installed, else patches; none for a table"
     )
     start.add_argument("--learner", help="propagate, linear, ...")
-    start.add_argument("--strategy", help="typiclust:100,margin if omitted")
+    start.add_argument("--strategy", help="uncertainty_herding if omitted")
     start.add_argument("--budget", type=int, help="labels between two trainings; 20 if omitted")
     start.add_argument(
         "--audit", metavar="N",
