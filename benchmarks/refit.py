@@ -3,7 +3,7 @@
     python benchmarks/refit.py [--points 10000] [--labels 500] [--out FILE]
 
 `propagate(linear)` on made-up features float32 [N, 256] of ten classes, rows of length 1, in an
-al.Session whose graph is made; `margin` asks 20 at a time, as the page does.
+al.Session whose graph is made; the strategy and the size of a request are those of the page.
 """
 
 import argparse
@@ -18,9 +18,11 @@ import numpy as np
 
 import jax_al as al
 from benchmarks import setting
+from jax_al.people.settings import Settings
 
 CLASSES = tuple(f"class {k}" for k in range(10))
-BATCH, ROUNDS, WARM = 20, 9, 2
+STRATEGY, BATCH = Settings("").strategy, Settings("").budget
+ROUNDS, WARM = 9, 2
 
 
 def main():
@@ -37,7 +39,7 @@ def main():
     learner, load = al.propagate(al.linear(penalty=0.1)), os.getloadavg()[0]
     seconds = {"fit and the next request": [], "a look at all": []}
     with al.Session(
-        pool, classes=CLASSES, learner=learner, strategy="margin", budget=BATCH
+        pool, classes=CLASSES, learner=learner, strategy=STRATEGY, budget=BATCH
     ) as session:
         first = session.draw(arguments.labels, "random")
         session.tell({name: CLASSES[truth[int(name)]] for name in first})
@@ -56,7 +58,8 @@ def main():
         "",
         f"`python benchmarks/refit.py`: {setting.machine()}; load average {load:.1f} before and "
         f"{os.getloadavg()[0]:.1f} after. `propagate(linear)` on {N:,} rows of 256 features, "
-        f"{arguments.labels:,} labels and more; seconds of {ROUNDS} rounds, compiled before.",
+        f"{arguments.labels:,} labels and more, {BATCH} a request by `{STRATEGY}`; seconds of {ROUNDS} "
+        "rounds, compiled before.",
         "",
         "| | median | longest |",
         "|---|---:|---:|",
