@@ -58,8 +58,8 @@ def main():
         "",
         f"`python benchmarks/refit.py`: {setting.machine()}; load average {load:.1f} before and "
         f"{os.getloadavg()[0]:.1f} after. `propagate(linear)` on {N:,} rows of 256 features, "
-        f"{arguments.labels:,} labels and more, {BATCH} a request by `{STRATEGY}`; seconds of {ROUNDS} "
-        "rounds, compiled before.",
+        f"{arguments.labels:,} labels and more, {BATCH} a request by `{STRATEGY}`; seconds of "
+        f"{ROUNDS} rounds, compiled before.",
         "",
         "| | median | longest |",
         "|---|---:|---:|",
