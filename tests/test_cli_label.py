@@ -1,5 +1,6 @@
 """`jax-al label`: what it begins, goes on with and refuses, and how it ends."""
 
+import json
 import re
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from jax_al.cli import label, status
+from jax_al.cli import export, label, status
 from jax_al.people.settings import read_settings
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -41,26 +42,51 @@ def test_the_same_command_goes_on_and_another_beginning_is_refused(place, capsys
 
 
 def test_what_is_all_labeled_is_to_be_exported(place, capsys):
-    labels = "id,label\n" + "".join(f"{row},cat\n" for row in range(12))
+    labels = "id,label\n" + "".join(f"{row},{('cat', 'dog')[row % 2]}\n" for row in range(12))
     (place / "y.csv").write_text(labels, encoding="utf-8")
     words = ["x.npy", "--labels=y.csv", "--audit=0", "--learner=linear", "--no-page"]
     assert label.main(words) == 0
-    assert (
-        "Next: jax-al export --to csv --out export.csv --workdir=runs/x" in capsys.readouterr().err
-    )
+    said = re.search(r"Next: jax-al export (.*)\n", capsys.readouterr().err)[1]
+    assert export.main(said.split()) == 0
+    assert len((place / "export.csv").read_text().splitlines()) == 13
+    capsys.readouterr()
     assert status.main(["--workdir=runs/x"]) == 0
     assert "Nothing is left to ask: all is labeled, or put aside." in capsys.readouterr().out
+
+
+def test_what_of_the_audit_waits_is_left_to_ask(place, capsys):
+    labels = "id,label\n" + "".join(f"{row},{('cat', 'dog')[row % 2]}\n" for row in range(10))
+    (place / "y.csv").write_text(labels, encoding="utf-8")
+    words = ["x.npy", "--labels=y.csv", "--audit=2", "--learner=linear", "--no-page"]
+    assert label.main(words) == 0
+    assert "Next: jax-al ask" in capsys.readouterr().err
+    assert status.main(["--workdir=runs/x"]) == 0
+    assert "jax-al ask, or the page, makes the next one; 2 of the" in capsys.readouterr().out
+
+
+def test_what_a_project_was_begun_without_is_said(place, capsys):
+    assert label.main(["x.npy", "--audit=1", "--learner=linear", "--no-page"]) == 0
+    capsys.readouterr()
+    assert label.main(["x.npy", "--classes=cat", "--no-page"]) == 2
+    assert "runs/x began without: leave it out" in capsys.readouterr().err
 
 
 def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys):
     assert label.main([*BEGIN, "--no-page"]) == 0
     (place / "runs/z").mkdir()
-    (place / "runs/z/journal.jsonl").touch()  # a run, or what is damaged, says nothing
+    (place / "runs/z/journal.jsonl").touch()  # a run says nothing, nor what is damaged
+    (place / "runs/y").mkdir()
+    (place / "runs/y/journal.jsonl").touch()
+    project = json.loads((place / "runs/x/project.json").read_text()) | {"source": 5}
+    (place / "runs/y/project.json").write_text(json.dumps(project))
     capsys.readouterr()
     (place / "x.npy").rename(place / "new y.npy")
     assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
     said = capsys.readouterr().err
     assert f"go on by jax-al label '{place}/new y.npy' --workdir=runs/x" in said
+    (place / "photos").mkdir()
+    assert label.main(["photos", "--no-page"]) == 2
+    assert "is gone" not in capsys.readouterr().err  # a folder never was that table
     assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
     assert "is gone" not in capsys.readouterr().err
 

@@ -256,6 +256,13 @@ def test_what_is_no_class_yet_is_added_as_it_is_said(place):
     assert [line[9:] for line in place(*shlex.split(command))[1].splitlines()][2:] == ["NA", "=x y"]
     place("tell", "b.csv", "--partial")
     assert place.project.teller.labels() == {one: "NA", two: "=x y"}
+    (place.root / "d.csv").write_text(f"id,label\nnobody,bird\n{three},BLUE\n", encoding="utf-8")
+    said = place("tell", "d.csv")[1]
+    assert "classes --add" not in said
+    assert "there is no example 'nobody'" in said
+    many = "".join(f"{three},bird of kind {number}\n" for number in range(20))
+    (place.root / "e.csv").write_text(f"id,label\n{many}", encoding="utf-8")
+    assert "jax-al classes --add=A,B --workdir=" in place("tell", "e.csv")[1]
     (place.root / "c.csv").write_text(
         f'id,label\n{three},skip it\n{one},"a, b"\n', encoding="utf-8"
     )

@@ -88,6 +88,19 @@ def test_it_stays_until_the_next_training_when_classes_change(made):
     assert made.standing().accuracy[0] < 3
 
 
+def test_it_stays_as_well_where_there_is_no_audit(made):
+    for number, right in enumerate((0.0, 1.0, 1.0)):
+        rows = range(5 * number, 5 * number + 5)
+        made.episode(list(rows), right=right)
+        made.tell(*rows)
+    made.episode([15, 16, 17, 18, 19], right=1.0)  # of which nobody has said anything
+    before = made.standing()
+    assert before.accuracy[:2] == (10, 10)
+    made.teller.add_class("dog")
+    assert made.standing()[:3] == before[:3]
+    assert any("0 of 3 pairs" in one for one in made.standing().advice)
+
+
 def test_accuracy_is_of_the_last_learner_by_the_audit_and_by_nothing_else(made):
     made.draw([50, 51, 52, 53, 54, 55], "audit")
     made.tell(50, 51, 52)

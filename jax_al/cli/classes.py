@@ -44,11 +44,12 @@ def _run(arguments: argparse.Namespace) -> None:
     classes = tuple(teller.record().classes.values())
     if arguments.add is not None:
         names = [name.strip() for one in arguments.add for name in one.split(",")]
-        for name in checked_classes(names):
-            if name in classes:  # before any other is added
-                raise UsageError(f"There is a class {name!r} already, so none is added.")
-        for name in names:
-            teller.add_class(name)
+        with teller.alone():
+            for name in checked_classes(names):
+                if name in teller.record().classes.values():
+                    raise UsageError(f"There is a class {name!r} already, so none is added.")
+            for name in names:
+                teller.add_class(name)
     elif arguments.rename is not None:
         old, new = _pair("--rename", arguments.rename, classes)
         teller.rename_class(old, *checked_classes([new]))

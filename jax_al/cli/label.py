@@ -13,8 +13,8 @@ from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PROJECT, Settings, default_features, read_settings
-from jax_al.people.turns import in_turn
+from jax_al.people.settings import PROJECT, TABLES, Settings, default_features, read_settings
+from jax_al.people.turns import is_anything_left
 from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
 
@@ -105,8 +105,8 @@ def _run(arguments: argparse.Namespace) -> None:
         say("No class is named yet: N on the page adds one, or jax-al classes --add.")
     if arguments.no_page:
         workdir = f"--workdir={shlex.quote(str(project.place))}"
-        is_left = in_turn(session.record) or session.record.num_taken < count
-        what = "ask --out batch.csv" if is_left else "export --to csv --out export.csv"
+        then = "export --to csv --out export.csv" if len(session.classes) > 1 else "classes --add=A"
+        what = "ask --out batch.csv" if is_anything_left(session.record) else then
         say(f"Next: jax-al {what} {workdir}")
         return
     from jax_al.interrupt import listen
@@ -154,10 +154,11 @@ def _tell_of_moved(source: Path, runs: Path) -> None:
     """Says which projects in `runs` `source` may be of, as their own folders are gone."""
     for journal in sorted(runs.glob("*/journal.jsonl")):
         place = journal.parent
-        with contextlib.suppress(UsageError):  # a run, or another's damage
-            if not Path(read_settings(place).source).exists():
+        with contextlib.suppress(UsageError, OSError, TypeError):  # a run, or another's trouble
+            gone = Path(read_settings(place).source)
+            if not gone.exists() and (gone.suffix in TABLES) == (source.suffix in TABLES):
                 say(
-                    f"The folder of {place} is gone: if it has become this one, stop, and go on by "
+                    f"{gone} of {place} is gone: if it has become this, stop, and go on by "
                     f"jax-al label {shlex.quote(str(source))} --workdir={shlex.quote(str(place))}"
                 )
 
@@ -174,11 +175,12 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
         if getattr(arguments, flag) is None or getattr(wanted, name) == getattr(begun, name):
             continue
         said = getattr(begun, name)
-        said = ",".join(said) if isinstance(said, tuple) else repr(said)
+        value = ",".join(said) if isinstance(said, tuple) else repr(said)
+        began = "without" if said in (None, ()) else f"with {name}={value}"
         by_name = "; jax-al classes adds and renames classes" * (flag == "classes")
         raise UsageError(
-            f"--{flag.replace('_', '-')} is said when a project begins, and {place} began with "
-            f"{name}={said}: leave it out, or name another --workdir{by_name}."
+            f"--{flag.replace('_', '-')} is said when a project begins, and {place} began "
+            f"{began}: leave it out, or name another --workdir{by_name}."
         )
 
 

@@ -12,6 +12,7 @@ from jax_al.people.models import read_models
 from jax_al.people.reconcile import CHANGED, GONE
 from jax_al.people.settings import only_project
 from jax_al.people.standing import standing
+from jax_al.people.turns import is_anything_left
 from jax_al.session.fold import Record
 from jax_al.session.teller import Teller
 from jax_al.types import BROKEN, SKIP, UNSURE
@@ -81,8 +82,8 @@ def _waits(record: Record) -> str:
         for row, said in record.held_out.items()
     )
     beside = f"; {held:,} of the audit or a check wait too" if held else ""
-    if record.open is None and record.num_taken == record.data["size"]:
-        return f"Nothing is left to ask: all is labeled, or put aside{beside}."
+    if not is_anything_left(record):
+        return "Nothing is left to ask: all is labeled, or put aside."
     if record.open is None:
         return f"No request is open: jax-al ask, or the page, makes the next one{beside}."
     left, asked = len(record.undecided()), len(record.open.rows)

@@ -139,10 +139,10 @@ def told(
         id = min(whose, default="")
         if said is None:
             undecided += 1
-        elif isinstance(said, Fault):
-            faults.append(said)
         elif not whose:
             faults.append(Fault(line.number, f"there is no example {line.id!r}"))
+        elif isinstance(said, Fault):
+            faults.append(said)
         elif len(whose) > 1:
             what = f"{called!r} is the name of one and was that of another: label it on the page"
             faults.append(Fault(line.number, what))
@@ -225,5 +225,5 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
     if label.lower() in DECISIONS:
         return Fault(line.number, f"{label!r} is no class: it goes into the column decision")
     choice = did_you_mean(label, classes) if classes else "none has been named yet"
-    is_new = not nearest(label, classes)
+    is_new = not nearest(label.casefold(), map(str.casefold, classes))
     return Fault(line.number, f"there is no class {label!r}: {choice}", label * is_new)

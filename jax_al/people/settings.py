@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     features_args: Mapping[str, Any] | None = {}  # None: not chosen yet, see `suited`
     learner: str = "propagate"
     learner_args: Mapping[str, Any] = {"penalty": 0.1}
-    strategy: str = "uncertainty_herding"  # from no label on, on any features (docs/which.md)
+    strategy: str = "uncertainty_herding"  # on patches and on lite0: docs/which.md
     budget: int = 20  # rows of a request
     seed: int = 0
     audit: int = 100  # held out to learn how right the learner is; see `intervals.audit_size`

@@ -36,13 +36,14 @@ def standing(record: Record, models: Sequence[Model], budget: int) -> Standing:
       budget: rows of the next request.
     """
     # After classes or files have changed, the figure of the last learner stands until the next one.
-    ours = _successive(models, record.outdated) or list(models[-1:])
+    ours = _successive(models, record.outdated)
+    shown = ours or _successive(models, -1)
     size = len(record.drawn_as("audit"))
     if size:
-        found, source = _by_audit(record, ours), "audit"
+        found, source = _by_audit(record, shown), "audit"
         says = audit.by_audit(found[-1], size)
     else:
-        each, source = _by_progress(record, ours), "progressive validation"
+        each, source = _by_progress(record, shown), "progressive validation"
         found = [*each, _together(each[-LAST:])]
         says = audit.by_progress(found[-1])
     curve = [

@@ -33,6 +33,11 @@ def in_turn(record: Record) -> list[int]:
     ]
 
 
+def is_anything_left(record: Record) -> bool:
+    """Returns whether there is anything to ask people for, now or after the next training."""
+    return bool(in_turn(record)) or record.num_taken < record.data["size"]
+
+
 def in_batch(record: Record) -> list[int]:
     """Returns the rows of one batch to be filled in: those of the open request, and of the audit.
 

@@ -31,7 +31,7 @@ def csv_table(path: Path) -> RowPool:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, (ID,)))
     try:
-        columns = next(lines, [])
+        columns = next(filter(any, lines), [])
         if ID not in columns or len(set(columns)) < len(columns):
             raise UsageError(
                 f"The first line of {path} must name the columns, each of them once, {ID!r} among "

@@ -90,7 +90,7 @@ def plain(cell: str, ids: Collection[str]) -> str:
 def _encoding(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # The first line begins with the name of a column, whose letters are ASCII.
+    # The first line begins with the name of a column, mostly `id`, whose letters are ASCII.
     if content[:1] == b"\0":
         return "utf-16-be"
     return "utf-16-le" if content[1:2] == b"\0" else "utf-8-sig"
