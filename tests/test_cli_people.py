@@ -269,6 +269,15 @@ def test_what_is_no_class_yet_is_added_as_it_is_said(place):
     assert "classes --add" not in place("tell", "c.csv")[1]  # a comma would part them
 
 
+def test_what_is_told_after_a_class_was_added_is_trained_on_at_once(place):
+    place("ask", "--out", "batch.csv")
+    place("classes", "--add", "green")  # which closes the request
+    place.fill()
+    place("tell", "batch.csv")
+    place("ask", "--out", "next.csv")
+    assert read_models(place.project.place)[-1].num_labels == BUDGET
+
+
 def test_a_label_is_changed_only_if_that_is_said(place):
     place("ask", "--out", "batch.csv")
     one, two, *_ = [row["id"] for row in table("batch.csv")]

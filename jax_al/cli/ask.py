@@ -78,6 +78,7 @@ def _asked(project: Project, budget: int | None) -> Record:
     if session.record.undecided():  # what is missing was put aside
         return session.record
     say("Training on the labels so far, and choosing what to ask.")
+    project.teller.join_late()  # what was told after another class had closed the request
     session.ask()
     keep_look(session, project)  # before anybody answers
     return session.record

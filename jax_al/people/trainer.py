@@ -85,6 +85,7 @@ class Trainer(threading.Thread):
             return
         self.phase = "training on the labels so far"
         start = time.monotonic()
+        self._project.teller.join_late()  # what was told after another class had closed the request
         if self._session.ask() is None:
             self._session.train()
         self._believe(self._project.teller.record(), start)

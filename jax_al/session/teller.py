@@ -236,9 +236,10 @@ class Teller:
 
     def join_late(self) -> None:
         """Lets answers count that came outside of a request, where none is open."""
-        record = self.record()
-        if record.late and record.open is None:
-            self._commit(JoinedLate())
+        with self.alone():
+            record = self.record()
+            if record.late and record.open is None:
+                self._commit(JoinedLate())
 
     def add_class(self, name: str) -> None:
         """Adds a class; the open request is closed.
