@@ -9,7 +9,7 @@ from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, project_of
 from jax_al.errors import UsageError
 from jax_al.people.run_part import RunPart
-from jax_al.people.settings import checked_classes
+from jax_al.people.settings import checked_classes, classes_in
 
 
 def main(words: Sequence[str] | None = None, name: str = "jax-al classes") -> int:
@@ -43,10 +43,11 @@ def _run(arguments: argparse.Namespace) -> None:
         raise project.refusal("says what classes there are")
     classes = tuple(teller.record().classes.values())
     if arguments.add is not None:
-        names = [name.strip() for one in arguments.add for name in one.split(",")]
+        names = checked_classes([name for one in arguments.add for name in classes_in(one)])
         with teller.alone():
-            for name in checked_classes(names):
-                if name in teller.record().classes.values():
+            there = teller.record().classes.values()
+            for name in names:
+                if name in there:
                     raise UsageError(f"There is a class {name!r} already, so none is added.")
             for name in names:
                 teller.add_class(name)

@@ -13,7 +13,15 @@ from jax_al.cli.parser import Parser
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
-from jax_al.people.settings import PROJECT, TABLES, Settings, default_features, read_settings
+from jax_al.people.settings import (
+    PROJECT,
+    TABLES,
+    Settings,
+    classes_in,
+    default_features,
+    read_settings,
+    workdir_flag,
+)
 from jax_al.people.turns import is_anything_left
 from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
@@ -54,7 +62,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "--features", help="lite0 if it is installed, else patches; none for a table"
     )
     start.add_argument("--learner", help="propagate, linear, ...")
-    start.add_argument("--strategy", help="uncertainty_herding if omitted")
+    start.add_argument("--strategy", help=f"{NEW.strategy} if omitted")
     start.add_argument("--budget", type=int, help="labels between two trainings; 20 if omitted")
     start.add_argument(
         "--audit", metavar="N",
@@ -104,10 +112,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if not session.classes:
         say("No class is named yet: N on the page adds one, or jax-al classes --add.")
     if arguments.no_page:
-        workdir = f"--workdir={shlex.quote(str(project.place))}"
         then = "export --to csv --out export.csv" if len(session.classes) > 1 else "classes --add=A"
         what = "ask --out batch.csv" if is_anything_left(session.record) else then
-        say(f"Next: jax-al {what} {workdir}")
+        say(f"Next: jax-al {what} {workdir_flag(project.place)}")
         return
     from jax_al.interrupt import listen
     from jax_al.people.desk import Desk
@@ -159,7 +166,7 @@ def _tell_of_moved(source: Path, runs: Path) -> None:
             if not gone.exists() and (gone.suffix in TABLES) == (source.suffix in TABLES):
                 say(
                     f"{gone} of {place} is gone: if it has become this, stop, and go on by "
-                    f"jax-al label {shlex.quote(str(source))} --workdir={shlex.quote(str(place))}"
+                    f"jax-al label {shlex.quote(str(source))} {workdir_flag(place)}"
                 )
 
 
@@ -204,7 +211,7 @@ def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NE
     elif arguments.labels is not None:
         said["known"] = str(Path(arguments.labels).expanduser().resolve())
     if arguments.classes is not None:
-        said["classes"] = tuple(name.strip() for name in arguments.classes.split(","))
+        said["classes"] = classes_in(arguments.classes)
     return before._replace(source=str(source), **said)
 
 

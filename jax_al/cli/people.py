@@ -13,7 +13,7 @@ from jax_al.people.batch import is_filled_in, is_of_others
 from jax_al.people.models import append_model
 from jax_al.people.project import Project, open_project
 from jax_al.people.run_part import RunPart
-from jax_al.people.settings import PROJECT, only_project
+from jax_al.people.settings import PROJECT, only_project, workdir_flag
 from jax_al.people.writable import check_writable
 from jax_al.pools.progress import say
 from jax_al.session.fold import Record, fold
@@ -100,7 +100,7 @@ def batch_place(out: Path, project: Project, relabel: bool = False) -> Path:
 def how_to_tell(out: Path, project: Project, relabel: bool = False) -> str:
     """Returns what is to be typed when a batch is filled in."""
     command = "jax-al tell --relabel" if relabel else "jax-al tell"
-    return f"{command} {shlex.quote(str(out))} --workdir={shlex.quote(str(project.place))}"
+    return f"{command} {shlex.quote(str(out))} {workdir_flag(project.place)}"
 
 
 def write_text(out: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from jax_al.errors import MOST_NAMES, UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
 from jax_al.people.project import Project
 from jax_al.people.run_part import RunPart
-from jax_al.people.settings import checked_classes
+from jax_al.people.settings import checked_classes, workdir_flag
 from jax_al.people.writable import check_writable
 from jax_al.session.fold import Record
 
@@ -52,8 +52,8 @@ def _run(arguments: argparse.Namespace) -> None:
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
     refused = [*found.faults, *(() if arguments.relabel else changed.values())]
-    adds = "" if isinstance(project, RunPart) else _adds(project.place, refused)
     if refused and not arguments.partial:
+        adds = "" if isinstance(project, RunPart) else _adds(project.place, refused)
         raise UsageError(
             _sentence(arguments.batch, bool(changed) and not arguments.relabel, refused, adds)
         )
@@ -113,7 +113,7 @@ def _adds(place: Path, refused: Sequence[Fault]) -> str:
     except UsageError:
         return ""
     added = shlex.quote(",".join(names)) if len(names) <= MOST_NAMES else "A,B"
-    return f"jax-al classes --add={added} --workdir={shlex.quote(str(place))}"
+    return f"jax-al classes --add={added} {workdir_flag(place)}"
 
 
 def _sentence(batch: Path, has_changes: bool, refused: Sequence[Fault], adds: str) -> str:

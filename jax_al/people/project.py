@@ -1,7 +1,6 @@
 """A project: a folder of pictures, or a table, that people label; all of it in one workdir."""
 
 import functools
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from jax_al.people.settings import (
     checked_classes,
     read_settings,
     suited,
+    workdir_flag,
     write_settings,
 )
 from jax_al.pools.csv_table import csv_table
@@ -77,7 +77,7 @@ class Project:
         if not source.exists():
             raise UsageError(
                 f"{source} is not there: if it has moved, jax-al label NEW_PLACE "
-                f"--workdir={shlex.quote(str(self.place))} --no-page says where to."
+                f"{workdir_flag(self.place)} --no-page says where to."
             )
         if source.is_dir():
             found: Any = folder(

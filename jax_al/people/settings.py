@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     features_args: Mapping[str, Any] | None = {}  # None: not chosen yet, see `suited`
     learner: str = "propagate"
     learner_args: Mapping[str, Any] = {"penalty": 0.1}
-    strategy: str = "uncertainty_herding"  # on patches and on lite0: docs/which.md
+    strategy: str = "uncertainty_herding"  # as measured on patches and lite0: docs/which.md
     budget: int = 20  # rows of a request
     seed: int = 0
     audit: int = 100  # held out to learn how right the learner is; see `intervals.audit_size`
@@ -114,8 +114,18 @@ def only_project(runs: Path = Path("runs")) -> Path:
         return found[0]
     if not found:
         raise UsageError(f"There is no project in {runs}: jax-al label DIR begins one.")
-    named = " or ".join(f"--workdir={shlex.quote(str(place))}" for place in found)
+    named = " or ".join(map(workdir_flag, found))
     raise UsageError(f"Which project? {named}.")
+
+
+def workdir_flag(place: Path) -> str:
+    """Returns the flag by which a command is given a project, as a shell takes it."""
+    return f"--workdir={shlex.quote(str(place))}"
+
+
+def classes_in(text: str) -> tuple[str, ...]:
+    """Returns the names of classes in what a flag says: "cat, dog"; which can be, others check."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
