@@ -14,6 +14,7 @@ from jax_al.cli.people import (
     project_of,
     write_text,
 )
+from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
 from jax_al.people.batch import batch_text
 from jax_al.people.project import Project
@@ -74,6 +75,7 @@ def _asked(project: Project, budget: int | None) -> Record:
             return record  # without JAX
     if budget is not None:
         project = Project(project.place, project.settings._replace(budget=budget), say)
+    keep_programs()
     session = project.session()
     if session.record.undecided():  # what is missing was put aside
         return session.record

@@ -8,6 +8,7 @@ from pathlib import Path
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import place_of, save_rows
+from jax_al.cli.programs import keep_programs
 from jax_al.cli.select import option_of
 from jax_al.errors import UsageError
 from jax_al.features.pool import fitted_features, with_features
@@ -62,6 +63,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if out.suffix != ".npy":
         raise UsageError(f"--out is {out}, but must be a .npy file")
     number, total = _share(arguments.part)
+    keep_programs()
     data = _benchmark(arguments)
     source = data.test if arguments.test else data.pool
     if source is None:

@@ -9,6 +9,7 @@ import numpy as np
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
+from jax_al.cli.programs import keep_programs
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
 from jax_al.geometry.kcenter.points import METRICS
 
@@ -48,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> None:
     initial, exclude = (
         None if path is None else load(path) for path in (arguments.initial, arguments.exclude)
     )
+    keep_programs()
     result = kcenter_greedy(
         points,
         arguments.num_picks,

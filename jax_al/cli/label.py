@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
+from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
 from jax_al.people.project import Project, begin_project, open_project
@@ -106,6 +107,7 @@ def _run(arguments: argparse.Namespace) -> None:
         # Where it cannot be served is said before all the work.
         listening(arguments.host, arguments.port, arguments.allow_remote).close()
     project = _project(arguments)
+    keep_programs()
     session = project.session()
     count, labels = len(session.pool), len(project.teller.labels())
     say(f"{count:,} examples, {labels:,} of them labeled, in {project.place}.")

@@ -22,6 +22,7 @@ from jax_al.cli.command_line import set_options, take_options, why_no_flag, why_
 from jax_al.cli.config import check, flat
 from jax_al.cli.ending import INTERRUPTED, failed, spare_collections
 from jax_al.cli.paths import expand, expand_all
+from jax_al.cli.programs import keep_programs
 from jax_al.cli.recipes import find_recipe, load_recipe
 from jax_al.errors import PartsError, UsageError
 
@@ -113,7 +114,7 @@ def main(command: Command) -> int:
     """Runs what is asked for; returns the exit status."""
     try:
         interrupt.listen()
-        _cache_compiled_programs()
+        keep_programs()
         from jax_al.cli.start import start  # heavy, and a mistake above needs none of it
 
         start(command.config, command.workdir, overwrite=command.overwrite)
@@ -130,14 +131,6 @@ def main(command: Command) -> int:
         print(f"\nInterrupted; what was finished is kept; {_how_to_go_on()}", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _cache_compiled_programs() -> None:
-    """Lets JAX keep compiled programs between runs, unless the user has said where or not to."""
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "jax_al", "programs"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _how_to_go_on() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jax_al.cli.picks_file import place_of
+from jax_al.cli.programs import keep_programs
 from jax_al.durable import write_atomically
 from jax_al.errors import UsageError
 from jax_al.people.batch import is_filled_in, is_of_others
@@ -134,6 +135,7 @@ def trained_session(project: Project) -> "Session":
       UsageError: nothing is labeled.
     """
     say(f"Opening {project.place}.")
+    keep_programs()
     session = project.session()
     record = session.record
     labels = {row: one.decision for row, one in record.decisions.items() if one.decision >= 0}

@@ -9,6 +9,7 @@ from typing import Any
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import load, place_of, save_picks
+from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
 from jax_al.strategies.plain_arrays import MEANINGS
 from jax_al.strategies.select import select
@@ -51,6 +52,7 @@ def _run(arguments: argparse.Namespace) -> None:
     files = {name: getattr(arguments, name) for name in (*MEANINGS, "labeled", "labels", "exclude")}
     out = place_of("--out", arguments.out, files.values())
     given = {name: load(path) for name, path in files.items() if path is not None}
+    keep_programs()
     picked = select(
         arguments.strategy,
         budget=arguments.budget,

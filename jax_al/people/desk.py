@@ -21,7 +21,7 @@ from jax_al.people.settings import checked_classes
 from jax_al.people.standing import Standing, standing
 from jax_al.people.trainer import Trainer
 from jax_al.people.turns import in_turn, said_by_people
-from jax_al.pools.cache import cache_root
+from jax_al.pools.cache_root import cache_root
 from jax_al.pools.folder import FolderPool
 from jax_al.session.fold import Decision, Record
 from jax_al.types import BROKEN, SKIP, UNSURE

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.pools.cache import cache_root
+from jax_al.pools.cache_root import cache_root
 from jax_al.pools.catalog import Catalog, Entry
 from jax_al.pools.pictures import FITS, decode
 from jax_al.pools.rows import RowPool

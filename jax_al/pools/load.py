@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.pools.cache import cache_root
+from jax_al.pools.cache_root import cache_root
 from jax_al.pools.digits import digits
 from jax_al.pools.labeled_folder import folder_benchmark, is_folder
 from jax_al.pools.long_tail import long_tail_rows
