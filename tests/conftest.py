@@ -1,25 +1,23 @@
 """What holds for every test: strict promotion, so that no dtype or shape changes unseen."""
 
-import atexit
 import gc
 import os
 import pathlib
 import shutil
-import tempfile
+
+from kept_programs import kept_programs
 
 # Before jax starts: 8 CPU devices would hide single-device mistakes, so tests that want several
 # start a process of their own.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The same tiny programs are compiled by many tests, by the processes they start, and by the other
-# workers of pytest-xdist, which inherit the environment of the first process.
+# The same tiny programs are compiled by many tests, by the processes they start, by the next run,
+# and by the other workers of pytest-xdist, which inherit the environment of the first process.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     # In memory where there is room: tests wait for the disk whenever a file must be safe on it.
     memory = pathlib.Path("/dev/shm")
     if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
-    cache = tempfile.mkdtemp(prefix="jax_al_tests_", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(kept_programs())
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import hypothesis

@@ -8,6 +8,7 @@ import time
 import zlib
 
 import pytest
+from kept_programs import kept_programs
 
 from jax_al.cli.programs import drop_cut_off
 
@@ -93,6 +94,14 @@ def test_what_another_process_removes_is_no_trouble(tmp_path, monkeypatch):
     (tmp_path / "a-cache").write_bytes(b"half")
     monkeypatch.setattr(pathlib.Path, "read_bytes", gone)
     drop_cut_off(tmp_path)
+
+
+def test_what_tests_keep_is_forgotten_when_it_is_too_much(tmp_path):
+    (tmp_path / "a-cache").write_bytes(zlib.compress(b"program"))
+    (tmp_path / "b-cache").write_bytes(b"half")
+    assert set(entries(kept_programs(tmp_path, 99))) == {"a-cache"}
+    assert set(entries(kept_programs(tmp_path, 9))) == set()
+    assert set(entries(kept_programs(tmp_path / "new", 9))) == set()
 
 
 def gone(path):
