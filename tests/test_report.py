@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import stats
 
 from jax_al.report import Sheet, draw, plot_curves, plot_picks
-from jax_al.report.charts import accuracy_chart, charts
+from jax_al.report.charts import Chart, Line, Point, accuracy_chart, charts
 from jax_al.report.compared import compare
 from jax_al.report.entrants import curve_of, gather
 from jax_al.report.fonts import families
@@ -16,6 +16,7 @@ from jax_al.report.pictures import _sheet, line_picture, whole_ticks
 from jax_al.report.styles import make_styles
 from jax_al.report.workdirs import read
 from jax_al.session.records import Pick
+from jax_al.statistics import Interval
 from tests.made_up_runs import looks_of, make_root, make_run
 
 
@@ -154,6 +155,17 @@ def test_pictures_of_lines_have_whole_ticks(tmp_path, episodes):
         ticks = figure.axes[0].get_xticks()
         assert len(ticks), chart.key
         np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
+def test_a_legend_names_what_is_drawn_alone():
+    value = Interval(0.5, 0.4, 0.6, 3)
+    drawn = Line("coreset", [Point(1, value), Point(2, value)])
+    chart = Chart("cover_radius", "", "", "", [Line("random", []), drawn], "")
+    styles = make_styles(["random", "coreset"], None)
+    for others in ([], ["random"]):
+        (legend,) = line_picture(chart, styles, others).legends
+        assert [text.get_text() for text in legend.get_texts()] == ["coreset"]
+        assert legend.get_title().get_text() == ""
 
 
 def assert_picture(path):

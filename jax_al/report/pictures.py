@@ -172,8 +172,9 @@ def line_picture(
     axes = figure.subplots()
     if chart.zero:
         axes.axhline(0, color=GRAY, lw=0.8)
-    named = [line for line in chart.lines if line.name not in others]
-    for line in chart.lines:
+    lines = [line for line in chart.lines if line.points]  # no other is in the legend
+    named = [line for line in lines if line.name not in others]
+    for line in lines:
         if line.name in others:
             faint(axes, [point.x for point in line.points], [p.value[0] for p in line.points])
     for line in named:
@@ -202,7 +203,7 @@ def line_picture(
     elif chart.whole:
         axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3, lw=0.5)
-    legend(axes, len(chart.lines) - len(named))
+    legend(axes, len(lines) - len(named))
     return figure
 
 
