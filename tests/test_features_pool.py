@@ -314,3 +314,30 @@ def test_numbers_of_numpy_are_options_like_others(made):
     numpys = made(features="pixels_pca", pca=np.int64(2), whiten=np.float64(0.5))
     assert numpys.name == plain.name
     np.testing.assert_array_equal(rows(numpys), rows(plain))
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (TEST[:, :2], "need images of 4 pixels a side, and these are 2x8"),
+        (TEST / np.float32(255), "patches are cut from images, and these examples are float32"),
+        (np.repeat(TEST, 3, axis=3), "learned from images of 1 channels, and these have 3"),
+    ],
+)
+def test_images_that_patches_cannot_be_cut_from_are_refused_after_the_fit_too(
+    made, other, sentence
+):
+    with pytest.raises(UsageError, match=sentence):
+        made(al.arrays(other), made())
+
+
+def test_a_session_on_features_refuses_examples_of_another_shape(made):
+    with al.Session(
+        made(features="pixels_pca", pca=2), classes=["a", "b"], learner=al.linear(penalty=0.1),
+        strategy="random", budget=4,
+    ) as session:  # fmt: skip
+        session.tell({one: "ab"[i % 2] for i, one in enumerate(session.ask().ids)})
+        session.train()
+        for other in (TEST / np.float32(255), TEST.reshape(20, 4, 16, 1)):
+            with pytest.raises(UsageError, match="and those of the session uint8"):
+                session.predict(al.arrays(other))
