@@ -76,6 +76,23 @@ def test_a_mistake_is_a_sentence(command, words, sentence):
     assert np.array_equal(np.load("x.npy"), IMAGES)
 
 
+@pytest.mark.parametrize("library", ["jax.numpy", "numpy"])
+def test_what_no_memory_holds_is_a_sentence(command, capsys, monkeypatch, library):
+    name = f"wide_{library.replace('.', '_')}"
+    with open(f"{name}.py", "w", encoding="utf-8") as file:
+        file.write(
+            f"import {library} as np\nimport jax_al as al\n"
+            "def rows():\n"
+            "    wide = lambda state, x: np.zeros((len(x), 10**13), np.float32)\n"
+            "    return al.Features('wide', lambda pool: {}, wide)\n"
+        )
+    monkeypatch.syspath_prepend(".")
+    assert features.main(["x.npy", f"--features={name}:rows", "--out=f.npy"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("jax-al features: there is not enough memory (")
+    assert said.count("\n") == 1
+
+
 def study(tmp_path, **fields):
     config = defaults()
     for name, value in fields.items():

@@ -155,6 +155,8 @@ def test_weights_of_another_network_are_refused(change, match):
 def test_what_is_no_image_is_refused(examples):
     with pytest.raises(UsageError, match="lite1 looks at images of 1 or 3 channels, and these"):
         lite("lite1").fit(al.arrays(examples))
+    with pytest.raises(UsageError, match="lite1 looks at images of 1 or 3 channels, and these"):
+        lite("lite1").apply({}, examples)
 
 
 @pytest.mark.parametrize("size", [31, 96.0, True])

@@ -232,6 +232,11 @@ def test_a_session_on_features_applies_them_to_what_it_predicts(made):
         ("random_net", {}, "random_net is an embedding that the learner makes"),
         ("patches", {"size": 6}, "patches has no option 'size': "),
         ("missing.npy", {}, "features names missing.npy, and there is no such file"),
+        (
+            "json:dumps",
+            {"o": 1},
+            "The features 'json:dumps' are called with (o=), which does not fit",
+        ),
         ("json:dumps", {"obj": 1}, "'json:dumps' must return Features, but returned a str"),
         (3, {}, "features must be a name, Features, or a pool with features, not a int"),
         ("patches", {"test": "x.npy"}, "'test' is for features of a file"),
@@ -269,6 +274,12 @@ def test_a_file_goes_by_order_or_by_ids_and_the_test_set_has_its_own(made, tmp_p
         made(al.arrays(TEST), by_order)
     with pytest.raises(UsageError, match="name the file of the test set as the option 'test'"):
         made(bench(), path["x"])
+    for file, what in [(5, "5"), ("patches", "'patches'")]:
+        with pytest.raises(UsageError, match=f"test is {what}, but must be the path of a .npy"):
+            made(bench(), path["x"], test=file)
+    for ids in (3, None):
+        with pytest.raises(UsageError, match=f"ids is {ids}, but must be the path of a .npy file"):
+            made(features=path["x"], ids=ids)
     np.save(tmp_path / "twice.npy", np.zeros(60, np.int64))
     for ids, sentence in [
         ("test_ids", "must hold an id, text or a whole number, for each of 60 rows"),
@@ -289,3 +300,44 @@ def test_a_file_goes_by_order_or_by_ids_and_the_test_set_has_its_own(made, tmp_p
 def test_the_features_of_a_pool_that_are_fitted_take_no_options(made):
     with pytest.raises(UsageError, match="The features are fitted, and 'pca' comes too late"):
         with_features(al.arrays(TEST), made(), pca=2)
+
+
+def test_examples_of_another_size_than_the_fit_had_are_refused(made):
+    fitted = made(features="pixels_pca", pca=2)
+    for other in (TEST[:, :7], TEST[:, :1, :1, :1]):  # the second would be repeated
+        with pytest.raises(UsageError, match=r"fitted to are of [0-9,]+ numbers each, and these"):
+            made(al.arrays(other), fitted)
+
+
+def test_numbers_of_numpy_are_options_like_others(made):
+    plain = made(features="pixels_pca", pca=2, whiten=0.5)
+    numpys = made(features="pixels_pca", pca=np.int64(2), whiten=np.float64(0.5))
+    assert numpys.name == plain.name
+    np.testing.assert_array_equal(rows(numpys), rows(plain))
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (TEST[:, :2], "need images of 4 pixels a side, and these are 2x8"),
+        (TEST / np.float32(255), "patches are cut from images, and these examples are float32"),
+        (np.repeat(TEST, 3, axis=3), "learned from images of 1 channels, and these have 3"),
+    ],
+)
+def test_images_that_patches_cannot_be_cut_from_are_refused_after_the_fit_too(
+    made, other, sentence
+):
+    with pytest.raises(UsageError, match=sentence):
+        made(al.arrays(other), made())
+
+
+def test_a_session_on_features_refuses_examples_of_another_shape(made):
+    with al.Session(
+        made(features="pixels_pca", pca=2), classes=["a", "b"], learner=al.linear(penalty=0.1),
+        strategy="random", budget=4,
+    ) as session:  # fmt: skip
+        session.tell({one: "ab"[i % 2] for i, one in enumerate(session.ask().ids)})
+        session.train()
+        for other in (TEST / np.float32(255), TEST.reshape(20, 4, 16, 1)):
+            with pytest.raises(UsageError, match="and those of the session uint8"):
+                session.predict(al.arrays(other))

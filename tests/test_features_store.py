@@ -164,6 +164,15 @@ def test_what_was_killed_goes_on_behind_the_last_whole_block(tmp_path, blocks, d
     assert names(tmp_path) == ["x.npy", "x.sums"]
 
 
+def test_a_kill_before_the_next_block_loses_nothing(tmp_path, blocks):
+    for _ in range(2):  # the second goes on behind row 32, and no block is computed before it ends
+        process = start(KILL, tmp_path)
+        process.communicate(timeout=60)
+        assert process.returncode == -9
+    np.testing.assert_array_equal(kept_table(tmp_path / "x.npy", 60, blocks), TABLE)
+    assert blocks.given == [32, 48]
+
+
 def test_two_processes_share_the_work(tmp_path):
     first = start("time.sleep(2)", tmp_path)
     while not (tmp_path / "x.sums").exists() and first.poll() is None:

@@ -40,6 +40,12 @@ def command(
         return failed(parser.prog, str(error))
     except OSError as error:
         return failed(parser.prog, str(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        # The second is JAX's, of whose types nothing is known here: a command may do without it.
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        said = " ".join(str(error).split())
+        return failed(parser.prog, f"there is not enough memory ({said}).", 1)
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the line has ^C and the progress on it
         return failed(parser.prog, "interrupted", INTERRUPTED)

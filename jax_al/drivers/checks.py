@@ -11,7 +11,7 @@ import numpy as np
 
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
-from jax_al.types import Benchmark, Pool
+from jax_al.types import Benchmark, Pool, Spec
 
 _WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
 
@@ -232,3 +232,16 @@ def python_words() -> contextlib.AbstractContextManager[None]:
         return text
 
     return reworded(change)
+
+
+def check_alike(there: Spec, here: Spec) -> None:
+    """Makes sure that examples of `there` are like those of a session, of `here`.
+
+    Raises:
+      UsageError: they are not.
+    """
+    if here != there:
+        raise UsageError(
+            f"The examples are {there.dtype} {there.shape}, and those of the session "
+            f"{here.dtype} {here.shape}."
+        )

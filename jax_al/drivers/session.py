@@ -17,6 +17,7 @@ from jax_al.drivers.begun import (
     strategy_and_name,
 )
 from jax_al.drivers.checks import (
+    check_alike,
     check_classes,
     check_known,
     check_least,
@@ -251,13 +252,10 @@ class Session:
         check_pool_like("pool", pool)
         own = self._engine.benchmark.pool
         if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
+            # What looks at pixels would take numbers from 0 to 1 for the darkest of pictures.
+            check_alike(pool.spec, own.base.spec)
             pool = with_features(pool, own, cache=False)
-        here, there = own.spec, pool.spec
-        if here != there:
-            raise UsageError(
-                f"The examples are {there.dtype} {there.shape}, and those of the session "
-                f"{here.dtype} {here.shape}."
-            )
+        check_alike(pool.spec, own.spec)
         state, record = self._state()
         return np.exp(self._engine.predict(state, pool)), record
 

@@ -49,7 +49,8 @@ def columns(
       l2norm: whether each row then gets length 1; one of zeros stays.
 
     Raises:
-      UsageError: an option is out of its range; by `fit`: `pca` is more than the pool has.
+      UsageError: an option is out of its range; by `fit`: `pca` is more than the pool has; by
+        `apply`: the examples are of another size than those of the fit.
     """
     if pca is not None:
         count("pca", pca)
@@ -90,6 +91,12 @@ def columns(
         return {"mean": mean.astype(np.float32), "std": std.astype(np.float32), **axes}
 
     def apply(state: dict[str, Any], inputs: Any) -> jax.Array:
+        width = math.prod(inputs.shape[1:])
+        if state and len(state["mean"]) != width:
+            raise UsageError(
+                f"The examples that were fitted to are of {len(state['mean']):,} numbers each, and "
+                f"these are of {width:,}."
+            )
         return _apply(state, inputs, is_unit=l2norm)
 
     given = f"pca={pca}, standardise={standardise}, l2norm={l2norm}, version={_VERSION}"

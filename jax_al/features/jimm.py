@@ -17,7 +17,7 @@ from jax_al.errors import UsageError
 from jax_al.features.jimm_network import encoder, family_of, in_one_mesh
 from jax_al.features.model_files import ModelFiles, model_files
 from jax_al.features.options import count
-from jax_al.features.seen import check_images, in_chunks, squared
+from jax_al.features.seen import check_images, in_chunks, spec_of, squared
 from jax_al.types import Features, Pool, Spec
 
 PREFIX = "jimm:"  # of the name of such features; what follows is a directory or a name of the hub
@@ -54,6 +54,7 @@ def jimm(name: str, *, size: int | None = None) -> Features:
         return encoder(name, digest, size).weights
 
     def apply(state: dict[str, Any], images: Any) -> jax.Array:
+        check_images(PREFIX + name, spec_of(images))
         network = encoder(name, digest, size)
         with in_one_mesh():
             return _apply(state, images, network.function, network.size, network.mean, network.std)

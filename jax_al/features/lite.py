@@ -13,7 +13,7 @@ import jax
 from jax_al.features.lite_network import network, strides_of
 from jax_al.features.lite_weights import folded, weights_file
 from jax_al.features.options import count
-from jax_al.features.seen import check_images, in_chunks, squared
+from jax_al.features.seen import check_images, in_chunks, spec_of, squared
 from jax_al.features.torch_file import read_tensors
 from jax_al.types import Features, Pool, Spec
 
@@ -43,6 +43,7 @@ def lite(name: str, *, size: int = 96) -> Features:
         return folded(read_tensors(weights_file(name)), len(strides))
 
     def apply(state: dict[str, Any], images: Any) -> jax.Array:
+        check_images(name, spec_of(images))
         return apply_network(state, images, size=size, strides=strides)
 
     return Features(f"{name}(size={size}, version={_VERSION})", fit, apply, is_learned=False)

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -60,6 +61,8 @@ def _made(name: str, options: dict[str, Any]) -> Features | FromFile:
     if name.endswith(".npy"):
         _check(name, options, ("ids",))
         for path in (name, *options.values()):
+            if not isinstance(path, str | os.PathLike):
+                raise UsageError(f"ids is {path!r}, but must be the path of a .npy file.")
             if not pathlib.Path(path).is_file():
                 raise UsageError(f"features names {path}, and there is no such file.")
         return FromFile(name, **options)
@@ -67,7 +70,15 @@ def _made(name: str, options: dict[str, Any]) -> Features | FromFile:
         _check(name, options, ("size",))
         return jimm(name.removeprefix(PREFIX), **options)
     if ":" in name:
-        made = function_named("features", name)(**options)
+        function = function_named("features", name)
+        try:
+            inspect.signature(function).bind(**options)
+        except TypeError as error:
+            raise UsageError(
+                f"The features {name!r} are called with "
+                f"({', '.join(f'{option}=' for option in options)}), which does not fit: {error}."
+            ) from error
+        made = function(**options)
         if not isinstance(made, Features):
             raise UsageError(
                 f"{name!r} must return Features, but returned a {type(made).__name__}."

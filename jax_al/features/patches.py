@@ -25,6 +25,7 @@ from jax import lax
 
 from jax_al.errors import UsageError
 from jax_al.features.options import count, switch
+from jax_al.features.seen import spec_of
 from jax_al.geometry.clustering import kmeans
 from jax_al.geometry.vectors import inner
 from jax_al.types import Features, Pool, Spec
@@ -86,6 +87,13 @@ def patches(
         return _fit(normalised(sample(pool, patch, samples)), centroids)
 
     def apply(state: dict[str, Any], images: Any) -> jax.Array:
+        spec = spec_of(images)
+        check_patches(spec, centroids=centroids, **shape)
+        if spec.shape[2] * patch**2 != len(state["mean"]):
+            raise UsageError(
+                f"The patches were learned from images of {len(state['mean']) // patch**2} "
+                f"channels, and these have {spec.shape[2]}."
+            )
         return _apply(state, images, **shape, mirror=mirror, root=root)
 
     options = f"centroids={centroids}, samples={samples}"

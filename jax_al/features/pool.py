@@ -13,6 +13,7 @@ from jax_al.errors import UsageError
 from jax_al.features.file import rows_of_file
 from jax_al.features.known_rows import Known, known_rows
 from jax_al.features.named import FromFile, features_named, followed
+from jax_al.features.options import plain
 from jax_al.features.store import kept_state, kept_table
 from jax_al.pools.cache_root import cache_root
 from jax_al.pools.digest import digest
@@ -110,6 +111,7 @@ def with_features(
 
 
 def _chain(features: Any, options: dict[str, Any]) -> _Chain:
+    options = {name: plain(value) for name, value in options.items()}
     if isinstance(features, str):
         return features_named(features, **options)
     if isinstance(features, Features):
@@ -151,7 +153,7 @@ def _of_benchmark(
     chain = pool.fitted
     if is_of_file and test is not None:
         ids = {"ids": of_test["test_ids"]} if "test_ids" in of_test else {}
-        chain = (Fitted(features_named(of_test["test"], **ids)[0]), *chain[1:])
+        chain = (Fitted(_file_named(of_test["test"], ids)), *chain[1:])
     if test is not None:
         test = _of_pool(test, chain, root)
         if test.spec != pool.spec:
@@ -160,6 +162,12 @@ def _of_benchmark(
                 f"pool {pool.spec.shape[0]}."
             )
     return data._replace(pool=pool, test=test, name=f"{data.name} as {pool.name}")
+
+
+def _file_named(test: Any, ids: dict[str, Any]) -> Features | FromFile:
+    if not (isinstance(test, str) and test.endswith(".npy")):
+        raise UsageError(f"test is {test!r}, but must be the path of a .npy file.")
+    return features_named(test, **ids)[0]
 
 
 def fitted_features(

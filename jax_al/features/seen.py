@@ -1,7 +1,10 @@
 """What a network sees of an image: a square of three channels."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jax_al.errors import UsageError
@@ -39,6 +42,11 @@ def in_chunks(function, images: jax.Array, together: int) -> jax.Array:
     padded = jnp.pad(images, ((0, extra), *((0, 0),) * (images.ndim - 1)))
     found = lax.map(function, padded.reshape(-1, together, *images.shape[1:]))
     return found.reshape(B + extra, -1)[:B]
+
+
+def spec_of(examples: Any) -> Spec:
+    """Returns what each of `examples` [B, ...] is."""
+    return Spec(tuple(examples.shape[1:]), np.dtype(examples.dtype))
 
 
 def check_images(name: str, spec: Spec) -> None:

@@ -101,10 +101,12 @@ def _written(path: pathlib.Path, size: int, blocks: Blocks) -> np.ndarray:
     part, sums = path.with_suffix(".part"), path.with_suffix(".sums")
     done, length, lines = _finished(part, sums)
     try:
-        with open(part, "r+b" if done else "wb") as file, open(sums, "wb") as told:
-            file.truncate(length)
-            file.seek(length)
-            told.write(b"".join(lines))
+        mode = "r+b" if done else "wb"
+        # What is told stays there, so that another kill before the next block loses nothing.
+        with open(part, mode) as file, open(sums, mode) as told:
+            for kept, end in ((file, length), (told, sum(map(len, lines)))):
+                kept.truncate(end)
+                kept.seek(end)
             for block in blocks(done) if done < size else ():
                 content = b"" if done else _header(size, block.shape[1])
                 content += np.ascontiguousarray(block, np.float32).tobytes()
