@@ -22,12 +22,17 @@ def examples_of(pool: Pool) -> str:
     another version of a decoder gives other last bits.
     """
     pool = base_of(pool)
-    words = f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
+    words = kind_of(pool)
     if pool.spec.is_image:
         return words
     rows = np.unique(np.linspace(0, len(pool) - 1, min(_ROWS, len(pool))).astype(np.int64))
     read = np.ascontiguousarray(pool.read(rows), np.float32)
     return f"{words} {hashlib.sha256(read.tobytes()).hexdigest()[:16]}"
+
+
+def kind_of(pool: Pool) -> str:
+    """Returns the type and shape of the examples of a pool."""
+    return f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:

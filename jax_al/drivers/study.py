@@ -14,7 +14,7 @@ import jax
 from jax_al import __version__
 from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.identity import examples_of, fingerprints
+from jax_al.drivers.identity import examples_of, fingerprints, kind_of
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import InMemory, States, opened
 from jax_al.errors import UsageError
@@ -127,7 +127,11 @@ def open_progress(
 
 def _what(pool: Pool, *, may_grow: bool) -> dict[str, Any]:
     """What else says whether it is the same pool; one that may grow is known by its features."""
-    return {"features": _fit_of(pool)} if may_grow else {"examples": examples_of(pool)}
+    if not may_grow:
+        return {"examples": examples_of(pool)}
+    if isinstance(pool, FeaturePool):  # how many numbers they are may hang on how many rows
+        return {"features": _fit_of(pool)}
+    return {"features": "", "examples": kind_of(pool)}
 
 
 def _fit_of(pool: Pool) -> str:
