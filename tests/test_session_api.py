@@ -260,6 +260,7 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"seed": None}, "seed is None, but must be a whole number"),
         ({"strategy": None}, "strategy must be a name or a Strategy"),
         ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),
+        ({"learner": lambda spec, num_classes: al.linear()}, "and this one returned a function"),
         ({"pool": Own(sides=3)}, r"as its spec says, \(1, 4\) of one row, and not .* \(1, 3\)"),
         ({"pool": Own(spec=al.Spec((4,), np.float32))}, "with a dtype of NumPy"),
         ({"pool": DOUBLED}, "40 examples and 1 different ids"),
