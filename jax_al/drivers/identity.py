@@ -10,7 +10,7 @@ from jax_al.features.jimm import PREFIX
 from jax_al.features.model_files import model_files
 from jax_al.outside import source_hash
 from jax_al.pools.rows import base_of
-from jax_al.types import Pool, Strategy
+from jax_al.types import Benchmark, Pool, Strategy
 
 _ROWS = 16  # that stand for all: who makes a file anew changes most of them
 
@@ -33,6 +33,15 @@ def examples_of(pool: Pool) -> str:
 def kind_of(pool: Pool) -> str:
     """Returns the type and shape of the examples of a pool."""
     return f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
+
+
+def test_of(benchmark: Benchmark) -> dict[str, str]:
+    """Returns what says whether it is the same test set; nothing where there is none."""
+    test, labels = benchmark.test, benchmark.test_labels
+    if test is None:
+        return {}
+    told = "" if labels is None else hashlib.sha256(labels.astype(np.int64).tobytes()).hexdigest()
+    return {"test": f"{len(test)} {examples_of(test)} {told[:16]}".strip()}
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:
