@@ -55,11 +55,15 @@ def check_pool_like(name: str, pool: Any) -> None:
             f"{name} must have an al.Spec(shape, dtype) with a dtype of NumPy, such as "
             f"np.dtype(np.float32), and not {dtype!r}."
         )
-    _check_read(name, pool)
 
 
-def _check_read(name: str, pool: Pool) -> None:
-    """Makes sure that a pool of somebody's own reads what its spec says, in its first row."""
+def check_read(name: str, pool: Pool) -> None:
+    """Makes sure that the argument `name` is a pool whose first row is what its spec says.
+
+    Raises:
+      UsageError: it does not.
+    """
+    check_pool_like(name, pool)
     if isinstance(pool, RowPool) or not len(pool):
         return
     read, wanted = pool.read(slice(0, 1)), (1, *pool.spec.shape)
@@ -161,7 +165,7 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
             "benchmark must be an al.Benchmark(pool, truth, classes), and not a "
             f"{type(benchmark).__name__}."
         )
-    check_pool_like("The pool of the benchmark", benchmark.pool)
+    check_read("The pool of the benchmark", benchmark.pool)
     N, C = len(benchmark.pool), len(benchmark.classes)
     if initial > N:
         raise UsageError(f"initial is {initial}, but the pool holds {N} examples.")

@@ -22,6 +22,7 @@ from jax_al.drivers.checks import (
     check_least,
     check_maker,
     check_pool_like,
+    check_read,
     checked_directory,
     distinct_ids,
     guarded,
@@ -90,7 +91,7 @@ class Session:
         )
         budget, seed = int(budget), int(seed)  # NumPy's cannot be written down
         check_classes(classes, least=0)
-        check_pool_like("pool", pool)
+        check_read("pool", pool)
         check_maker(learner)
         self._ids = distinct_ids(pool)
         name, made = strategy_and_name(strategy)
@@ -112,8 +113,7 @@ class Session:
                 begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
             )
         check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
-        self._data = self._progress.record.data
-        self._teller = Teller(journal)
+        self._data, self._teller = self._progress.record.data, Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
         )
