@@ -118,6 +118,29 @@ def test_options_of_strategy_and_model_may_not_change():
             check_same(pathlib.Path("out"), OLD | {"strategy_args": options}, new)
 
 
+@pytest.mark.parametrize(
+    ("model", "option", "other"),
+    [
+        ({"name": "linear"}, {"penalty": None}, {"penalty": 0.1}),
+        ({"name": "mlp"}, {"widths": (256,)}, {"widths": (64,)}),
+        ({"name": "ensemble"}, {"learner": "linear", "penalty": None}, {"learner": "laplace"}),
+    ],
+)
+def test_an_option_of_a_model_is_its_default_until_it_is_told(model, option, other):
+    bare, told, changed = (OLD | {"model": model | more} for more in ({}, option, other))
+    check_same(pathlib.Path("out"), bare, told)
+    check_same(pathlib.Path("out"), told, bare)
+    for before, now in ((bare, changed), (changed, bare)):
+        with pytest.raises(UsageError, match=f"model.{next(iter(other))} "):
+            check_same(pathlib.Path("out"), before, now)
+
+
+def test_an_option_of_a_model_of_somebody_else_is_absent_until_it_is_told():
+    bare, told = ({"model": {"name": "mine:net"} | more} for more in ({}, {"depth": None}))
+    with pytest.raises(UsageError, match=r"model\.depth \(was 'absent', now None\)"):
+        check_same(pathlib.Path("out"), OLD | bare, OLD | told)
+
+
 def test_tuples_are_lists_on_record_and_fields_that_went_do_not_count():
     config = defaults()
     config.data.pool_splits = ("a", "b")

@@ -66,6 +66,7 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
         ({"strategies": {}}, "list of one or more names"),
+        ({"strategies": {1: al.make_strategy("margin")}}, "A part cannot be called 1"),
         ({"strategies": {"mine": "margin"}}, r"strategies\['mine'\] must be a Strategy"),
         ({"budget": 0}, "budget is 0"),
         ({"budget": "4"}, "budget is '4', but must be a whole number"),
@@ -278,13 +279,36 @@ def test_other_data_of_the_same_size_are_refused(changes, words, tmp_path):
     study(tmp_path, benchmark=untested, episodes=4)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"test": table(len(MADE_UP.test), seed=8)},
+        {"test_labels": (MADE_UP.test_labels + 1) % 3},
+        {"test": None, "test_labels": None},
+    ],
+)
+def test_a_run_is_tested_on_one_test_set(changes, tmp_path):
+    """Half of a curve was told of the one, and half of the other."""
+    study(tmp_path)
+    before = timeless(rows_of(tmp_path))
+    with pytest.raises(ValueError, match="the data set has changed since the run began"):
+        study(tmp_path, benchmark=MADE_UP._replace(**changes), episodes=4)
+    assert timeless(rows_of(tmp_path)) == before
+
+
+def test_a_run_may_be_given_a_test_set_later(tmp_path):
+    study(tmp_path, benchmark=MADE_UP._replace(test=None, test_labels=None))
+    rows = study(tmp_path, episodes=4)
+    assert [row["test_accuracy"] is None for row in rows] == 2 * [True, True, True, False]
+
+
 def test_a_record_that_tells_nothing_of_its_examples_goes_on(tmp_path):
     study(tmp_path / "whole")
     study(tmp_path / "old", episodes=2)
     for path in (tmp_path / "old").glob("parts/*/seed_0/journal.jsonl"):
         first, *rest = path.read_text().splitlines()
         begun = json.loads(first)
-        del begun["data"]["examples"]
+        del begun["data"]["examples"], begun["data"]["test"]
         path.write_text("".join(f"{line}\n" for line in (json.dumps(begun), *rest)))
     study(tmp_path / "old")
     assert_same(tmp_path / "old", tmp_path / "whole")

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,16 @@ def test_a_file_that_lost_events_is_refused(tmp_path):
     for use in (journal.events, lambda: journal.append(closed(0))):
         with pytest.raises(UsageError, match="shorter than it was"):
             use()
+
+
+def test_a_file_that_is_gone_is_not_begun_anew_with_the_event_that_comes_next(tmp_path):
+    place = tmp_path / "part"
+    journal = filled(place)
+    shutil.rmtree(place)
+    for use in (journal.events, lambda: journal.append(closed(0))):
+        with pytest.raises(UsageError, match="is gone; restore it"):
+            use()
+        assert not place.exists()
 
 
 @pytest.mark.parametrize(

@@ -124,17 +124,37 @@ class Plain:
     """As little as is asked for: nothing of scikit-learn's."""
 
     def fit(self, inputs, labels):
-        self.classes_, counts = np.unique(labels, return_counts=True)
-        self.shares = counts / counts.sum()
+        self.shares = np.unique(labels, return_counts=True)[1] / len(labels)
 
     def predict_proba(self, inputs):
         return np.tile(self.shares, (len(inputs), 1))
 
 
-def test_fit_and_predict_proba_are_enough():
-    learner = made(Plain())
+class OfItsOwnOrder(Plain):
+    """It says which column is which class."""
+
+    def fit(self, inputs, labels):
+        super().fit(inputs, labels)
+        self.classes_, self.shares = np.unique(labels)[::-1], self.shares[::-1]
+
+
+class Lost(Plain):
+    """It does not know."""
+
+    def predict_proba(self, inputs):
+        return np.nan * super().predict_proba(inputs)
+
+
+@pytest.mark.parametrize("kind", [Plain, OfItsOwnOrder])
+def test_fit_and_predict_proba_are_enough(kind):
+    learner = made(kind())
     found = np.exp(learner.predict(fitted(learner)[0], X).log_probs)
     np.testing.assert_allclose(found[0], np.bincount(Y, minlength=5) / 40, atol=1e-5)
+
+
+def test_what_is_no_probability_is_told():
+    with pytest.raises(UsageError, match=r"predict_proba of Lost .* that add up to 1"):
+        fitted(made(Lost()))
 
 
 def test_mistakes_are_one_sentence():

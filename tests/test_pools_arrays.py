@@ -319,6 +319,12 @@ def misread(change):
     return broken(read=lambda self, rows: change(arrays(IMAGES).read(rows), rows))
 
 
+def with_spec(spec):
+    pool = broken()
+    pool.spec = spec
+    return pool
+
+
 TIMES = iter(range(10**6))
 
 
@@ -329,6 +335,7 @@ TIMES = iter(range(10**6))
         (broken(ids=["a"]), "an id for each row: 90, not 1"),
         (broken(ids=range(90)), "strings"),
         (broken(__len__=lambda self: 0), "one row or more"),
+        (with_spec(Spec((5,), np.float32)), "a NumPy dtype"),
         (misread(lambda found, rows: found.astype(np.float32)), "as spec says"),
         (misread(lambda found, rows: found[..., 0]), "as spec says"),
         (misread(lambda found, rows: found[:-1]), "as spec says"),

@@ -90,6 +90,24 @@ def test_each_entry_is_read_once(tmp_path):
     assert not (tmp_path / "new-cache").exists()
 
 
+def test_an_entry_that_cannot_be_read_keeps_none_of_the_others_away(compiling, tmp_path):
+    place = tmp_path / "jax_al" / "programs"
+    (place / "odd-cache").mkdir(parents=True)
+    for _ in range(2):
+        said, errors = compiling()
+        assert said[0] == str(place)
+        assert errors == ""
+    assert (place / "checked").exists()
+
+
+def test_a_clock_that_was_ahead_hides_nothing(tmp_path):
+    drop_cut_off(tmp_path)
+    os.utime(tmp_path / "checked", (0, time.time() + 3600))
+    (tmp_path / "half-cache").write_bytes(b"half")
+    drop_cut_off(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checked"]
+
+
 def test_what_another_process_removes_is_no_trouble(tmp_path, monkeypatch):
     (tmp_path / "a-cache").write_bytes(b"half")
     monkeypatch.setattr(pathlib.Path, "read_bytes", gone)

@@ -1,6 +1,7 @@
 """A session with people: partial, late and corrected answers, and what is refused."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,22 @@ def opened(directory=None, **changes):
         "directory": directory,
     }
     return al.Session(changes.pop("pool", points()), **{**given, **changes})
+
+
+class Own:
+    """A pool of somebody's own, which promises four numbers a row and reads `sides` of them."""
+
+    ids = points().ids
+    spec = points().spec
+
+    def __init__(self, sides=4, spec=spec):
+        self.sides, self.spec = sides, spec
+
+    def __len__(self):
+        return 40
+
+    def read(self, rows):
+        return points().read(rows)[:, : self.sides]
 
 
 class Doubled(type(points())):
@@ -131,6 +148,8 @@ def test_a_correction_of_what_was_trained_on_changes_what_is_trained_next(place)
         ({"p99": "cat"}, "no example 'p99'"),
         ({"ID": "cta"}, "no class 'cta': did you mean 'cat'"),
         ({"ID": 0}, "must be the name of a class, or SKIP"),
+        ({"ID": float(al.SKIP)}, "must be the name of a class, or SKIP"),
+        ({"ID": np.array([al.SKIP, al.UNSURE])}, "must be the name of a class, or SKIP"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_none_of_it_taken(place, answers, sentence):
@@ -164,6 +183,33 @@ def test_what_is_no_directory_is_told(where, words):
         opened(where)
 
 
+def test_what_is_told_is_on_record_wherever_one_has_gone_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with opened("session") as session:
+        answers = true(session.ask().ids)
+        monkeypatch.chdir("elsewhere")
+        session.tell(answers)
+        session.train()
+    with opened(tmp_path / "session") as again:
+        assert again.labels == answers
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_an_older_record_that_does_not_tell_of_what_shape_examples_are_goes_on(tmp_path):
+    with opened(tmp_path) as session:
+        request = session.ask()
+    journal = tmp_path / "journal.jsonl"
+    older = re.sub(r', "examples": "[^"]*"', "", journal.read_text())
+    assert older != journal.read_text()
+    journal.write_text(older)
+    with opened(tmp_path) as session:
+        assert session.ask() == request
+    assert "pool_changed" not in journal.read_text()
+    with opened(tmp_path, pool=points(50)) as session:
+        assert session.record.data["size"] == 50
+
+
 def test_a_row_that_was_not_asked_is_refused(place):
     with opened(place) as session:
         asked = set(session.ask().ids)
@@ -188,6 +234,8 @@ def test_nothing_to_predict_with_and_examples_of_another_shape(place):
         ({"classes": ("cat", "cow")}, "begun with the classes cat, dog, not cat, cow"),
         ({"pool": points(39)}, "the data set has changed"),
         ({"pool": al.arrays(np.zeros((40, 4), np.float32))}, "data do not"),
+        ({"pool": al.arrays(np.zeros((40, 3)), ids=points().ids)}, "the data set has changed"),
+        ({"pool": al.arrays(np.zeros((50, 3)), ids=points(50).ids)}, "the data set has changed"),
         ({"seed": 1}, "is of random, seed 0, and not of random, seed 1"),
     ],
 )
@@ -212,6 +260,9 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"seed": None}, "seed is None, but must be a whole number"),
         ({"strategy": None}, "strategy must be a name or a Strategy"),
         ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),
+        ({"learner": lambda spec, num_classes: al.linear()}, "and this one returned a function"),
+        ({"pool": Own(sides=3)}, r"as its spec says, \(1, 4\) of one row, and not .* \(1, 3\)"),
+        ({"pool": Own(spec=al.Spec((4,), np.float32))}, "with a dtype of NumPy"),
         ({"pool": DOUBLED}, "40 examples and 1 different ids"),
         ({"strategy": "margn"}, "did you mean 'margin'"),
         ({"strategy": "bald"}, "one opinion only"),

@@ -147,8 +147,19 @@ def _recorded(fields: Mapping[str, Any], name: str) -> Any:
     """Returns the value of a field as JSON has it, where a tuple is a list."""
     option = OPTIONS.get(name)
     came_later = option is not None and option.about.since > 1
-    value = fields.get(name, option.default if option and came_later else "absent")
+    value = fields.get(name, option.default if option and came_later else _of_model(fields, name))
     return list(value) if isinstance(value, tuple) else value
+
+
+def _of_model(fields: Mapping[str, Any], name: str) -> Any:
+    """Returns the default of an option of one of our learners, which a config need not tell."""
+    from jax_al.learners import LEARNERS, WRAPPED, WRAPPERS, learner_options  # heavy
+
+    group, _, option = name.partition(".")
+    learner, inner = str(fields.get("model.name")), fields.get("model.learner", WRAPPED)
+    if group != "model" or not {learner, inner} <= LEARNERS.keys() | WRAPPERS.keys():
+        return "absent"
+    return learner_options(learner, inner).get(option, "absent")
 
 
 def table() -> str:

@@ -1,5 +1,6 @@
 """Compiled programs are kept between commands, where JAX keeps them if it is told a directory."""
 
+import contextlib
 import os
 import pathlib
 import time
@@ -37,16 +38,18 @@ def drop_cut_off(place: pathlib.Path) -> None:
     warning, and compiled anew by every command to come.
 
     Raises:
-      OSError: `place` cannot be read or written to.
+      OSError: `place` cannot be written to.
     """
     checked, began = place / CHECKED, time.time()
     since = checked.stat().st_mtime if checked.exists() else 0.0
+    if since > began:  # the clock was ahead then: by it, nothing were new for as long
+        since = 0.0
     for entry in place.glob("*-cache"):
-        try:
+        # Another process has removed it, or it is nothing that can be read here, and JAX says so:
+        # either way the others are as good as they were.
+        with contextlib.suppress(OSError):
             if entry.stat().st_mtime >= since and not _is_whole(entry.read_bytes()):
                 entry.unlink()
-        except FileNotFoundError:  # another process has removed it
-            continue
     checked.touch()
     os.utime(checked, (began, began))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
+from jax_al.pools.rows import RowPool
 from jax_al.types import Benchmark, Pool, Spec
 
 _WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
@@ -48,6 +49,28 @@ def check_pool_like(name: str, pool: Any) -> None:
     if not all(hasattr(pool, one) for one in ("ids", "spec", "read", "__len__")):
         raise UsageError(
             f"{name} must be a Pool, such as al.arrays(x), and not a {type(pool).__name__}."
+        )
+    if not isinstance(dtype := getattr(pool.spec, "dtype", None), np.dtype):
+        raise UsageError(
+            f"{name} must have an al.Spec(shape, dtype) with a dtype of NumPy, such as "
+            f"np.dtype(np.float32), and not {dtype!r}."
+        )
+
+
+def check_read(name: str, pool: Pool) -> None:
+    """Makes sure that the argument `name` is a pool whose first row is what its spec says.
+
+    Raises:
+      UsageError: it does not.
+    """
+    check_pool_like(name, pool)
+    if isinstance(pool, RowPool) or not len(pool):
+        return
+    read, wanted = pool.read(slice(0, 1)), (1, *pool.spec.shape)
+    if not hasattr(read, "dtype") or np.shape(read) != wanted:
+        raise UsageError(
+            f"{name} must read arrays as its spec says, {wanted} of one row, and not a "
+            f"{type(read).__name__} {np.shape(read)}: al.testing.check_pool tells more."
         )
 
 
@@ -87,7 +110,7 @@ def check_keep(keep_checkpoints: Any) -> None:
 
 
 def checked_directory(directory: str | Path | None) -> Path | None:
-    """Returns where a run or a session is kept, ~ expanded; None: nowhere.
+    """Returns where a run or a session is kept, wherever one goes meanwhile; None: nowhere.
 
     Raises:
       UsageError: it is no name of a directory, or a file is there.
@@ -96,7 +119,7 @@ def checked_directory(directory: str | Path | None) -> Path | None:
         return None
     if not isinstance(directory, str | Path) or directory == "":
         raise UsageError(f"directory is {directory!r}, but must name one, or be None.")
-    place = Path(directory).expanduser()
+    place = Path(directory).expanduser().absolute()
     if place.exists() and not place.is_dir():
         raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
     return place
@@ -142,7 +165,7 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
             "benchmark must be an al.Benchmark(pool, truth, classes), and not a "
             f"{type(benchmark).__name__}."
         )
-    check_pool_like("The pool of the benchmark", benchmark.pool)
+    check_read("The pool of the benchmark", benchmark.pool)
     N, C = len(benchmark.pool), len(benchmark.classes)
     if initial > N:
         raise UsageError(f"initial is {initial}, but the pool holds {N} examples.")

@@ -83,6 +83,11 @@ class Engine:
         self.programs = Programs()
         self._make = make
         self.learner = make(benchmark.pool.spec, len(benchmark.classes))
+        if not isinstance(self.learner, Learner):
+            raise UsageError(
+                "learner must be a function of (Spec, number of classes) that returns a Learner, "
+                f"and this one returned a {type(self.learner).__name__}."
+            )
         self._given: dict[str, Any] = {}  # embeddings that no training changes, by their names
 
     def with_classes(self, classes: Sequence[str]) -> "Engine":

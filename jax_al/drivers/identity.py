@@ -10,7 +10,7 @@ from jax_al.features.jimm import PREFIX
 from jax_al.features.model_files import model_files
 from jax_al.outside import source_hash
 from jax_al.pools.rows import base_of
-from jax_al.types import Pool, Strategy
+from jax_al.types import Benchmark, Pool, Strategy
 
 _ROWS = 16  # that stand for all: who makes a file anew changes most of them
 
@@ -22,12 +22,26 @@ def examples_of(pool: Pool) -> str:
     another version of a decoder gives other last bits.
     """
     pool = base_of(pool)
-    words = f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
+    words = kind_of(pool)
     if pool.spec.is_image:
         return words
     rows = np.unique(np.linspace(0, len(pool) - 1, min(_ROWS, len(pool))).astype(np.int64))
     read = np.ascontiguousarray(pool.read(rows), np.float32)
     return f"{words} {hashlib.sha256(read.tobytes()).hexdigest()[:16]}"
+
+
+def kind_of(pool: Pool) -> str:
+    """Returns the type and shape of the examples of a pool."""
+    return f"{pool.spec.dtype} {tuple(pool.spec.shape)}"
+
+
+def test_of(benchmark: Benchmark) -> dict[str, str]:
+    """Returns what says whether it is the same test set; nothing where there is none."""
+    test, labels = benchmark.test, benchmark.test_labels
+    if test is None:
+        return {}
+    told = "" if labels is None else hashlib.sha256(labels.astype(np.int64).tobytes()).hexdigest()
+    return {"test": f"{len(test)} {examples_of(test)} {told[:16]}".strip()}
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:

@@ -23,6 +23,7 @@ from jax_al.drivers.checks import (
     check_least,
     check_maker,
     check_pool_like,
+    check_read,
     checked_directory,
     distinct_ids,
     guarded,
@@ -91,7 +92,7 @@ class Session:
         )
         budget, seed = int(budget), int(seed)  # NumPy's cannot be written down
         check_classes(classes, least=0)
-        check_pool_like("pool", pool)
+        check_read("pool", pool)
         check_maker(learner)
         self._ids = distinct_ids(pool)
         name, made = strategy_and_name(strategy)
@@ -113,8 +114,7 @@ class Session:
                 begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
             )
         check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
-        self._data = self._progress.record.data
-        self._teller = Teller(journal)
+        self._data, self._teller = self._progress.record.data, Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
         )

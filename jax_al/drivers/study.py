@@ -14,7 +14,7 @@ import jax
 from jax_al import __version__
 from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.identity import examples_of, fingerprints
+from jax_al.drivers.identity import examples_of, fingerprints, kind_of, test_of
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import InMemory, States, opened
 from jax_al.errors import UsageError
@@ -104,7 +104,7 @@ def open_progress(
             "name": study.benchmark.name,
             "version": study.benchmark.version,
             "size": len(study.benchmark.pool),
-            **_what(study.benchmark.pool, may_grow=may_grow),
+            **_what(study.benchmark, may_grow=may_grow),
         },
         classes=study.benchmark.classes,
         config=study.public,
@@ -125,9 +125,14 @@ def open_progress(
     return journal, progress
 
 
-def _what(pool: Pool, *, may_grow: bool) -> dict[str, Any]:
-    """What else says whether it is the same pool; one that may grow is known by its features."""
-    return {"features": _fit_of(pool)} if may_grow else {"examples": examples_of(pool)}
+def _what(benchmark: Benchmark, *, may_grow: bool) -> dict[str, Any]:
+    """What else says whether it is the same data; a pool that may grow is known by its features."""
+    pool = benchmark.pool
+    if not may_grow:
+        return {"examples": examples_of(pool), **test_of(benchmark)}
+    if isinstance(pool, FeaturePool):  # how many numbers they are may hang on how many rows
+        return {"features": _fit_of(pool)}
+    return {"features": "", "examples": kind_of(pool)}
 
 
 def _fit_of(pool: Pool) -> str:

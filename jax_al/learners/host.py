@@ -47,8 +47,9 @@ def host_learner(estimator: Any) -> Callable[[Spec, int], Learner]:
     your own runs, not from strangers.
 
     Args:
-      estimator: with `fit(X float32 [n, F], y int32 [n])`, then `classes_` and `predict_proba`; as
-        scikit-learn's classifiers.
+      estimator: with `fit(X float32 [n, F], y int32 [n])` and `predict_proba`, a column for each
+        of `classes_`, or else of the classes that it was fitted to, rising; as scikit-learn's
+        classifiers.
 
     Raises:
       UsageError: it is a class, or lacks one of these methods; or, when it is used, it cannot be
@@ -179,7 +180,7 @@ def _log_probs(state: State, flat: np.ndarray, num_classes: int, member: int | N
         probs[:, state.seen] = 1
     else:
         fitted = _unpickled(np.asarray(state.pickled).tobytes())
-        classes = np.asarray(fitted.classes_)
+        classes = np.asarray(getattr(fitted, "classes_", state.seen))
         if member is not None:
             if hasattr(fitted, "estimators_features_"):  # of bagging: those that a member sees
                 flat = flat[:, fitted.estimators_features_[member]]
@@ -187,7 +188,8 @@ def _log_probs(state: State, flat: np.ndarray, num_classes: int, member: int | N
             # Members know classes by their places among those of the ensemble.
             classes = classes[np.asarray(fitted.classes_, int)]
         told = np.asarray(fitted.predict_proba(flat))
-        if told.shape != (len(flat), len(classes)) or np.abs(told.sum(axis=1) - 1).max() > 1e-3:
+        fits = told.shape == (len(flat), len(classes))
+        if not fits or not np.abs(told.sum(axis=1) - 1).max() <= 1e-3:  # nor is NaN
             raise UsageError(
                 f"predict_proba of {type(fitted).__name__} gave {told.dtype} {told.shape}, but "
                 f"must give probabilities that add up to 1, [{len(flat)}, {len(classes)}]."

@@ -75,6 +75,7 @@ class Journal:
             if self.path is None or self._is_writing:
                 yield
                 return
+            self._check_there()
             make_directory(self.path.parent)
             with locks.held(self._lock, fcntl.LOCK_EX):
                 if self._read():
@@ -122,6 +123,12 @@ class Journal:
                 self._drafts = drafts
             return self._record
 
+    def _check_there(self) -> None:
+        """Raises where what was read is gone: a new file would hold the next event alone."""
+        assert self.path is not None
+        if self._lines and not self.path.exists():
+            raise UsageError(f"{self.path} is gone; restore it, and open it anew.")
+
     @property
     def _lock(self) -> pathlib.Path:
         assert self.path is not None
@@ -134,6 +141,7 @@ class Journal:
     def _read(self) -> bytes:
         """Takes in the whole lines that are new; returns what of a line comes after them."""
         assert self.path is not None
+        self._check_there()
         try:
             file = open(self.path, "rb")  # noqa: SIM115 (closed below)
         except FileNotFoundError:

@@ -306,8 +306,8 @@ def _decision(name: str, said: str | int, ids: Mapping[str, int]) -> int:
         if said not in ids:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
         return ids[said]
-    if said in DECISIONS:
-        return said
+    if isinstance(said, int | np.integer) and said in DECISIONS:
+        return int(said)
     raise UsageError(
         f"The answer for {name!r} is {said!r}, but must be the name of a class, or SKIP, "
         "UNSURE or BROKEN."

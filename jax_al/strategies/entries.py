@@ -62,7 +62,7 @@ def check_part_names(names: Iterable[str]) -> None:
       UsageError: one cannot.
     """
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UsageError(
                 f"A part cannot be called {name!r}, as that is no name of a directory: use "
                 "letters, digits, and . _ - + @ between them."

@@ -44,6 +44,9 @@ def _check_spec(spec: Spec) -> None:
     assert all(isinstance(side, int) and side > 0 for side in sides), (
         f"spec.shape must be a tuple of whole numbers from 1 on, not {spec.shape!r}."
     )
+    assert isinstance(spec.dtype, np.dtype), (
+        f"spec.dtype must be a NumPy dtype, such as np.dtype(np.float32), not {spec.dtype!r}."
+    )
     assert spec.dtype in (np.uint8, np.float32), (
         f"spec.dtype must be uint8 (images) or float32 (the rest), not {spec.dtype}."
     )
