@@ -1,9 +1,11 @@
-"""Parts from outside: found by "module:function", and told apart by their source."""
+"""Parts from outside, found by "module:function" and told apart by their source, and options."""
 
 import hashlib
 import importlib
 import inspect
 from typing import Any
+
+import numpy as np
 
 from jax_al.errors import UsageError, did_you_mean
 
@@ -48,6 +50,13 @@ def function_named(kind: str, name: str, made: type | None = None) -> Any:
             f"{function_name!r}: {hint}"
         )
     return function
+
+
+def plain(value: Any) -> Any:
+    """Returns a number of NumPy's, or some in brackets, as Python's, which are written down."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def source_hash(function: Any) -> str:

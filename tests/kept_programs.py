@@ -1,4 +1,4 @@
-"""Where compiled programs stay from one run of the tests to the next, which then takes half."""
+"""Where compiled programs stay for the next run of the tests, which need not compile them again."""
 
 import pathlib
 import shutil

@@ -145,10 +145,15 @@ def check_same(directory: pathlib.Path, old: Mapping[str, Any], new: Mapping[str
 
 def _recorded(fields: Mapping[str, Any], name: str) -> Any:
     """Returns the value of a field as JSON has it, where a tuple is a list."""
+    value = fields[name] if name in fields else _untold(fields, name)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _untold(fields: Mapping[str, Any], name: str) -> Any:
+    """Returns the default of a field that came later than the record, or of a model's option."""
     option = OPTIONS.get(name)
     came_later = option is not None and option.about.since > 1
-    value = fields.get(name, option.default if option and came_later else _of_model(fields, name))
-    return list(value) if isinstance(value, tuple) else value
+    return option.default if option and came_later else _of_model(fields, name)
 
 
 def _of_model(fields: Mapping[str, Any], name: str) -> Any:

@@ -74,6 +74,19 @@ def check_read(name: str, pool: Pool) -> None:
         )
 
 
+def check_alike(there: Spec, here: Spec) -> None:
+    """Makes sure that examples of `there` are like those of a session, of `here`.
+
+    Raises:
+      UsageError: they are not.
+    """
+    if here != there:
+        raise UsageError(
+            f"The examples are {there.dtype} {there.shape}, and those of the session "
+            f"{here.dtype} {here.shape}."
+        )
+
+
 def check_maker(learner: Any) -> None:
     """Makes sure that `learner` can make a learner.
 
@@ -255,16 +268,3 @@ def python_words() -> contextlib.AbstractContextManager[None]:
         return text
 
     return reworded(change)
-
-
-def check_alike(there: Spec, here: Spec) -> None:
-    """Makes sure that examples of `there` are like those of a session, of `here`.
-
-    Raises:
-      UsageError: they are not.
-    """
-    if here != there:
-        raise UsageError(
-            f"The examples are {there.dtype} {there.shape}, and those of the session "
-            f"{here.dtype} {here.shape}."
-        )

@@ -114,7 +114,8 @@ class Session:
                 begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
             )
         check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
-        self._data, self._teller = self._progress.record.data, Teller(journal)
+        self._data = self._progress.record.data
+        self._teller = Teller(journal)
         self._driver = Driver(
             self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
         )

@@ -1,15 +1,6 @@
 """Options of features, checked in one way."""
 
-from typing import Any
-
-import numpy as np
-
 from jax_al.errors import UsageError
-
-
-def plain(value: Any) -> Any:
-    """Returns a number of NumPy's as Python's, which are written down."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def count(name: str, value: object, *, least: int = 1) -> None:

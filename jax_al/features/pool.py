@@ -13,8 +13,8 @@ from jax_al.errors import UsageError
 from jax_al.features.file import rows_of_file
 from jax_al.features.known_rows import Known, known_rows
 from jax_al.features.named import FromFile, features_named, followed
-from jax_al.features.options import plain
 from jax_al.features.store import kept_state, kept_table
+from jax_al.outside import plain
 from jax_al.pools.cache_root import cache_root
 from jax_al.pools.digest import digest
 from jax_al.pools.progress import tracked

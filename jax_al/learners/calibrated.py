@@ -9,8 +9,9 @@ from jax import lax
 
 from jax_al.learners.held_out import check_share, held_apart, mean_loss, told
 from jax_al.learners.logistic import sum_of_blocks
-from jax_al.learners.naming import called, described, plain
+from jax_al.learners.naming import called, described
 from jax_al.learners.wrapping import compiled
+from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 HOTTEST = 100.0  # the temperature is sought between this and its inverse

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_al.errors import UsageError
-from jax_al.learners.naming import called, described, plain
+from jax_al.learners.naming import called, described
 from jax_al.learners.wrapping import compiled
+from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 BY = ("bootstrap", "key")

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners import networks
-from jax_al.learners.naming import called, plain
+from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, State, describe, learner_of
 from jax_al.learners.networks.network import Model, in_dtype
 from jax_al.learners.training_options import on_record, training_options
+from jax_al.outside import plain
 from jax_al.types import Learner, Spec
 
 COMPUTE_DTYPES = ("float32", "bfloat16")

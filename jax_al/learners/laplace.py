@@ -12,7 +12,8 @@ from jax_al.learners import linear as regression
 from jax_al.learners.class_weights import check_class_weights, with_class_weights
 from jax_al.learners.inputs import Normalizer
 from jax_al.learners.logistic import Head, flat, in_blocks, log_probs_of, sum_of_blocks
-from jax_al.learners.naming import called, plain
+from jax_al.learners.naming import called
+from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 # Parameters up to which the whole Hessian is used: 16 MB in a State, some seconds to factorise.

@@ -21,8 +21,9 @@ from jax_al.learners.logistic import (
     minimum,
     value_and_grad,
 )
-from jax_al.learners.naming import called, plain
+from jax_al.learners.naming import called
 from jax_al.learners.newton import refined
+from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 SCALES = {"columns": by_column, "one": by_one_scale}

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 
 from jax_al.learners import networks
 from jax_al.learners.image_networks import check_compute_dtype, last_layer
-from jax_al.learners.naming import called, plain
+from jax_al.learners.naming import called
 from jax_al.learners.network import MakeLearner, learner_of
 from jax_al.learners.networks.network import in_dtype
 from jax_al.learners.training_options import on_record, training_options
+from jax_al.outside import plain
 from jax_al.types import Learner, Spec
 
 

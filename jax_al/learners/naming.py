@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from jax_al.outside import source_hash
 from jax_al.types import Learner, Spec
 
@@ -16,13 +14,6 @@ def called(
     given = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
     make.__qualname__ = f"{name}({given})"
     return make
-
-
-def plain(value: Any) -> Any:
-    """Returns a number of NumPy's, or some in brackets, as Python's, which are written down."""
-    if isinstance(value, tuple | list):
-        return type(value)(map(plain, value))
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def described(make: Any) -> str:

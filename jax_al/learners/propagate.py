@@ -11,10 +11,11 @@ from jax import lax
 from jax_al.errors import UsageError
 from jax_al.geometry.neighbours import nearest_neighbours
 from jax_al.learners.inputs import Normalizer, by_column, normalize
-from jax_al.learners.naming import called, described, plain
+from jax_al.learners.naming import called, described
 from jax_al.learners.networks.network import check_at_least_one
 from jax_al.learners.spread import Graph, graph_of, or_1, spread
 from jax_al.learners.wrapping import compiled
+from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Pool, Spec
 
 _READ = 4096  # examples read together

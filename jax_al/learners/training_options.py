@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.learners.class_weights import check_class_weights
-from jax_al.learners.naming import plain
 from jax_al.learners.optimizers import OPTIMIZERS, SCHEDULES
+from jax_al.outside import plain
 
 
 class TrainingOptions(NamedTuple):

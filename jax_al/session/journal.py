@@ -141,10 +141,10 @@ class Journal:
     def _read(self) -> bytes:
         """Takes in the whole lines that are new; returns what of a line comes after them."""
         assert self.path is not None
-        self._check_there()
         try:
             file = open(self.path, "rb")  # noqa: SIM115 (closed below)
         except FileNotFoundError:
+            self._check_there()
             return b""
         with file:
             if file.seek(0, os.SEEK_END) < self._end:
