@@ -21,6 +21,11 @@ class PartsError(RuntimeError):
     """Parts of a run failed in ways that the user cannot mend; the message is one sentence."""
 
 
+def in_words(error: BaseException) -> str:
+    """Returns what `error` says, with its kind unless it is made to be read."""
+    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+
+
 @contextlib.contextmanager
 def reworded(change: Callable[[str], str]) -> Iterator[None]:
     """Tells a UsageError in the words of whoever is spoken to.

@@ -130,6 +130,8 @@ def test_what_is_said_of_an_answer_is_kept():
     teller.tell({"7.png": "cat"}, why="review")
     assert teller.record().decisions[7].why == "review"
     assert teller.labels() == {"4.png": "bee", "7.png": "cat"}
+    with pytest.raises(UsageError, match="why is 'because', but must be one of strategy, review"):
+        teller.tell({"7.png": "bee"}, relabel=True, why="because")
 
 
 def test_a_token_counts_once_even_when_it_was_undone():

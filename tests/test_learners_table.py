@@ -84,15 +84,30 @@ def test_a_learner_made_of_another_is_named_with_the_options_of_both(outside):
 
 
 def test_fields_of_training_reach_a_network_that_is_wrapped():
-    config = default.get_config().to_dict() | {"epochs": 3, "validation_share": 0.25}
-    for model, steps in (
-        ({"name": "mlp", "widths": [8]}, 3),
-        ({"name": "ensemble", "learner": "mlp", "members": 2}, 3),
-        ({"name": "ensemble", "penalty": 0.1}, 1),
+    config = default.get_config().to_dict() | {"epochs": 3}
+    for model, more, steps in (
+        ({"name": "mlp", "widths": [8]}, {"validation_share": 0.25}, 3),
+        ({"name": "ensemble", "learner": "mlp", "members": 2}, {"validation_share": 0.25}, 3),
+        ({"name": "ensemble", "penalty": 0.1}, {}, 1),
     ):
-        study = study_of(config | {"model": model})
+        study = study_of(config | more | {"model": model})
         learner = study.learner(study.benchmark.pool.spec, 10)
         assert learner.steps == steps
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "sentence"),
+    [
+        ("linear", {"class_weights": "balanced"}, "say --config.model.class_weights=balanced"),
+        ("ensemble", {"class_weights": "balanced"}, "say --config.model.class_weights=balanced"),
+        ("linear", {"validation_share": 0.2}, "is of networks, and linear is none[.]$"),
+        ("my_learners:bayes", {"class_weights": "balanced"}, "my_learners:bayes is none[.]$"),
+    ],
+)
+def test_fields_of_networks_are_not_passed_over_by_others(outside, name, more, sentence):
+    config = default.get_config().to_dict() | more
+    with pytest.raises(UsageError, match=sentence):
+        study_of(config | {"model": {"name": name}})
 
 
 def test_options_reach_the_learner():

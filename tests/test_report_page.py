@@ -132,6 +132,9 @@ def test_a_report_of_one_run_is_one_fast_file(tmp_path, layout):
 
 
 def test_a_report_that_fails_does_not_fail_the_run(tmp_path, monkeypatch, capsys):
+    write_page(tmp_path, Terminal())
+    said = capsys.readouterr().err
+    assert said.startswith(f"No report this time: {tmp_path} holds no run")
     monkeypatch.setattr("jax_al.report.write_report", lambda *_, **__: 1 / 0)
     write_page(tmp_path, Terminal())
     said = capsys.readouterr().err

@@ -22,6 +22,8 @@ from tests.runs import (
     part_of,
     rows_of,
     run,
+    run_study,
+    study,
     tiny_config,
     without_times,
 )
@@ -166,6 +168,22 @@ def test_a_finished_run_says_so_and_changes_nothing(whole, tmp_path):
     assert not [event for event in told if event["event"] in ("phase", "row")]
     names = ("metrics.jsonl", "picks.csv", "parts/random/seed_1/journal.jsonl")
     assert all((again / name).read_bytes() == (whole / name).read_bytes() for name in names)
+
+
+@as_for_users
+@pytest.mark.parametrize(
+    ("share", "sentence"),
+    [
+        ((5, 9), "Nothing is left for part 5/9: it has none of the run's parts."),
+        ((1, 3), "Nothing is left for part 1/3: it has 2 of the run's parts, finished."),
+    ],
+)
+def test_a_share_that_is_finished_speaks_of_itself(whole, tmp_path, share, sentence):
+    again, told = tmp_path / "again", []
+    shutil.copytree(whole, again)
+    whole_study = study(num_seeds=2, compare=("coreset", "random"))
+    run_study(whole_study, again, told.append, share=share)
+    assert [event["text"] for event in told if event["event"] == "say"] == [sentence]
 
 
 @as_for_users

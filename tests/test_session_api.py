@@ -253,6 +253,7 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
     [
         ({"classes": ("cat", "cat")}, "must be different names"),
         ({"classes": "cat"}, "must be different names"),
+        ({"classes": np.unique(CLASSES)}, "a list of names, not a NumPy array"),
         ({"budget": 0}, "budget is 0"),
         ({"budget": 5.5}, "budget is 5.5, but must be a whole number"),
         ({"budget": True}, "budget is True, but must be a whole number"),
@@ -295,6 +296,25 @@ def test_two_may_tell_and_one_computes(tmp_path):
             other.train()
         other.train()
         np.testing.assert_array_equal(one.predict(points()), other.predict(points()))
+
+
+def test_classes_that_another_merges_meanwhile_are_trained_anew(tmp_path, monkeypatch):
+    classes = (*CLASSES, "cow")
+    with opened(tmp_path, classes=classes) as one, opened(tmp_path, classes=classes) as other:
+        one.tell(true(one.ask().ids))
+        one.train()
+        assert one.predict(points()).shape == (40, 3)
+        plan = one._plan
+
+        def merged_first():
+            monkeypatch.undo()
+            other.merge_class("cat", "cow")
+            return plan()
+
+        monkeypatch.setattr(one, "_plan", merged_first)
+        probs = one.predict(points())
+        assert one.classes == ("dog", "cow")
+        np.testing.assert_array_equal(probs.argmax(axis=1), 1 - np.arange(40) % 2)
 
 
 KILLED = """

@@ -15,6 +15,7 @@ from jax_al.cli.config import check_same
 from jax_al.drivers import cluster, experiment
 from jax_al.drivers.part import Tell
 from jax_al.drivers.study import Study
+from jax_al.errors import in_words
 from jax_al.pools.rows import Numbers, whole_index
 from jax_al.record import looks
 from jax_al.record.listeners import Listener, tell
@@ -127,7 +128,7 @@ def _draw(study: Study, root: pathlib.Path, terminal: Terminal) -> dict[str, pat
     try:
         paths = report.draw(root, study.benchmark.pool.show)
     except Exception as error:  # all is recorded, and can be drawn another time
-        print(f"No pictures this time: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"No pictures this time: {in_words(error)}", file=sys.stderr)
         return {}
     if paths:
         terminal.say(f"Pictures: {' and '.join(map(str, paths.values()))}")
@@ -142,7 +143,7 @@ def write_page(root: pathlib.Path, terminal: Terminal) -> None:
     try:
         written = report.write_report([root], page)
     except Exception as error:  # all is recorded; a page that fails takes nothing from it
-        print(f"No report this time: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"No report this time: {in_words(error)}", file=sys.stderr)
     else:
         for line in written.outcome:
             terminal.say(line)

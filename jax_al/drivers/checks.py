@@ -218,6 +218,8 @@ def check_classes(classes: Any, least: int = 2) -> None:
     Raises:
       UsageError: they are not.
     """
+    if isinstance(classes, np.ndarray):
+        raise UsageError("classes must be a list of names, not a NumPy array: give its tolist().")
     are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
     are_names = are_names and all(isinstance(one, str) and one for one in classes)
     if not are_names or len(classes) < least or len(set(classes)) < len(classes):

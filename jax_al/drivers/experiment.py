@@ -95,7 +95,7 @@ def run(
         names = list(study.strategies)
         tell({"event": "run_begun", "study": study, "root": root, "parts": parts, "work": left})
         if all(is_finished(study, record) for record in records):
-            tell({"event": "say", "text": FINISHED})
+            tell({"event": "say", "text": _finished(share, len(parts))})
         finished: list[Progress] = []
         is_whole = False
         try:
@@ -134,6 +134,13 @@ def on_record(study: Study, part: Part) -> Progress | None:
 def is_finished(study: Study, record: Progress | None) -> bool:
     """Whether nothing is left to do of a part with that record."""
     return record is not None and next_work(record.record, course_of(study)) is None
+
+
+def _finished(share: tuple[int, int], count: int) -> str:
+    if share[1] == 1:
+        return FINISHED
+    what = f"{count} of the run's parts, finished" if count else "none of the run's parts"
+    return f"Nothing is left for part {share[0]}/{share[1]}: it has {what}."
 
 
 def _run_here(

@@ -372,10 +372,10 @@ class Session:
 
     def _state(self) -> tuple[Any, Record]:
         """Returns what was trained last, and the record whose classes it knows: those of now."""
+        self._plan()  # the classes of now, whoever changed them
         record = self._progress.record
         if record.trained[max(record.trained)].as_of < record.outdated:
             self._catch_up()
-        self._plan()  # the classes of now, whoever changed them
         episode = max(self._progress.record.trained)
         state = self._driver.kept(episode)
         if state is None:

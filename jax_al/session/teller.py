@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.session.fold import Draw, Record, Request
+from jax_al.session.fold import WHY, Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 from jax_al.session.work import (
@@ -98,6 +98,8 @@ class Teller:
             )
         if not isinstance(who, str):
             raise UsageError(f"who is {who!r}, but must be a text.")
+        if why and why not in WHY:
+            raise UsageError(f"why is {why!r}, but must be one of {', '.join(WHY)}, or empty.")
         with self._journal.writing():
             if self.has(token):
                 return
