@@ -14,7 +14,9 @@ from jax_al.errors import UsageError, reworded
 from jax_al.pools.rows import RowPool
 from jax_al.types import Benchmark, Pool, Spec
 
-_WORDS = {"--overwrite": "overwrite=True", "--workdir": "directory"}
+# What the command line calls otherwise, for `python_words`. A session overwrites nothing.
+OF_A_RUN = {"--overwrite": "overwrite=True", "--workdir": "directory"}
+OF_A_SESSION = {"start anew with --overwrite": "name another directory"}
 
 
 def check_least(**values: tuple[Any, int]) -> None:
@@ -261,11 +263,11 @@ def guarded(tell: Tell) -> Tell:
     return on_event
 
 
-def python_words() -> contextlib.AbstractContextManager[None]:
-    """Puts the words of Python in place of those of the command line."""
+def python_words(words: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+    """Puts words of Python, the values, in place of those of the command line."""
 
     def change(text: str) -> str:
-        for word, instead in _WORDS.items():
+        for word, instead in words.items():
             text = text.replace(word, instead)
         return text
 

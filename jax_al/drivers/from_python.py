@@ -8,6 +8,7 @@ from typing import Any
 
 from jax_al.drivers import cluster, experiment
 from jax_al.drivers.checks import (
+    OF_A_RUN,
     check_benchmark,
     check_keep,
     check_least,
@@ -147,7 +148,7 @@ def run(
             raise UsageError("Several processes need a directory that all of them can see.")
         make = functools.partial(_same, study)
         run_all = cluster.executor(make, _nobody_listens, jobs=jobs, scheduler=scheduler)
-    with python_words():
+    with python_words(OF_A_RUN):
         records = experiment.run(
             study,
             root,

@@ -17,6 +17,7 @@ from jax_al.drivers.begun import (
     strategy_and_name,
 )
 from jax_al.drivers.checks import (
+    OF_A_SESSION,
     check_alike,
     check_classes,
     check_known,
@@ -107,7 +108,7 @@ class Session:
         part = Part(name, seed, made, self._place)
         self._engine = Engine(benchmark, learner, looking)
         self._engine.check(made)  # what it cannot have is refused before anything is begun
-        with python_words():
+        with python_words(OF_A_SESSION):
             # On record are the classes that there are, and no more.
             begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
             journal, self._progress = open_progress(
