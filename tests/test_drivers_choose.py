@@ -79,6 +79,9 @@ def test_a_wrong_answer_stops_before_anything_is_bought(indices):
         (lambda rows: Query(rows, None), "one whose info is a NoneType"),
         (lambda rows: Query(rows.astype(jnp.float32), {}), "one whose indices are float32"),
         (lambda rows: Query(rows[:2], {}), r"one whose indices are of shape \[2\]"),
+        (lambda rows: Query(rows, {}, scores=rows[:2] / 2), r"one whose scores are of shape \[2\]"),
+        (lambda rows: Query(rows, {"why": "so"}), r"one whose info\['why'\] is no number"),
+        (lambda rows: Query(rows, {"all": rows}), r"one whose info\['all'\] is no number"),
     ],
 )
 def test_what_is_no_query_is_told_in_a_sentence(answer, words, on_host):

@@ -117,8 +117,14 @@ def answering(**options):
     return lambda benchmark, seed: make_oracle("simulated", benchmark, seed=seed, **options)
 
 
-@pytest.mark.parametrize("answer", [None, {}, iter(())])
-def test_an_oracle_that_returns_no_list_is_not_waited_for(answer):
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        *((one, "must return a list of answers, .* returned a ") for one in (None, {}, iter(()))),
+        ([(0, 1)], r"must return a list of al.Answer\(row, decision\), and one of it is a tuple"),
+    ],
+)
+def test_an_oracle_that_returns_no_list_of_answers_is_not_waited_for(answer, words):
     class Silent:
         def ask(self, request, rows):
             """Nobody is there."""
@@ -126,7 +132,7 @@ def test_an_oracle_that_returns_no_list_is_not_waited_for(answer):
         def collect(self):
             return answer
 
-    with pytest.raises(ValueError, match=r"must return a list of answers, .* returned a "):
+    with pytest.raises(ValueError, match=words):
         study(oracle=lambda benchmark, seed: Silent())
 
 

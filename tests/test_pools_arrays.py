@@ -174,6 +174,7 @@ def test_unsigned_numbers_that_are_rounded_are_told_too(caplog):
     ("array", "words"),
     [
         (np.ones((3, 2), complex), "numbers, not of type complex128"),
+        (np.ma.masked_less([[1.0, 2], [3, 4]], 2), "masked values: fill them"),
         (np.full((3, 2), "x"), "numbers, not of type <U1"),
         (np.full((3, 2), None), "numbers, not of type object"),
         (np.zeros((3, 2), "m8[s]"), "numbers, not of type timedelta64"),

@@ -119,6 +119,7 @@ def test_a_subset_of_a_table(files):
         ({"name": "none.npy"}, "no file .*none.npy"),
         ({"name": "text.npy"}, "text.npy cannot be read as a file of arrays"),
         ({"name": "text.npz"}, "text.npz cannot be read as a file of arrays"),
+        ({"name": "table.csv", "labels": "y"}, "table.csv', a file that is no .npy or .npz: save"),
         ({"name": "objects.npy"}, "objects.npy cannot be read as a file of arrays"),
         ({"name": "several.npz"}, r"must hold the rows as 'x'.*'a' \(60, 5\), 'b'"),
         ({"name": "y.npy"}, r"y.npy cannot be a pool. .*not of shape \(60,\)"),
@@ -158,7 +159,7 @@ def test_a_subset_of_a_table(files):
     ],
 )
 def test_what_cannot_be_is_one_sentence(files, changes, words):
-    for name in ("text.npy", "text.npz"):
+    for name in ("text.npy", "text.npz", "table.csv"):
         with open(files + name, "w") as file:
             file.write("no array")
     np.save(files + "objects.npy", np.array([[{}], [{}]]))
@@ -241,6 +242,20 @@ def test_a_function_from_outside_may_return_a_benchmark(module):
         (
             "def make():\n    pool.spec = pool.spec._replace(shape=(3,))\n    return pool",
             r"whose examples are of shape \(2,\), where its spec says \(3,\)",
+        ),
+        (
+            "def make():\n    pool.spec = (2,)\n    return pool",
+            r"whose spec is \(2,\), and not an al.Spec",
+        ),
+        (
+            "def make():\n    pool.spec = pool.spec._replace(dtype='float32')\n    return pool",
+            "with a dtype of NumPy",
+        ),
+        (
+            "class Lists(type(pool)):\n"
+            "    def read(self, rows): return super().read(rows).tolist()\n"
+            "def make():\n    pool.__class__ = Lists\n    return pool",
+            "a pool that reads a list, and not an array",
         ),
         (
             "class Twice(type(pool)):\n    ids = ['a'] * 6\n"

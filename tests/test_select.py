@@ -9,7 +9,7 @@ from jax_al.errors import UsageError
 from jax_al.strategies import by_score, make_strategy, select, strategy
 from jax_al.strategies.plain_arrays import check_values
 from jax_al.testing.made_up import general, pool_of
-from jax_al.types import Query, Signals
+from jax_al.types import NOTHING, Query, Signals
 
 N, C = 24, 4
 SIGNALS = general(0, N, C)
@@ -243,3 +243,20 @@ def test_probabilities_of_half_precision_are_taken():
 def test_what_refits_learners_is_refused_before_any_signal_is_asked_for():
     with pytest.raises(UsageError, match="only a run with a simulated oracle can ask it"):
         select("best_of", budget=5, log_probs=LOG_PROBS)
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+@pytest.mark.parametrize(
+    "indices",
+    [(5, 5, 6), (1, 2, N), (1, 2, -5), (1, 2, NOTHING), (1, 2, LABELED[0]), (1, 2, 9)],
+)
+def test_rows_of_a_strategy_of_ones_own_are_such_as_it_may_pick(indices, on_host):
+    def wrong(key, signals, pool, budget):
+        if on_host:
+            pool.excluded[:] = False  # its own affair
+        return Query(jnp.array(indices, jnp.int32), {})
+
+    mine = strategy(wrong, needs={"log_probs"}, on_host=on_host)
+    given = {"labeled": LABELED, "exclude": [9], "log_probs": LOG_PROBS}
+    with pytest.raises(UsageError, match="3 distinct selectable rows were wanted"):
+        select(mine, budget=3, **given)

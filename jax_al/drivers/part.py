@@ -27,7 +27,7 @@ from jax_al.session.fold import Record, Trained, fold
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Result, Select, Selected, Train, Wait
-from jax_al.types import Oracle, PoolState, Strategy
+from jax_al.types import Answer, Oracle, PoolState, Strategy
 
 # A gradient step costs about so many looks at the same examples; for the progress bar alone.
 STEP_COST = 9
@@ -116,6 +116,12 @@ class Driver:
                         raise UsageError(
                             "collect() of the oracle must return a list of answers, empty where "
                             f"there are none yet, and returned a {type(answers).__name__}."
+                        )
+                    strange = [one for one in answers if not isinstance(one, Answer)]
+                    if strange:
+                        raise UsageError(
+                            "collect() of the oracle must return a list of al.Answer(row, "
+                            f"decision), and one of it is a {type(strange[0]).__name__}."
                         )
                     if answers:
                         self._commit(Answered(answers))

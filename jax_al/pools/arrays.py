@@ -29,6 +29,8 @@ def arrays(x: Any, ids: Sequence[str] | None = None) -> RowPool:
       UsageError: `x` does not hold finite numbers within the range of float32, or `ids` are not N
         distinct strings.
     """
+    if np.ma.is_masked(x):
+        raise UsageError("The examples of a pool hold masked values: fill them, or leave rows out.")
     array = np.asarray(x)
     if not (array.dtype.kind in "biuf" or array.dtype.type.__module__ == "ml_dtypes"):
         raise UsageError(f"The examples of a pool must be numbers, not of type {array.dtype}.")

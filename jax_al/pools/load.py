@@ -1,6 +1,7 @@
 """Pools and benchmarks by name: digits, TFDS data sets, files of arrays, functions from outside."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -85,6 +86,11 @@ def benchmark(
     elif name.endswith(SUFFIXES):
         _refuse(name, {**size, **keys})
         whole = table_benchmark(name, labels, test_path, test_labels)
+    elif Path(name).suffix and Path(name).expanduser().is_file():
+        raise UsageError(
+            f"data.name is {name!r}, a file that is no {' or '.join(SUFFIXES)}: save its rows with "
+            "numpy.save, and their labels likewise (data.labels)."
+        )
     else:
         _refuse(name, files)
         if name == "digits":

@@ -61,7 +61,18 @@ def _check(found: Benchmark, what: str) -> None:
             )
         if not _are_names(pool.ids, len(pool)):
             raise UsageError(f"{what} returned a pool without {len(pool):,} distinct texts as ids.")
-        shape = np.shape(pool.read(slice(0, 1)))[1:]
+        if not isinstance(getattr(pool.spec, "dtype", None), np.dtype):
+            raise UsageError(
+                f"{what} returned a pool whose spec is {pool.spec!r}, and not an al.Spec(shape, "
+                "dtype) with a dtype of NumPy, such as np.dtype(np.float32)."
+            )
+        first = pool.read(slice(0, 1))
+        if not hasattr(first, "dtype"):
+            raise UsageError(
+                f"{what} returned a pool that reads a {type(first).__name__}, and not an array: "
+                "al.testing.check_pool tells more."
+            )
+        shape = first.shape[1:]
         if len(pool) and shape != tuple(pool.spec.shape):
             raise UsageError(
                 f"{what} returned a pool whose examples are of shape {shape}, where its spec says "

@@ -143,6 +143,10 @@ def answering(select: Select) -> Select:
             wrong = f"one whose indices are {kind}"
         elif jnp.shape(query.indices) != (budget,):
             wrong = f"one whose indices are of shape {list(jnp.shape(query.indices))}"
+        elif query.scores is not None and np.shape(query.scores) != (budget,):
+            wrong = f"one whose scores are of shape {list(np.shape(query.scores))}"
+        elif others := [name for name, value in query.info.items() if not _is_number(value)]:
+            wrong = f"one whose info[{others[0]!r}] is no number"
         if wrong is not None:
             raise UsageError(
                 f"A strategy must return a Query of int32 [{budget}] rows and a dict, as by_score "
@@ -151,6 +155,15 @@ def answering(select: Select) -> Select:
         return query
 
     return wrapped
+
+
+def _is_number(value: Any) -> bool:
+    """Whether `value` is one number: of Python, of NumPy, or traced."""
+    if isinstance(value, bool | int | float):
+        return True
+    kind = getattr(value, "dtype", str)
+    is_number = any(jnp.issubdtype(kind, one) for one in (jnp.number, jnp.bool_))
+    return np.shape(value) == () and is_number
 
 
 def random_without_labels(select: Select, *, on_host: bool = False) -> Select:

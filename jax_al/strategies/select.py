@@ -12,6 +12,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.rows import check_rows, name_rows
 from jax_al.strategies.absent import zero_excluded
+from jax_al.strategies.answers import real_places
 from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.strategies.plain_arrays import (
     as_labels,
@@ -76,7 +77,8 @@ def select(
 
     Raises:
       UsageError: a signal is missing, unknown, of the wrong shape or holds what it cannot; rows out
-        of range, repeated, or both labeled and excluded; a budget below 1; a bad option.
+        of range, repeated, or both labeled and excluded; a budget below 1; a bad option; a
+        strategy of one's own answers with other rows than it may.
     """
     made = _made(strategy, dict(options or {}))
     name = repr(strategy) if isinstance(strategy, str) else "the strategy"
@@ -118,11 +120,11 @@ def select(
     if absent.size:
         wanted = zero_excluded(wanted, excluded)
     ask = _ask(made) if made.on_host else _program(made)
+    selectable = np.array(pool.selectable)
     query = ask(jax.random.key(seed), wanted, pool, min(budget, N))
-    picks = np.asarray(query.indices).astype(np.int64)
-    real = picks != NOTHING
+    real = real_places(query, selectable, min(budget, int(selectable.sum())))
     return Picked(
-        picks[real],
+        np.asarray(query.indices)[real].astype(np.int64),
         None if query.scores is None else np.asarray(query.scores, np.float32)[real],
         {key: float(value) for key, value in query.info.items()},
     )
