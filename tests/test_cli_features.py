@@ -7,6 +7,7 @@ import pytest
 
 import jax_al as al
 from jax_al.cli import build, features
+from jax_al.cli.command_line import set_options
 from jax_al.cli.config import defaults, put
 from jax_al.errors import UsageError
 from jax_al.pools.rows import base_of
@@ -74,6 +75,14 @@ def test_a_mistake_is_a_sentence(command, words, sentence):
     assert sentence in said
     assert "Traceback" not in said
     assert np.array_equal(np.load("x.npy"), IMAGES)
+
+
+@pytest.mark.parametrize("word", ["true", "True"])
+def test_true_and_false_are_taken_as_the_sentence_says_them(command, word):
+    status, said = command("--out=f.npy", f"--option=mirror={word}", "--option=l2norm=false")
+    assert status == 0, said
+    set_options(config := defaults(), [("features_args.mirror", word)])
+    assert config.features_args.mirror is True
 
 
 @pytest.mark.parametrize("library", ["jax.numpy", "numpy"])

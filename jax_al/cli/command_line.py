@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from jax_al.cli.config import KINDS, put
 from jax_al.cli.fields import FREE, GONE, OPTIONS, Option
+from jax_al.cli.literal import literal
 from jax_al.errors import UsageError, did_you_mean
 
 _WORD = re.compile(r"--?(no)?config\.([\w.-]+)(?:=(.*))?", re.DOTALL)
@@ -72,7 +73,7 @@ def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
     for name, text in options:
         group, _, option = name.partition(".")
         if group in FREE and option:
-            free[group][option] = text if name == "model.name" else _literal(text)
+            free[group][option] = text if name == "model.name" else literal(text)
         elif group in FREE:
             free[group] |= _mapping(group, text)
         else:
@@ -130,16 +131,8 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _literal(text: str) -> Any:
-    """Returns what `text` is in Python, or `text`: strategy and learner judge it."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
 def _mapping(group: str, text: str) -> Mapping[str, Any]:
-    value = _literal(text)
+    value = literal(text)
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return value
     name = f"; its name is --config.model.name={text}" if group == "model" else ""
