@@ -64,12 +64,14 @@ def take_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]
 def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
     """Puts what `take_options` took into `config`; of two values for one field the last counts.
 
-    Another model than the recipe's has other options, so none of the recipe's is left.
+    Another model than the recipe's has other options, so none of the recipe's is left; other
+    features, too.
 
     Raises:
       UsageError: there is no such field, or the value is not of its type.
     """
     free: dict[str, dict[str, Any]] = {group: {} for group in FREE}
+    features = config.get("features")
     for name, text in options:
         group, _, option = name.partition(".")
         if group in FREE and option:
@@ -80,6 +82,8 @@ def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
             put(config, name, parse(_option(name, text), text))
     # Made anew, since a ConfigDict holds its fields to the types they had.
     with config.unlocked():
+        if config.get("features") != features:
+            config.features_args = ConfigDict()
         for group, given in free.items():
             if given:
                 before = config[group].to_dict()
