@@ -65,13 +65,16 @@ def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
     """Puts what `take_options` took into `config`; of two values for one field the last counts.
 
     Another model than the recipe's has other options, so none of the recipe's is left; other
-    features, too.
+    features, too. A strategy that is named alone is asked alone, also where the recipe compares.
 
     Raises:
       UsageError: there is no such field, or the value is not of its type.
     """
     free: dict[str, dict[str, Any]] = {group: {} for group in FREE}
     features = config.get("features")
+    options = list(options)
+    if {name for name, _ in options} & {"strategy", "compare"} == {"strategy"}:
+        put(config, "compare", ())
     for name, text in options:
         group, _, option = name.partition(".")
         if group in FREE and option:
