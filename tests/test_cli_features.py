@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import jax_al as al
+from configs import digits_features
 from jax_al.cli import build, features
+from jax_al.cli.command_line import set_options
 from jax_al.cli.config import defaults, put
 from jax_al.errors import UsageError
 from jax_al.pools.rows import base_of
@@ -74,6 +76,29 @@ def test_a_mistake_is_a_sentence(command, words, sentence):
     assert sentence in said
     assert "Traceback" not in said
     assert np.array_equal(np.load("x.npy"), IMAGES)
+
+
+@pytest.mark.parametrize("word", ["true", "True"])
+def test_true_and_false_are_taken_as_the_sentence_says_them(command, word):
+    status, said = command("--out=f.npy", f"--option=mirror={word}", "--option=l2norm=false")
+    assert status == 0, said
+    set_options(config := defaults(), [("features_args.mirror", word)])
+    assert config.features_args.mirror is True
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ({"features": "lite0"}, {}),
+        ({"features": "jimm:models/dinov2-small", "features_args.size": "224"}, {"size": 224}),
+        ({"features": "None"}, {}),
+        ({"features": "patches"}, {"patch": 4, "centroids": 100}),
+        ({"features_args.pca": "9"}, {"patch": 4, "centroids": 100, "pca": 9}),
+    ],
+)
+def test_of_other_features_than_the_recipes_none_of_its_options_is_left(words, left):
+    set_options(config := digits_features.get_config(), words.items())
+    assert config.features_args.to_dict() == left
 
 
 @pytest.mark.parametrize("library", ["jax.numpy", "numpy"])

@@ -6,6 +6,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from configs import digits_features
 from jax_al.cli.command_line import find, set_options, take_options, why_no_flag, why_no_value
 from jax_al.cli.config import defaults
 from jax_al.cli.main import parse_flags
@@ -293,6 +294,19 @@ def test_the_model_judges_its_options(option, sentence):
     options = config.model.to_dict()
     with pytest.raises(UsageError, match=sentence):
         make_model(options.pop("name"), (8, 8, 1), 3, **options)
+
+
+@pytest.mark.parametrize(
+    ("words", "compared"),
+    [
+        ({"strategy": "direct"}, ()),
+        ({"strategy": "direct", "compare": "random,direct"}, ("random", "direct")),
+        ({"budget": "5"}, digits_features.get_config().compare),
+    ],
+)
+def test_a_strategy_named_alone_is_asked_alone_also_where_the_recipe_compares(words, compared):
+    set_options(config := digits_features.get_config(), words.items())
+    assert config.compare == compared
 
 
 def test_what_is_not_a_value_is_told_in_the_words_of_absl():

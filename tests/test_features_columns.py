@@ -88,6 +88,14 @@ def test_what_never_varies_in_the_pool_says_nothing_of_other_rows_either():
     assert not np.asarray(features.apply(state, pool.read(slice(None))))[:, 6:].any()
 
 
+@pytest.mark.parametrize("options", [{}, {"whiten": 1}, {"standardise": True}])
+def test_of_a_pool_whose_rows_are_all_equal_nothing_is_left(options):
+    """The mean of 7 / 255 is off in its last digit, which is all the deviation there is."""
+    images = np.full((30, 12, 12, 3), 7, np.uint8)
+    found = made(arrays(images), images, pca=5, **options)
+    np.testing.assert_array_equal(found, 0)
+
+
 def test_unit_rows_have_length_1_and_zeros_stay():
     rows = np.concatenate([ROWS, np.zeros((1, 6), np.float32)])
     found = made(arrays(rows), rows, l2norm=True)

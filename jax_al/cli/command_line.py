@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from jax_al.cli.config import KINDS, put
 from jax_al.cli.fields import FREE, GONE, OPTIONS, Option
+from jax_al.cli.literal import literal
 from jax_al.errors import UsageError, did_you_mean
 
 _WORD = re.compile(r"--?(no)?config\.([\w.-]+)(?:=(.*))?", re.DOTALL)
@@ -63,22 +64,29 @@ def take_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]
 def set_options(config: ConfigDict, options: Iterable[tuple[str, str]]) -> None:
     """Puts what `take_options` took into `config`; of two values for one field the last counts.
 
-    Another model than the recipe's has other options, so none of the recipe's is left.
+    Another model than the recipe's has other options, so none of the recipe's is left; other
+    features, too. A strategy that is named alone is asked alone, also where the recipe compares.
 
     Raises:
       UsageError: there is no such field, or the value is not of its type.
     """
     free: dict[str, dict[str, Any]] = {group: {} for group in FREE}
+    features = config.get("features")
+    options = list(options)
+    if {name for name, _ in options} & {"strategy", "compare"} == {"strategy"}:
+        put(config, "compare", ())
     for name, text in options:
         group, _, option = name.partition(".")
         if group in FREE and option:
-            free[group][option] = text if name == "model.name" else _literal(text)
+            free[group][option] = text if name == "model.name" else literal(text)
         elif group in FREE:
             free[group] |= _mapping(group, text)
         else:
             put(config, name, parse(_option(name, text), text))
     # Made anew, since a ConfigDict holds its fields to the types they had.
     with config.unlocked():
+        if config.get("features") != features:
+            config.features_args = ConfigDict()
         for group, given in free.items():
             if given:
                 before = config[group].to_dict()
@@ -130,16 +138,8 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _literal(text: str) -> Any:
-    """Returns what `text` is in Python, or `text`: strategy and learner judge it."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
 def _mapping(group: str, text: str) -> Mapping[str, Any]:
-    value = _literal(text)
+    value = literal(text)
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return value
     name = f"; its name is --config.model.name={text}" if group == "model" else ""

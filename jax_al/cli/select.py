@@ -1,12 +1,12 @@
 """`jax-al select margin --log-probs lp.npy --budget 50 --labeled rows.npy --out picks.csv`."""
 
 import argparse
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jax_al.cli.ending import command
+from jax_al.cli.literal import literal
 from jax_al.cli.parser import Parser
 from jax_al.cli.picks_file import load, place_of, save_picks
 from jax_al.cli.programs import keep_programs
@@ -81,7 +81,4 @@ def option_of(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UsageError(f"--option is {text!r}, but must be NAME=VALUE.")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+    return name, literal(value)

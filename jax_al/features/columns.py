@@ -79,8 +79,10 @@ def columns(
             values, vectors = values[::-1][:pca], vectors[:, ::-1][:, :pca]
             largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(pca)]
             # What varies by rounding alone is 0 everywhere: of other pools it may not, and whoever
-            # divides by the deviation here would make it larger than all that is known.
-            is_there = values > _NOISE**2 * max(values[0], 0)
+            # divides by the deviation here would make it larger than all that is known. Where all
+            # rows are equal even the largest is rounding, of numbers as large as the mean.
+            size_of = np.abs(vectors).T @ np.abs(mean)
+            is_there = values > _NOISE**2 * np.maximum(values[0], size_of**2)
             signs = np.where(largest < 0, -1, 1) * is_there
             axes = {"axes": (vectors * signs).astype(np.float32)}
             variance = np.where(is_there, values, 0)
