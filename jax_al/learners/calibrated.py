@@ -1,4 +1,4 @@
-"""Temperature scaling: a learner that is as sure as it is right, by labels held out."""
+"""Temperature scaling: a learner that is as sure as it is right, by labels held out in turn."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.learners.held_out import check_share, held_apart, mean_loss, told
+from jax_al.errors import UsageError
+from jax_al.learners.held_out import dealt, mean_loss, only, told
 from jax_al.learners.logistic import sum_of_blocks
 from jax_al.learners.naming import called, described
 from jax_al.learners.wrapping import compiled
@@ -27,40 +28,42 @@ class State(NamedTuple):
 
 
 class Training(NamedTuple):
-    """Two fits under way, each leaf with an axis before its own: on what is taught, and on all."""
+    """Fits under way."""
 
-    key: jax.Array  # decides what is held out
-    both: Any
+    key: jax.Array  # decides what is held out when
+    fits: Any  # each leaf with an axis of K + 1 before its own: without each fold, and with all
     temperature: jax.Array
-    before: jax.Array  # float32 [], mean loss on what is held out, in nats
+    before: jax.Array  # float32 [], mean loss on what was held out, in nats
     after: jax.Array  # the same with the temperature
 
 
 def calibrated(
-    learner: Callable[[Spec, int], Learner], *, share: float = 0.2
+    learner: Callable[[Spec, int], Learner], *, folds: int = 5
 ) -> Callable[[Spec, int], Learner]:
     """Returns `learner` with temperature scaling (Guo et al. 2017, arXiv 1706.04599).
 
     Its log-probabilities are log softmax(z / T), z being those of `learner` fitted to all examples:
-    the same guesses, another confidence. The temperature is found with another fit, to all but a
-    share held out class by class (see `held_apart`). It minimises there
+    the same guesses, another confidence. The temperature is found with K = `folds` more fits, each
+    without a K-th of the examples, class by class (see `dealt`): at few labels those of one fold
+    say next to nothing of it. On all, each as the fit that has not seen it says, it minimises
 
         sum(w l(1 / T)) + 1 / T + log(T),
 
     the negative log-likelihood and a weak prior with its mode at T = 1, without which a few labels
     that are all guessed right would want T = 0; where none is held out, T is 1. The function of
-    1 / T is convex, so halving finds its only minimum. A fit takes twice the time. How it went is
-    told in metrics.jsonl, `fit_info`: `temperature`, `held_nll_before` and `held_nll_after`.
+    1 / T is convex, so halving finds its only minimum. A fit takes K + 1 times as long. How it went
+    is told in metrics.jsonl, `fit_info`: `temperature`, `held_nll_before` and `held_nll_after`.
 
     Args:
       learner: called with (spec, number of classes), as `linear()` and the like return it.
-      share: of the labeled examples that the temperature is found on.
+      folds: K, at least 2.
 
     Raises:
       UsageError: an option is out of its range; or, when the learner is made, it is not traced.
     """
-    share = plain(share)
-    check_share("share", share)
+    folds = plain(folds)
+    if type(folds) is not int or folds < 2:
+        raise UsageError(f"folds is {folds!r}, but must be a whole number, at least 2.")
 
     def make(spec: Spec, num_classes: int) -> Learner:
         inner = compiled(
@@ -71,30 +74,42 @@ def calibrated(
             "CalibratedClassifierCV around the classifier instead.",
         )
 
+        def without(fold: jax.Array, fold_of: jax.Array, examples: Examples) -> Examples:
+            is_there = jnp.arange(fold_of.size) < examples.count
+            return only(examples, is_there & (fold_of != fold))
+
         def init(init_key: jax.Array, context: Any) -> State:
             return State(inner.init(init_key, context), jnp.float32(1))
 
         def begin(train_key: jax.Array, state: State, examples: Examples, context: Any) -> Training:
             held_key = jax.random.fold_in(train_key, _HELD)
-            taught = held_apart(held_key, examples, share).taught
-            both = [inner.begin(train_key, state.inner, few, context) for few in (taught, examples)]
+            fold_of = dealt(held_key, examples, folds)
+
+            def one(fold):
+                taught = without(fold, fold_of, examples)
+                return inner.begin(train_key, state.inner, taught, context)
+
             nothing = jnp.zeros((), jnp.float32)
-            return Training(held_key, _stacked(*both), jnp.float32(1), nothing, nothing)
+            fits = lax.map(one, jnp.arange(folds + 1))  # of the last nothing is left out
+            return Training(held_key, fits, jnp.float32(1), nothing, nothing)
 
         def advance(training: Training, examples: Examples, context: Any) -> Training:
-            taught, held = held_apart(training.key, examples, share)
-            both = lax.map(
-                lambda fit: inner.advance(fit[0], fit[1], context),
-                (training.both, _stacked(taught, examples)),
-            )
-            state, _ = inner.finish(_at(both, 0))
-            said = told(inner, state, held)
+            fold_of = dealt(training.key, examples, folds)
+
+            def one(given):
+                fold, fit = given
+                return inner.advance(fit, without(fold, fold_of, examples), context)
+
+            fits = lax.map(one, (jnp.arange(folds + 1), training.fits))
+            without_one = jax.tree.map(lambda leaf: leaf[:folds], fits)
+            states = lax.map(lambda fit: inner.finish(fit)[0], without_one)
+            said = held_told(inner, states, fold_of, examples)
             temperature = best_temperature(said)
             after = said._replace(inputs=tempered(said.inputs, temperature))
-            return Training(training.key, both, temperature, mean_loss(said), mean_loss(after))
+            return Training(training.key, fits, temperature, mean_loss(said), mean_loss(after))
 
         def finish(training: Training) -> tuple[State, Fit]:
-            state, fit = inner.finish(_at(training.both, 1))
+            state, fit = inner.finish(jax.tree.map(lambda leaf: leaf[folds], training.fits))
             found = {
                 "temperature": training.temperature,
                 "held_nll_before": training.before,
@@ -124,12 +139,33 @@ def calibrated(
             head=head if inner.head is not None else None,
         )
 
-    return called(make, "calibrated", learner=described(learner), share=share)
+    return called(make, "calibrated", learner=described(learner), folds=folds)
 
 
 def tempered(log_probs: jax.Array, temperature: jax.Array) -> jax.Array:
     """Returns `log_probs` [..., C] at another temperature."""
     return jax.nn.log_softmax(log_probs / temperature)
+
+
+def held_told(learner: Learner, states: Any, fold_of: jax.Array, examples: Examples) -> Examples:
+    """Returns what the fit without each fold says of that fold, of all folds, as `told` does.
+
+    Args:
+      learner: of the fits.
+      states: theirs, each leaf with an axis of K folds before its own.
+      fold_of: int32 [L], in which fold an example is held out, or -1.
+      examples: all of them.
+    """
+
+    def one(given):
+        fold, state = given
+        return told(learner, state, only(examples, fold_of == fold))
+
+    folds = jax.tree.leaves(states)[0].shape[0]
+    by_fold = lax.map(one, (jnp.arange(folds), states))
+    inputs, labels, weights, rows = (x.reshape(-1, *x.shape[2:]) for x in by_fold[:4])
+    # All blocks are visited: each fold has its own at its beginning, and the others weigh nothing.
+    return Examples(inputs, labels, weights, rows, jnp.int32(labels.size))
 
 
 def best_temperature(said: Examples) -> jax.Array:
@@ -152,11 +188,3 @@ def best_temperature(said: Examples) -> jax.Array:
     ends = -jnp.log(jnp.float32(HOTTEST)), jnp.log(jnp.float32(HOTTEST))
     low, high = lax.fori_loop(0, HALVINGS, halve, ends)
     return jnp.exp(-(low + high) / 2)
-
-
-def _stacked(*trees: Any) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def _at(tree: Any, place: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[place], tree)

@@ -44,20 +44,42 @@ def held_apart(key: jax.Array, examples: Examples, share: float) -> Apart:
       share: above 0 and below 1.
     """
     chance_key, start_key = jax.random.split(key)
-    places = jnp.arange(examples.labels.size)
-    is_there = places < examples.count
-    labels = jnp.where(is_there, examples.labels, jnp.iinfo(jnp.int32).max)
-    # JAX draws element i from (key, i) alone, so the capacity L decides nothing.
-    order = jnp.lexsort((jax.random.uniform(chance_key, places.shape), labels))
-    of_class = labels[order]
-    is_first = (of_class != jnp.roll(of_class, 1)) | (places == 0)
+    order, is_first, is_there = _by_class(chance_key, examples)
     # The first ones do not count: where classes are of one size, the places of those held would
     # often be just theirs.
     others = jnp.pad(jnp.cumsum(~is_first), (1, 0)).astype(jnp.float32)
     reached = jnp.floor(others * share + jax.random.uniform(start_key))
     is_next = reached[1:] > reached[:-1]
-    is_held = jnp.zeros(places.shape, bool).at[order].set(is_next) & is_there
+    is_held = jnp.zeros(is_there.shape, bool).at[order].set(is_next) & is_there
     return Apart(only(examples, is_there & ~is_held), only(examples, is_held))
+
+
+def dealt(key: jax.Array, examples: Examples, folds: int) -> jax.Array:
+    """Returns the fold, from 0, in which each example is held out, int32 [L]; -1: in none.
+
+    In the order of `held_apart` all but the first of each class are dealt out one after another, so
+    that folds are equal to within one, in each class and in all.
+
+    Args:
+      key: decides which.
+      examples: the labeled examples.
+      folds: at least 2.
+    """
+    order, is_first, is_there = _by_class(key, examples)
+    turns = (jnp.cumsum(~is_first) - 1) % folds
+    fold = jnp.where(is_first, -1, turns).astype(jnp.int32)
+    return jnp.where(is_there, jnp.zeros_like(fold).at[order].set(fold), -1)
+
+
+def _by_class(key: jax.Array, examples: Examples) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns an order by class, by chance within one; what begins a class there; what is there."""
+    places = jnp.arange(examples.labels.size)
+    is_there = places < examples.count
+    labels = jnp.where(is_there, examples.labels, jnp.iinfo(jnp.int32).max)
+    # JAX draws element i from (key, i) alone, so the capacity L decides nothing.
+    order = jnp.lexsort((jax.random.uniform(key, places.shape), labels))
+    of_class = labels[order]
+    return order, (of_class != jnp.roll(of_class, 1)) | (places == 0), is_there
 
 
 def only(examples: Examples, wanted: jax.Array) -> Examples:
