@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_al.errors import UsageError
 from jax_al.learners.epoch import losses_and_hits
 from jax_al.learners.logistic import in_blocks, num_blocks, sum_of_blocks
 from jax_al.types import NOTHING, UNKNOWN, Examples, Learner
@@ -17,16 +16,6 @@ class Apart(NamedTuple):
 
     taught: Examples
     held: Examples
-
-
-def check_share(option: str, share: Any) -> None:
-    """Makes sure that `share` lies between 0 and 1, neither included.
-
-    Raises:
-      UsageError: it does not.
-    """
-    if type(share) is not float or not 0 < share < 1:
-        raise UsageError(f"{option} is {share!r}, but must be above 0 and below 1.")
 
 
 def held_apart(key: jax.Array, examples: Examples, share: float) -> Apart:
