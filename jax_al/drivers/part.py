@@ -21,13 +21,14 @@ from jax_al.drivers.inputs import room
 from jax_al.drivers.replay import replay
 from jax_al.drivers.states import States
 from jax_al.errors import UsageError
+from jax_al.oracles.collecting import collected
 from jax_al.oracles.simulated import initial_indices
 from jax_al.pools.rows import whole_index
 from jax_al.session.fold import Record, Trained, fold
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
 from jax_al.session.work import Answered, Ask, Asked, Result, Select, Selected, Train, Wait
-from jax_al.types import Answer, Oracle, PoolState, Strategy
+from jax_al.types import Oracle, PoolState, Strategy
 
 # A gradient step costs about so many looks at the same examples; for the progress bar alone.
 STEP_COST = 9
@@ -111,19 +112,7 @@ class Driver:
                     oracle.ask(work.request, work.rows)
                     self._commit(Asked(work.request))
                 case Wait():
-                    answers = oracle.collect()
-                    if not isinstance(answers, list | tuple):  # None would be waited for, for ever
-                        raise UsageError(
-                            "collect() of the oracle must return a list of answers, empty where "
-                            f"there are none yet, and returned a {type(answers).__name__}."
-                        )
-                    strange = [one for one in answers if not isinstance(one, Answer)]
-                    if strange:
-                        raise UsageError(
-                            "collect() of the oracle must return a list of al.Answer(row, "
-                            f"decision), and one of it is a {type(strange[0]).__name__}."
-                        )
-                    if answers:
+                    if answers := collected(oracle):
                         self._commit(Answered(answers))
                     else:
                         time.sleep(PATIENCE)
