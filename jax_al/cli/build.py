@@ -137,9 +137,9 @@ def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearne
         names = (*TrainingOptions._fields, "compute_dtype")
         training = {name: fields[name] for name in names if name in fields}
         training["augment"] = fields["data.augment"]
-    else:
-        _check_of_networks(fields, inner)
     known = learner_options(name, inner) if inner in LEARNERS else options
+    if inner not in NETWORKS:
+        _check_of_networks(fields, inner, known)
     own = known.keys() - training
     with prefixed("config.", training.keys()), prefixed("config.model.", own):
         make = learner_named(name, **options, **training)
@@ -151,15 +151,14 @@ def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearne
     return made
 
 
-def _check_of_networks(fields: Mapping[str, Any], inner: str) -> None:
+def _check_of_networks(fields: Mapping[str, Any], inner: str, known: Mapping[str, Any]) -> None:
     """Makes sure that nothing is asked of another learner that it would pass over.
 
     What recipes of networks set (epochs, step sizes) stays in the config when another is named.
     """
     for name, none in (("class_weights", None), ("validation_share", 0)):
         if (value := fields.get(name, none)) != none:
-            is_own = inner in LEARNERS and name in learner_options(inner)
-            instead = f": say --config.model.{name}={value}" if is_own else ""
+            instead = f": say --config.model.{name}={value}" if name in known else ""
             raise UsageError(f"config.{name} is of networks, and {inner} is none{instead}.")
 
 

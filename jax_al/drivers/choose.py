@@ -12,7 +12,7 @@ from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import cover_radius_traced
 from jax_al.strategies.absent import zero_excluded
-from jax_al.strategies.answers import real_places
+from jax_al.strategies.answers import real_rows
 from jax_al.strategies.numbers import bad_rows, refuse_bad_rows
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
@@ -134,8 +134,7 @@ def cover_radius(picks: jax.Array, embedding: jax.Array, pool: PoolState) -> jax
 
 def _checked(query: Query, pool: PoolState, wanted: int) -> Chosen:
     """Returns the real part of `query`."""
-    real = real_places(query, np.asarray(pool.selectable), wanted)
-    rows = np.asarray(query.indices)[real].astype(np.int64)
+    rows, real = real_rows(query, np.asarray(pool.selectable), wanted)
     scores = None if query.scores is None else np.asarray(query.scores)[real]
     info = {name: float(value) for name, value in query.info.items()}
     pseudo_labels: Any = query.pseudo_labels

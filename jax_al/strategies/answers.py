@@ -6,8 +6,8 @@ from jax_al.errors import UsageError
 from jax_al.types import NOTHING, Query
 
 
-def real_places(query: Query, selectable: np.ndarray, wanted: int) -> np.ndarray:
-    """Returns which places of a query are rows, bool [Q], and not NOTHING.
+def real_rows(query: Query, selectable: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows of a query, int64 [wanted], and which of its places hold them, bool [Q].
 
     Args:
       query: of NumPy arrays.
@@ -19,11 +19,11 @@ def real_places(query: Query, selectable: np.ndarray, wanted: int) -> np.ndarray
     """
     indices = np.asarray(query.indices)
     real = indices != NOTHING
-    rows = indices[real]
+    rows = indices[real].astype(np.int64)
     in_range = bool(((rows >= 0) & (rows < selectable.size)).all())
     if not in_range or len(np.unique(rows)) != wanted or not selectable[rows].all():
         raise UsageError(
             f"The strategy gave a wrong query: {wanted} distinct selectable rows were wanted, and "
             f"it answered {indices.tolist()[:20]}; al.testing.check_strategy tells more."
         )
-    return real
+    return rows, real

@@ -12,7 +12,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter.rows import check_rows, name_rows
 from jax_al.strategies.absent import zero_excluded
-from jax_al.strategies.answers import real_places
+from jax_al.strategies.answers import real_rows
 from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.strategies.plain_arrays import (
     as_labels,
@@ -122,9 +122,9 @@ def select(
     ask = _ask(made) if made.on_host else _program(made)
     selectable = np.array(pool.selectable)
     query = ask(jax.random.key(seed), wanted, pool, min(budget, N))
-    real = real_places(query, selectable, min(budget, int(selectable.sum())))
+    rows, real = real_rows(query, selectable, min(budget, int(selectable.sum())))
     return Picked(
-        np.asarray(query.indices)[real].astype(np.int64),
+        rows,
         None if query.scores is None else np.asarray(query.scores, np.float32)[real],
         {key: float(value) for key, value in query.info.items()},
     )
