@@ -137,6 +137,8 @@ def draw(curves: dict[str, Curve], title: str) -> Figure:
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes in panels[len(families) :]:
         axes.set_axis_off()
+    for axes in panels[len(families) - columns : len(families)]:  # where none is below
+        axes.tick_params(labelbottom=True)
     for axes, (family, names) in zip(panels, families.items(), strict=False):
         if is_apart:
             axes.axhline(0, color="0.5", lw=1)
