@@ -167,6 +167,8 @@ def test_names_that_no_file_could_keep_are_refused(place):
         for change in (session.add_class, lambda name: session.rename_class("cat", name)):
             with pytest.raises(ValueError, match="cannot be named 3: a name is a text"):
                 change(3)
+            with pytest.raises(ValueError, match="a name is a text"):
+                change("\ud800")
         with pytest.raises(ValueError, match="who is 3, but must be a text"):
             session.tell({session.ask().ids[0]: "cat"}, who=3)
         assert session.labels == {}
@@ -256,6 +258,7 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
     [
         ({"classes": ("cat", "cat")}, "must be different names"),
         ({"classes": "cat"}, "must be different names"),
+        ({"classes": ("cat", "\ud800")}, "must be different names"),
         ({"classes": np.unique(CLASSES)}, "a list of names, not a NumPy array"),
         ({"budget": 0}, "budget is 0"),
         ({"budget": 5.5}, "budget is 5.5, but must be a whole number"),

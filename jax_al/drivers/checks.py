@@ -12,6 +12,7 @@ import numpy as np
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
 from jax_al.pools.rows import RowPool
+from jax_al.session.checks import is_text
 from jax_al.types import Benchmark, Pool, Spec
 
 # What the command line calls otherwise, for `python_words`. A session overwrites nothing.
@@ -223,7 +224,7 @@ def check_classes(classes: Any, least: int = 2) -> None:
     if isinstance(classes, np.ndarray):
         raise UsageError("classes must be a list of names, not a NumPy array: give its tolist().")
     are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
-    are_names = are_names and all(isinstance(one, str) and one for one in classes)
+    are_names = are_names and all(one and is_text(one) for one in classes)
     if not are_names or len(classes) < least or len(set(classes)) < len(classes):
         many = "two or more different names" if least else "different names"
         raise UsageError(f"classes must be {many}, not {classes!r}.")

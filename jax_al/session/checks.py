@@ -239,7 +239,7 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
             name = record.classes[result.id]
             raise UsageError(f"The class {name!r} cannot be merged into itself: name another.")
         return {"event": "class_merged", "id": result.id, "into": result.into}
-    if not isinstance(result.name, str):
+    if not is_text(result.name):
         raise UsageError(f"A class cannot be named {result.name!r}: a name is a text.")
     if not result.name or result.name in record.classes.values():
         raise UsageError(f"A class cannot be named {result.name!r}: it is empty or taken.")
@@ -247,6 +247,15 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
         return {"event": "class_added", "id": record.num_classes, "name": result.name}
     _check_class(record, result.id)
     return {"event": "class_renamed", "id": result.id, "name": result.name}
+
+
+def is_text(name: Any) -> bool:
+    """Whether `name` is a text that UTF-8 can hold: half of a surrogate pair is in no file."""
+    try:
+        str.encode(name)
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _check_answer(record: Record, row: int, decision: int) -> None:
