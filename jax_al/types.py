@@ -48,7 +48,10 @@ class Pool(Protocol):
         """Returns N."""
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
-        """Returns examples [n, ...] of int rows [n] in their order, or of a slice; thread-safe."""
+        """Returns a fresh array of examples [n, ...], of int rows [n] in their order or of a slice.
+
+        It is called from several threads.
+        """
 
     def show(self, row: int) -> np.ndarray | str | None:
         """Returns what a person would look at: an image uint8 [H, W, channels], text, nothing."""

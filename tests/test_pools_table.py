@@ -204,15 +204,17 @@ def test_a_function_from_outside_may_return_a_pool(module):
     assert_rows(found.pool, np.arange(12.0).reshape(6, 2)[found.pool.index])
 
 
-def test_a_function_from_outside_may_return_a_benchmark(module):
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_a_function_from_outside_may_return_a_benchmark(module, dtype):
     name = module(
-        "def make():\n    truth = np.arange(6, dtype=np.int32) % 2\n"
+        f"def make():\n    truth = np.arange(6, dtype='{dtype}') % 2\n"
         "    return Benchmark(pool, truth, ('a', 'b'), pool, truth, 'mine', '2')\n"
     )
     found = benchmark(f"{name}:make", pool_size=3, test_size=2)
     assert (found.name, found.version, found.classes) == ("mine", "2", ("a", "b"))
     np.testing.assert_array_equal(found.truth, found.pool.index % 2)
     assert len(found.test) == 2
+    assert found.truth.dtype == found.test_labels.dtype == np.int32
 
 
 @pytest.mark.parametrize(
@@ -228,8 +230,8 @@ def test_a_function_from_outside_may_return_a_benchmark(module):
             "test set whose examples differ",
         ),
         (
-            "def make(): return Benchmark(pool, [0] * 6, ('a',))",
-            r"labels of type int32, one for each of 6 examples, not int64 \(6,\)",
+            "def make(): return Benchmark(pool, [0.0] * 6, ('a',))",
+            r"labels that are whole numbers, one for each of 6 examples, not float64 \(6,\)",
         ),
         (
             "def make(): return Benchmark(pool, np.zeros(5, np.int32), ('a',))",

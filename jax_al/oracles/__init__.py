@@ -46,7 +46,7 @@ def check_oracle(name: str, benchmark: Benchmark) -> None:
     elif name == "simulated" and benchmark.truth is None:
         raise UsageError(
             f"The pool {benchmark.name!r} has no labels to simulate answers from; "
-            "let people answer, in an al.Session."
+            "let people answer, by config.oracle=people or in an al.Session."
         )
 
 

@@ -40,7 +40,11 @@ def outside(name: str) -> Benchmark:
         test_labels=None if found.test_labels is None else np.asarray(found.test_labels),
     )
     _check(found, f"{name!r}, which data.name names,")
-    return found
+    return found._replace(truth=_as_int32(found.truth), test_labels=_as_int32(found.test_labels))
+
+
+def _as_int32(labels: np.ndarray | None) -> np.ndarray | None:
+    return None if labels is None else labels.astype(np.int32)
 
 
 def _are_names(ids: Sequence[str], size: int) -> bool:
@@ -82,12 +86,12 @@ def _check(found: Benchmark, what: str) -> None:
             raise UsageError(f"{what} returned a test set whose examples differ from the pool's.")
         if labels is None:
             continue
-        if labels.shape != (len(pool),) or labels.dtype != np.int32:
+        if labels.shape != (len(pool),) or labels.dtype.kind not in "iu":
             raise UsageError(
-                f"{what} must return labels of type int32, one for each of {len(pool):,} examples, "
-                f"not {labels.dtype} {labels.shape}."
+                f"{what} must return labels that are whole numbers, one for each of {len(pool):,} "
+                f"examples, not {labels.dtype} {labels.shape}."
             )
-        if labels.min() < 0 or labels.max() >= len(found.classes):
+        if labels.min(initial=0) < 0 or labels.max(initial=0) >= len(found.classes):
             raise UsageError(
                 f"{what} returned labels {labels.min()}..{labels.max()} for "
                 f"{len(found.classes)} classes."
