@@ -34,6 +34,7 @@ from jax_al.types import Benchmark
 MLP: dict[str, Any] = {"widths": (256,), "epochs": 50}
 LEARNERS: dict[str, MakeLearner] = {
     "linear": linear(),
+    "linear(penalty=0.1)": linear(penalty=0.1),
     "calibrated(linear)": calibrated(linear()),
     "ensemble(linear)": ensemble(linear()),
     "laplace": laplace(),
