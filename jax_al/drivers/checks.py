@@ -224,7 +224,7 @@ def check_classes(classes: Any, least: int = 2) -> None:
     if isinstance(classes, np.ndarray):
         raise UsageError("classes must be a list of names, not a NumPy array: give its tolist().")
     are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
-    are_names = are_names and all(one and is_text(one) for one in classes)
+    are_names = are_names and all(is_text(one) and one for one in classes)
     if not are_names or len(classes) < least or len(set(classes)) < len(classes):
         many = "two or more different names" if least else "different names"
         raise UsageError(f"classes must be {many}, not {classes!r}.")
