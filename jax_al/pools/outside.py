@@ -44,7 +44,7 @@ def outside(name: str) -> Benchmark:
 
 
 def _as_int32(labels: np.ndarray | None) -> np.ndarray | None:
-    return None if labels is None else labels.astype(np.int32)
+    return None if labels is None else labels.astype(np.int32, copy=False)
 
 
 def _are_names(ids: Sequence[str], size: int) -> bool:
