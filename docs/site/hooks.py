@@ -11,6 +11,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 MEASURED = "../benchmarks/results/"
+DOCS = "../../docs/"  # as a table in benchmarks/results names the pages here
 SOURCE = '<details class="mkdocstrings-source"'
 FETCHED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\ssrc=\"?(?:https?:)?//[^ >]*")
 LINKED = re.compile(r"<link\b[^>]*rel=\"?(?:stylesheet|preconnect|icon)[^>]*href=\"?(?:https?:)?//")
@@ -25,7 +26,9 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Lets links to the tables lead to their pages."""
+    """Lets links to the tables, and those of the tables, lead to their pages."""
+    if page.file.src_uri.startswith("measured/"):
+        return markdown.replace(f"]({DOCS}", "](../")
     return markdown.replace(f"]({MEASURED}", "](measured/")
 
 
