@@ -175,6 +175,7 @@ class _Made:
                     "test_accuracy": float(accuracy) if self.test else None,
                     "test_nll": float(2 - accuracy) if self.test else None,
                     "cover_radius": 10.0 - episode if bought and strategy != "random" else None,
+                    "test_class_accuracy": [float(accuracy)] * len(counts) if self.test else None,
                     "labeled_class_counts": counts.tolist(),
                     "seconds_train": 1.0 + episode,
                     "seconds_select": 0.5 if bought else 0.0,

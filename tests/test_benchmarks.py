@@ -1,9 +1,11 @@
 """Benchmarks are run by hand and seldom, so that they can be started at all is tested here."""
 
+import json
+
 import pytest
 from PIL import Image
 
-from tests.made_up_runs import make_root
+from tests.made_up_runs import CLASSES, make_root
 from tests.runs import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "benchmarks").glob("[!_]*.py"))
@@ -45,3 +47,17 @@ def test_a_comparison_of_one_strategy_or_two_is_a_whole_table_and_a_picture(
     assert "nan" not in done.stdout
     with Image.open(tmp_path / "out.png") as picture:
         picture.load()
+
+
+def test_a_table_by_class_holds_the_labels_and_the_accuracy_of_the_end(fork, tmp_path):
+    root = make_root(tmp_path / "runs", {"random": 0, "margin": 0.1}, looks=True)
+    done = fork(ROOT / "benchmarks" / "by_class.py", root, "--out", tmp_path / "out.md", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| \n").split(" | ") for line in (tmp_path / "out.md").open()]
+    assert set(rows[0][: len(CLASSES)]) == set(CLASSES)
+    (_, *bought), (_, *right) = rows[4:6]
+    assert sum(map(int, bought)) == pytest.approx(4 * 10, abs=len(CLASSES) / 2)  # rounded, each
+    ends = [json.loads(line) for line in (root / "metrics.jsonl").open()]
+    of_margin = [row for row in ends if row["strategy"] == "margin" and row["episode"] == 4]
+    mean = sum(row["test_accuracy"] for row in of_margin) / len(of_margin)
+    assert set(right) == {f"{mean:.3f}"}  # every class of this run is as right as any
