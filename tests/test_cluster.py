@@ -196,6 +196,8 @@ def test_killed_workers_cost_a_phase_and_change_no_bit(alone, tmp_path):
     killed = []
     run_there(root, tell, listen, jobs=2)
     assert len(killed) == 3
+    said = [e["text"] for e in events if e["event"] == "say" and "killed by signal 9" in e["text"]]
+    assert len(said) == 3
     same(root, alone)
     rows = [(e["row"]["seed"], e["row"]["episode"]) for e in events if e["event"] == "row"]
     assert sorted(rows) == [(seed, episode) for seed in range(3) for episode in (1, 2)]

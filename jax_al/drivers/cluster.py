@@ -179,7 +179,7 @@ def _cluster(
             opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
             client.register_plugin(kept)
-            processes = worker_processes(cluster.scheduler_address, jobs)
+            processes = worker_processes(cluster.scheduler_address, jobs, tell)
             yield client, opened.enter_context(processes)
             return
         client = opened.enter_context(_client(scheduler))

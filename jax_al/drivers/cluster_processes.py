@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from jax_al.errors import UsageError
 
@@ -20,7 +22,9 @@ POLL = 0.2  # seconds between two looks at whether there is still somebody to wo
 
 
 @contextlib.contextmanager
-def worker_processes(address: str, jobs: int) -> Iterator[Callable[[], None]]:
+def worker_processes(
+    address: str, jobs: int, tell: Callable[[Mapping[str, Any]], None]
+) -> Iterator[Callable[[], None]]:
     """Starts workers of the scheduler at `address`, and kills them in the end.
 
     They hold nothing that is not on disk, so there is nothing to wait for. A Ctrl-C does not reach
@@ -29,6 +33,7 @@ def worker_processes(address: str, jobs: int) -> Iterator[Callable[[], None]]:
     Args:
       address: of the scheduler.
       jobs: how many workers.
+      tell: hears of each one that was killed.
 
     Yields:
       What puts another worker in the place of each one that was killed. It raises UsageError if one
@@ -42,6 +47,7 @@ def worker_processes(address: str, jobs: int) -> Iterator[Callable[[], None]]:
             if status is not None and status > 0:
                 raise UsageError(f"A worker ended with status {status}; what it said is above.")
             if status is not None:
+                tell({"event": "say", "text": _said_of(status)})
                 running[place] = _start(address, share_of(place, jobs))
 
     try:
@@ -53,6 +59,14 @@ def worker_processes(address: str, jobs: int) -> Iterator[Callable[[], None]]:
             process.kill()
         for process in running:
             process.wait()
+
+
+def _said_of(status: int) -> str:
+    """Returns a sentence on a worker that has ended with `status`, 0 or minus a signal."""
+    if not status:
+        return "A worker has lost its scheduler; another one takes up what it computed."
+    why = ", maybe for want of memory" if -status == signal.SIGKILL else ""
+    return f"A worker was killed by signal {-status}{why}; another one takes up what it computed."
 
 
 def share_of(place: int, jobs: int) -> set[int] | None:
