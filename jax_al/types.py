@@ -208,6 +208,7 @@ class Strategy(NamedTuple):
     parts: tuple[Strategy, ...] = ()  # of several in one: those it asks
     # None: `select` is asked. Else a driver of simulations asks the parts and refits on each batch.
     lookahead: Lookahead | None = None
+    name: str = ""  # what `make_strategy` was asked for, with its options; "" of one of your own
 
 
 class Answer(NamedTuple):

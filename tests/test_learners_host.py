@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
@@ -166,6 +167,9 @@ def test_mistakes_are_one_sentence():
     secret = made(make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression()))
     with pytest.raises(UsageError, match="Pipeline cannot be pickled, as a checkpoint wants"):
         fitted(secret)
+    many = made(KNeighborsClassifier(50))
+    with pytest.raises(UsageError, match=r"KNeighborsClassifier cannot predict .*n_neighbors = 50"):
+        fitted(many)
 
 
 def test_a_class_in_place_of_a_classifier_is_told():

@@ -380,3 +380,63 @@ def test_who_answered_is_on_record(tmp_path):
         session.tell(true(session.ask().ids[:2]), who="ana")
     said = [event for event in Journal(tmp_path).events() if event["event"] == "answered"]
     assert [event["who"] for event in said] == ["ana"]
+
+
+class Empty(Own):
+    ids = ()
+
+    def __len__(self):
+        return 0
+
+
+def test_a_pool_without_examples_has_no_probabilities():
+    session = opened()
+    session.tell({id: CLASSES[int(id[1:]) % 2] for id in session.ask().ids})
+    session.train()
+    assert session.predict(Empty()).shape == (0, 2)
+
+
+def test_a_pool_that_reads_another_type_than_it_says_is_refused():
+    class Doubles(Own):
+        def read(self, rows):
+            return points().read(rows).astype(np.float64)
+
+    with pytest.raises(ValueError, match=r"must read arrays of float32, .* reads float64: end its"):
+        opened(pool=Doubles())
+
+
+def believing():
+    """Returns a session whose strategy has just asked for the fourth time."""
+    session = opened(
+        learner=al.linear(penalty=0.01), strategy=al.make_strategy("ceal"), pool=points(80)
+    )
+    for _ in range(3):
+        session.tell({id: CLASSES[int(id[1:]) % 2] for id in session.ask().ids})
+    session.ask()
+    return session
+
+
+def test_what_an_audit_holds_out_is_not_trained_on_by_its_pseudo_label(monkeypatch):
+    session = believing()
+    (believed,) = session._driver._believed._held.values()
+    drawn = session.draw(40, "audit")
+    held = {int(id[1:]) for id in drawn}
+    assert held & set(np.flatnonzero(believed >= 0).tolist())
+    taught = []
+    fit = session._engine.fit
+
+    def spy(key, state, rows, *given):
+        taught.extend(rows)
+        return fit(key, state, rows, *given)
+
+    monkeypatch.setattr(session._engine, "fit", spy)
+    session.train()
+    assert len(taught) > 12  # pseudo-labels among them
+    assert not held & set(taught)
+
+
+def test_what_is_believed_in_memory_survives_another_name_of_a_class():
+    session = believing()
+    session.rename_class("dog", "hound")
+    session.train()
+    assert (session.predict(session.pool).argmax(axis=1) == np.arange(80) % 2).mean() > 0.9

@@ -23,11 +23,19 @@ def check_begun(place: Path | None, record: Record, classes: tuple[str, ...], le
             f"{', '.join(classes)}."
         )
     begun = record.config.get("learner", learner)
-    if begun != learner:
+    if begun != learner and not _is_older_name(begun, learner):
         raise UsageError(
             f"{place} was begun with the learner {begun}, not {learner}: name another directory, "
             "or take that learner."
         )
+
+
+def _is_older_name(begun: str, learner: str) -> bool:
+    """Whether a name from before objects were told by their source may be that of `learner`."""
+    if begun == "partial, source unknown":
+        return " of (" in learner
+    cut = begun.find(" at 0x")
+    return cut >= 0 and learner.startswith(begun[:cut])
 
 
 def check_same_pool(place: Path | None, data: Mapping[str, Any], record: Record) -> None:

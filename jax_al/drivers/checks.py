@@ -11,7 +11,8 @@ import numpy as np
 
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
-from jax_al.pools.rows import RowPool
+from jax_al.features.pool import FeaturePool, with_features
+from jax_al.pools.rows import RowPool, base_of
 from jax_al.session.checks import is_text
 from jax_al.types import Benchmark, Pool, Spec
 
@@ -75,6 +76,11 @@ def check_read(name: str, pool: Pool) -> None:
             f"{name} must read arrays as its spec says, {wanted} of one row, and not a "
             f"{type(read).__name__} {np.shape(read)}: al.testing.check_pool tells more."
         )
+    if read.dtype != pool.spec.dtype:
+        raise UsageError(
+            f"{name} must read arrays of {pool.spec.dtype}, as its spec says, and reads "
+            f"{read.dtype}: end its read with .astype({str(pool.spec.dtype)!r})."
+        )
 
 
 def check_alike(there: Spec, here: Spec) -> None:
@@ -88,6 +94,23 @@ def check_alike(there: Spec, here: Spec) -> None:
             f"The examples are {there.dtype} {there.shape}, and those of the session "
             f"{here.dtype} {here.shape}."
         )
+
+
+def read_as(own: Pool, pool: Pool) -> Pool:
+    """Returns `pool` read as that of a session, `own`, is.
+
+    Raises:
+      UsageError: its examples are of another shape.
+    """
+    # Features of a file are of its own rows; others must be as they were fitted here.
+    if isinstance(own, FeaturePool) and not (
+        isinstance(pool, FeaturePool) and (own.is_of_file or own.is_alike(pool))
+    ):
+        # What looks at pixels would take numbers from 0 to 1 for the darkest of pictures.
+        check_alike(base_of(pool).spec, own.base.spec)
+        pool = with_features(base_of(pool), own, cache=False)
+    check_alike(pool.spec, own.spec)
+    return pool
 
 
 def check_maker(learner: Any) -> None:

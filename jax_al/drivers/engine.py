@@ -195,6 +195,8 @@ class Engine:
 
     def predict(self, state: Any, pool: Pool) -> np.ndarray:
         """Returns the log-probabilities, float32 [n, C], of the examples of any pool."""
+        if not len(pool):
+            return np.zeros((0, len(self.benchmark.classes)), np.float32)
         on_host = self.learner.on_host
         inputs = Inputs(pool, self.looking.chunk_size, "no", on_host=on_host, rounded=True)
         found = self._look(inputs, frozenset({"log_probs"}), jax.random.key(0), state)

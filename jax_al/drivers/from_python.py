@@ -28,7 +28,8 @@ from jax_al.oracles import check_oracle, make_oracle
 from jax_al.strategies.entries import check_part_names, strategies_named
 from jax_al.types import Benchmark, Oracle, Strategy
 
-MAY_CHANGE = ("strategy", "compare", "max_episodes", "num_seeds", "keep_checkpoints")
+# `made` is compared part by part.
+MAY_CHANGE = ("strategy", "compare", "max_episodes", "num_seeds", "keep_checkpoints", "made")
 
 
 def run(
@@ -118,6 +119,7 @@ def run(
         "data": {"name": benchmark.name},
         "strategy": next(iter(made)),
         "strategy_args": {},
+        "made": _told(strategies),
         "compare": list(made) if len(made) > 1 else [],
         "model": {"name": described(learner)},
         "oracle": oracle if isinstance(oracle, str) else "of its own",
@@ -177,6 +179,13 @@ def _strategies(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, Stra
     if not all(isinstance(entry, str) for entry in given):
         raise UsageError("Strategies of your own need names: strategies={'mine': strategy}.")
     return strategies_named(given)
+
+
+def _told(given: Sequence[str] | Mapping[str, Strategy]) -> dict[str, str]:
+    """Returns what the strategies that were given as such were made of, by their names."""
+    if not isinstance(given, Mapping):
+        return {}
+    return {name: made.name for name, made in given.items()}
 
 
 def _check_same(root: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -1,13 +1,17 @@
 """What a strategy brings from outside, in hashes that last: another one is told on resume."""
 
+import functools
 import hashlib
 import inspect
+import os
 from pathlib import Path
 
 import numpy as np
 
 from jax_al.features.jimm import PREFIX
 from jax_al.features.model_files import model_files
+from jax_al.features.named import FromFile
+from jax_al.features.pool import FeaturePool
 from jax_al.outside import source_hash
 from jax_al.pools.rows import base_of
 from jax_al.types import Benchmark, Pool, Strategy
@@ -22,12 +26,45 @@ def examples_of(pool: Pool) -> str:
     another version of a decoder gives other last bits.
     """
     pool = base_of(pool)
-    words = kind_of(pool)
+    return f"{kind_of(pool)} {sample_of(pool, len(pool))}".strip()
+
+
+def sample_of(pool: Pool, size: int) -> str:
+    """Returns a hash of a few of the first `size` examples of a pool, "" of images."""
+    pool = base_of(pool)
     if pool.spec.is_image:
-        return words
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(_ROWS, len(pool))).astype(np.int64))
+        return ""
+    rows = np.unique(np.linspace(0, size - 1, min(_ROWS, size)).astype(np.int64))
     read = np.ascontiguousarray(pool.read(rows), np.float32)
-    return f"{words} {hashlib.sha256(read.tobytes()).hexdigest()[:16]}"
+    return hashlib.sha256(read.tobytes()).hexdigest()[:16]
+
+
+def feature_files_of(*pools: Pool | None) -> str:
+    """Returns hashes of the files that hold the features of some pools, "" where none do."""
+    named = [
+        path
+        for pool in pools
+        if isinstance(pool, FeaturePool)
+        for one in pool.fitted
+        if isinstance(one.features, FromFile)
+        for path in (one.features.path, one.features.ids)
+        if path is not None
+    ]
+    return " ".join(map(file_hash, named))
+
+
+def file_hash(path: str) -> str:
+    """Returns a hash of the bytes of a file; they are read once as long as its time stays."""
+    whole = Path(path).expanduser()
+    about = os.stat(whole)
+    return _file_hash(whole, about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache
+def _file_hash(path: Path, size: int, changed: int) -> str:
+    del size, changed
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def kind_of(pool: Pool) -> str:
@@ -55,8 +92,7 @@ def fingerprints(strategy: Strategy) -> dict[str, str]:
     if sources:
         found["strategy"] = ",".join(sources)
     if strategy.embedding.endswith(".npy"):
-        with open(Path(strategy.embedding).expanduser(), "rb") as file:
-            found["embedding"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        found["embedding"] = file_hash(strategy.embedding)
     if strategy.embedding.startswith(PREFIX):
         found["embedding"] = model_files(strategy.embedding.removeprefix(PREFIX)).digest()
     return found

@@ -95,7 +95,9 @@ class Driver:
     def with_engine(self, engine: Engine) -> "Driver":
         """Returns a driver of the same part with another engine, which holds no State yet."""
         told = self._journal, self.progress, self.states, self._tell
-        return Driver(engine, self.part, self.schedule, *told)
+        driver = Driver(engine, self.part, self.schedule, *told)
+        driver._believed = self._believed  # in memory it is nowhere else
+        return driver
 
     def compile_ahead(self) -> None:
         """Compiles all that is needed, so that nothing is bought before it can be used."""
@@ -326,8 +328,9 @@ class Driver:
             is_last = request.episode == episode - 1 and request.asked_at > changed
             if is_last and request.pseudo_labels is not None:
                 believed = self._believed.of(request.episode, request.pseudo_labels)
-                owned = set(rows)
-                more = [row for row in believed if row not in owned]  # told since is known
+                # Told since is known; held out since, or without a class, is nobody's guess.
+                gone = {*rows, *record.excluded}
+                more = [row for row in believed if row not in gone]
                 self._say(f"Episode {episode} also trains on {len(more):,} pseudo-labels.")
                 rows, labels = rows + more, labels + [believed[row] for row in more]
         return rows, labels

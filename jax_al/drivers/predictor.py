@@ -138,7 +138,9 @@ class Predictor:
         Raises:
           UsageError: they are of another shape than those that the model was trained on.
         """
-        pool = base_of(self.pool(examples))
+        pool = self.pool(examples)
+        if self._fitted:  # read as features that may be others than the model's own
+            pool = base_of(pool)
         if pool.spec != self.spec:
             wanted = f"{self.spec.dtype} {self.spec.shape}"
             size = f": al.folder(..., size={self.spec.shape[0]})" if self.spec.is_image else ""

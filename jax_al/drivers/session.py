@@ -18,7 +18,6 @@ from jax_al.drivers.begun import (
 )
 from jax_al.drivers.checks import (
     OF_A_SESSION,
-    check_alike,
     check_classes,
     check_known,
     check_least,
@@ -29,6 +28,7 @@ from jax_al.drivers.checks import (
     distinct_ids,
     guarded,
     python_words,
+    read_as,
 )
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
 from jax_al.drivers.part import Driver, Part, Schedule, Tell
@@ -37,7 +37,7 @@ from jax_al.drivers.states import InMemory, opened
 from jax_al.drivers.study import Study, open_progress
 from jax_al.drivers.waiting import Request, open_request
 from jax_al.errors import UsageError
-from jax_al.features.pool import FeaturePool, with_features
+from jax_al.features.pool import FeaturePool
 from jax_al.learners.naming import described
 from jax_al.pools.rows import whole_index
 from jax_al.pools.subset import subset
@@ -102,7 +102,9 @@ class Session:
         kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
         benchmark = Benchmark(pool, None, at_least_two(classes), name=kind)
         schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
-        public = {"strategy": name, "learner": described(learner)}
+        # A name says all; a Strategy is told apart by what it was made of.
+        told = {} if isinstance(strategy, str) else {"made": {name: made.name}}
+        public = {"strategy": name, "learner": described(learner), **told}
         looking = Looking(chunk_size, num_samples)
         study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, nobody, public)
         part = Part(name, seed, made, self._place)
@@ -114,7 +116,7 @@ class Session:
             journal, self._progress = open_progress(
                 begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
             )
-        check_begun(self._place, self._progress.record, tuple(classes), public["learner"])
+        check_begun(self._place, self._progress.record, tuple(classes), described(learner))
         self._data = self._progress.record.data
         self._teller = Teller(journal)
         self._driver = Driver(
@@ -252,12 +254,7 @@ class Session:
         """
         self._check_trained()
         check_pool_like("pool", pool)
-        own = self._engine.benchmark.pool
-        if isinstance(own, FeaturePool) and not isinstance(pool, FeaturePool):
-            # What looks at pixels would take numbers from 0 to 1 for the darkest of pictures.
-            check_alike(pool.spec, own.base.spec)
-            pool = with_features(pool, own, cache=False)
-        check_alike(pool.spec, own.spec)
+        pool = read_as(self._engine.benchmark.pool, pool)
         state, record = self._state()
         return np.exp(self._engine.predict(state, pool)), record
 

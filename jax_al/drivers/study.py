@@ -14,7 +14,14 @@ import jax
 from jax_al import __version__
 from jax_al.drivers.best_of import BestOf
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.identity import examples_of, fingerprints, kind_of, test_of
+from jax_al.drivers.identity import (
+    examples_of,
+    feature_files_of,
+    fingerprints,
+    kind_of,
+    sample_of,
+    test_of,
+)
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
 from jax_al.drivers.states import InMemory, States, opened
 from jax_al.errors import UsageError
@@ -92,10 +99,12 @@ def open_progress(
     journal = Journal(part.directory)
     prints = fingerprints(part.strategy)
     _check_embedding(journal, part, prints)
+    _check_made(journal, study, part)
     if not journal.fold().num_events:
         check_new()
-    if may_grow:
-        check_data(study, journal.fold())  # before it is written down that there is more
+    if may_grow:  # before it is written down that there is more
+        check_data(study, journal.fold())
+        _check_sample(study.benchmark.pool, journal.fold())
     changed = begin(
         journal,
         strategy=part.name,
@@ -127,12 +136,26 @@ def open_progress(
 
 def _what(benchmark: Benchmark, *, may_grow: bool) -> dict[str, Any]:
     """What else says whether it is the same data; a pool that may grow is known by its features."""
-    pool = benchmark.pool
+    pool, files = benchmark.pool, feature_files_of(benchmark.pool, benchmark.test)
     if not may_grow:
-        return {"examples": examples_of(pool), **test_of(benchmark)}
+        told = {"features": files} if files else {}
+        return {"examples": examples_of(pool), **test_of(benchmark), **told}
+    sample = {"sample": sample_of(pool, len(pool))}
     if isinstance(pool, FeaturePool):  # how many numbers they are may hang on how many rows
-        return {"features": _fit_of(pool)}
-    return {"features": "", "examples": kind_of(pool)}
+        return {"features": f"{_fit_of(pool)} {files}".strip(), **sample}
+    return {"features": "", "examples": kind_of(pool), **sample}
+
+
+def _check_sample(pool: Pool, record: Record) -> None:
+    """Makes sure that the first examples are those that there were, as far as can be seen."""
+    before, size = record.data.get("sample"), record.data.get("size", 0)  # of older ones None
+    is_whole = len(pool) >= size and record.data.get("examples", kind_of(pool)) == kind_of(pool)
+    # What is too few, or of another kind, has a sentence of its own.
+    if before is not None and is_whole and sample_of(pool, size) != before:
+        raise UsageError(
+            "The examples are not those that the session began with, or stand in another order: "
+            "restore them, or name another directory."
+        )
 
 
 def _fit_of(pool: Pool) -> str:
@@ -147,6 +170,18 @@ def _check_embedding(journal: Journal, part: Part, prints: Mapping[str, str]) ->
         raise UsageError(
             f"{part.strategy.embedding} is not the file that {part.name}, seed {part.seed} began "
             f"with (sha256 {now}..., was {before}...): restore it, or start anew with --overwrite."
+        )
+
+
+def _check_made(journal: Journal, study: Study, part: Part) -> None:
+    """Holds a Strategy that was given as such to what it was made of when the part began."""
+    both = [config.get("made", {}) for config in (journal.fold().config, study.public)]
+    before, now = (made.get(part.name) for made in both)
+    if None not in (before, now) and before != now:
+        raise UsageError(
+            f"{part.name}, seed {part.seed} began with the strategy {before or 'of your own'}, "
+            f"which is {now or 'one of your own'} now: name another directory, or take that "
+            "strategy."
         )
 
 

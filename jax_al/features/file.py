@@ -86,7 +86,10 @@ def _by_ids(path: str, rows: np.ndarray, pool: Pool) -> np.ndarray:
             f"{path} must hold an id, text or a whole number, for each of {len(rows):,} rows, and "
             f"holds {ids.dtype} {ids.shape}."
         )
-    names = (ids.astype(np.str_) if ids.dtype.kind == "S" else ids).tolist()
+    try:
+        names = (np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids).tolist()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} holds ids that are no UTF-8: save them as text.") from error
     places = {str(name): row for row, name in enumerate(names)}
     if len(places) < len(names):
         raise UsageError(f"{path} names one id twice: the rows of a file need distinct ids.")

@@ -4,7 +4,7 @@ import hashlib
 import math
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -19,6 +19,7 @@ from jax_al.pools.cache_root import cache_root
 from jax_al.pools.digest import digest
 from jax_al.pools.progress import tracked
 from jax_al.pools.rows import Numbers, RowPool, whole_index, whole_size
+from jax_al.pools.subset import concatenate, subset
 from jax_al.types import Benchmark, Features, Pool, Spec
 
 _ROWS = 2048  # examples computed together, and on disk before the next ones are
@@ -53,8 +54,40 @@ class FeaturePool(RowPool):
             whole=(whole_index(base), whole_size(base)),
             show=base.show,
         )
-        self.base = base
+        self.base: Pool = base
         self.fitted = fitted
+
+    def part(self, found: RowPool, rows: np.ndarray) -> "FeaturePool":
+        """Returns `found`, features of some rows of this pool, with the same rows of the base."""
+        return FeaturePool(subset(self.base, rows), found, self.fitted)
+
+    def joined(
+        self, found: RowPool, pools: Sequence[Pool], ids: Sequence[str] | None
+    ) -> "FeaturePool":
+        """Returns `found`, all rows of `pools`, with those of their bases.
+
+        Raises:
+          UsageError: not all of them are these features, or they are of files.
+        """
+        alike = [pool for pool in pools if isinstance(pool, FeaturePool) and self.is_alike(pool)]
+        if len(alike) < len(pools) or self.is_of_file:
+            raise UsageError(
+                "Pools that are read as features of two kinds or fits, or of files, cannot be "
+                "concatenated: concatenate the pools of the examples, and read that as features."
+            )
+        return FeaturePool(concatenate([pool.base for pool in alike], ids), found, self.fitted)
+
+    def is_alike(self, other: "FeaturePool") -> bool:
+        """Whether another pool is read as the same features, as they were fitted here."""
+        if self.fitted is other.fitted:
+            return True
+        both = len(self.fitted) == len(other.fitted)
+        return both and all(map(_is_alike, self.fitted, other.fitted))
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether another tool has made the features, of these rows alone."""
+        return isinstance(self.fitted[0].features, FromFile)
 
     @property
     def name(self) -> str:
@@ -300,6 +333,17 @@ def _name(features: Features | FromFile) -> str:
 
 def _word(features: Features) -> str:
     return re.split(r"\W", features.name)[0] or "features"
+
+
+def _is_alike(one: Fitted, other: Fitted) -> bool:
+    import jax
+
+    if isinstance(one.features, FromFile) or isinstance(other.features, FromFile):
+        return one.features == other.features
+    if one.features.name != other.features.name:
+        return False
+    # Of one name, they have the same structure.
+    return all(map(np.array_equal, jax.tree.leaves(one.state), jax.tree.leaves(other.state)))
 
 
 def _digest(array: Any) -> str:

@@ -187,7 +187,13 @@ def _log_probs(state: State, flat: np.ndarray, num_classes: int, member: int | N
             fitted = fitted.estimators_[member]
             # Members know classes by their places among those of the ensemble.
             classes = classes[np.asarray(fitted.classes_, int)]
-        told = np.asarray(fitted.predict_proba(flat))
+        try:
+            told = np.asarray(fitted.predict_proba(flat))
+        except ValueError as error:
+            raise UsageError(
+                f"{type(fitted).__name__} cannot predict {len(flat)} examples after a fit to "
+                f"{len(classes)} classes: {str(error).splitlines()[0]}"
+            ) from error
         fits = told.shape == (len(flat), len(classes))
         if not fits or not np.abs(told.sum(axis=1) - 1).max() <= 1e-3:  # nor is NaN
             raise UsageError(

@@ -82,6 +82,11 @@ def _check(found: Benchmark, what: str) -> None:
                 f"{what} returned a pool whose examples are of shape {shape}, where its spec says "
                 f"{tuple(pool.spec.shape)}."
             )
+        if len(pool) and first.dtype != pool.spec.dtype:
+            raise UsageError(
+                f"{what} returned a pool that reads {first.dtype}, where its spec says "
+                f"{pool.spec.dtype}: end its read with .astype({str(pool.spec.dtype)!r})."
+            )
         if pool.spec != found.pool.spec:
             raise UsageError(f"{what} returned a test set whose examples differ from the pool's.")
         if labels is None:

@@ -58,7 +58,10 @@ class RowPool:
       spec: shape and dtype of one example.
       index: int64 [N], the place of each row in the whole data; 0..N-1 unless this is a subset.
       whole_size: rows of the whole data, N unless this is a subset.
+      base: the pool of the examples themselves, where this one has features in their place.
     """
+
+    base: Pool | None = None
 
     def __init__(
         self,
@@ -117,6 +120,22 @@ class RowPool:
             return self._show(row)
         return self._fetch(one)[0] if self.spec.is_image else None
 
+    def part(self, found: "RowPool", rows: np.ndarray) -> "RowPool":
+        """Returns `found`, some `rows` int64 [n] of this pool, as a pool of its kind."""
+        del rows
+        return found
+
+    def joined(
+        self, found: "RowPool", pools: Sequence[Pool], ids: Sequence[str] | None
+    ) -> "RowPool":
+        """Returns `found`, all rows of `pools`, of which this is one, as a pool of its kind.
+
+        Raises:
+          UsageError: they cannot be one.
+        """
+        del pools, ids
+        return found
+
 
 def checked_rows(rows: np.ndarray | slice, size: int) -> np.ndarray | slice:
     """Returns rows int64 [n] that lie in 0..size-1, or a slice with start <= stop and step 1.
@@ -158,7 +177,9 @@ def whole_size(pool: Pool) -> int:
 
 def base_of(pool: Pool) -> Pool:
     """Returns the pool of the examples themselves, where `pool` has features in their place."""
-    return getattr(pool, "base", pool)
+    # Of a pool from outside, an attribute of that name may be anything.
+    base = pool.base if isinstance(pool, RowPool) else None
+    return pool if base is None else base
 
 
 def _checked_ids(ids: Sequence[str], size: int) -> tuple[str, ...]:

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.pools.rows import Numbers, RowPool, checked_rows, whole_index, whole_size
+from jax_al.pools.rows import (
+    Numbers,
+    RowPool,
+    base_of,
+    checked_rows,
+    whole_index,
+    whole_size,
+)
 from jax_al.types import Pool
 
 _SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets
@@ -41,7 +48,7 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
     if len(values) < len(chosen):
         raise UsageError(f"Row {values[counts > 1][0]} is named twice: a row is in a subset once.")
     ids = pool.ids
-    return RowPool(
+    found = RowPool(
         len(chosen),
         pool.spec,
         lambda rows: pool.read(chosen[rows]),
@@ -50,6 +57,7 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
         whole=(whole_index(pool)[chosen], whole_size(pool)),
         show=lambda row: pool.show(int(chosen[row])),
     )
+    return pool.part(found, chosen) if isinstance(pool, RowPool) else found
 
 
 def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
@@ -79,7 +87,8 @@ def concatenate(pools: Sequence[Pool], ids: Sequence[str] | None = None) -> RowP
       ids: N distinct strings; None: the ids that the pools have, if none is in two of them.
 
     Raises:
-      UsageError: there is no pool; examples differ in shape or dtype; ids are not distinct.
+      UsageError: there is no pool; examples differ in shape or dtype; ids are not distinct; some
+        are read as other features than others.
     """
     if not pools:
         raise UsageError("There is no pool to concatenate.")
@@ -122,4 +131,6 @@ def concatenate(pools: Sequence[Pool], ids: Sequence[str] | None = None) -> RowP
             raise UsageError(
                 "Two of the pools share an id: give `ids` for the rows of all of them."
             )
-    return RowPool(int(starts[-1]), spec, fetch, ids=ids, show=show)
+    whole = RowPool(int(starts[-1]), spec, fetch, ids=ids, show=show)
+    read_as = next((pool for pool in pools if base_of(pool) is not pool), None)
+    return read_as.joined(whole, pools, ids) if isinstance(read_as, RowPool) else whole

@@ -117,8 +117,10 @@ def make_strategy(name: str, **options: Any) -> Strategy:
       UsageError: there is no such strategy, module, function or option, a value is not of its
         type, or what the function returns is no strategy.
     """
+    given = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
+    called = f"{name}({given})"
     if is_schedule(name):
-        return _scheduled(name, options)
+        return _scheduled(name, options)._replace(name=called)
     make = maker_named(name)
     if isinstance(make, Strategy):
         if options:
@@ -131,7 +133,7 @@ def make_strategy(name: str, **options: Any) -> Strategy:
             f"{name} returns {type(made).__name__}, but must return a strategy, as "
             "jax_al.strategies.strategy makes it."
         )
-    return made
+    return made._replace(name=called)
 
 
 def maker_named(name: str) -> Callable[..., Strategy] | Strategy:
