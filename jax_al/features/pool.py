@@ -57,7 +57,7 @@ class FeaturePool(RowPool):
         self.base: Pool = base
         self.fitted = fitted
 
-    def part(self, found: RowPool, rows: np.ndarray) -> "FeaturePool":
+    def restricted(self, found: RowPool, rows: np.ndarray) -> "FeaturePool":
         """Returns `found`, features of some rows of this pool, with the same rows of the base."""
         return FeaturePool(subset(self.base, rows), found, self.fitted)
 

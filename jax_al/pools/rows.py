@@ -120,7 +120,7 @@ class RowPool:
             return self._show(row)
         return self._fetch(one)[0] if self.spec.is_image else None
 
-    def part(self, found: "RowPool", rows: np.ndarray) -> "RowPool":
+    def restricted(self, found: "RowPool", rows: np.ndarray) -> "RowPool":
         """Returns `found`, some `rows` int64 [n] of this pool, as a pool of its kind."""
         del rows
         return found

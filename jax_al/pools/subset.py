@@ -57,7 +57,7 @@ def subset(pool: Pool, rows: np.ndarray | slice) -> RowPool:
         whole=(whole_index(pool)[chosen], whole_size(pool)),
         show=lambda row: pool.show(int(chosen[row])),
     )
-    return pool.part(found, chosen) if isinstance(pool, RowPool) else found
+    return pool.restricted(found, chosen) if isinstance(pool, RowPool) else found
 
 
 def subset_rows(total: int, size: int, field: str, what: str) -> np.ndarray:
