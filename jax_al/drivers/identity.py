@@ -1,4 +1,4 @@
-"""What a strategy brings from outside, in hashes that last: another one is told on resume."""
+"""What data, files and strategies are known by, in hashes that last: others are told on resume."""
 
 import functools
 import hashlib
@@ -54,13 +54,13 @@ def feature_files_of(*pools: Pool | None) -> str:
 
 
 def file_hash(path: str) -> str:
-    """Returns a hash of the bytes of a file; they are read once as long as its time stays."""
+    """Returns a hash of the bytes of a file."""
     whole = Path(path).expanduser()
     about = os.stat(whole)
     return _file_hash(whole, about.st_size, about.st_mtime_ns)
 
 
-@functools.lru_cache
+@functools.lru_cache  # each part of a run asks, and a file of features may be large
 def _file_hash(path: Path, size: int, changed: int) -> str:
     del size, changed
     with open(path, "rb") as file:

@@ -30,7 +30,7 @@ def described(make: Any) -> str:
     return f"{name}, source {source_hash(make)}"
 
 
-def without_places(text: str) -> str:
+def _without_places(text: str) -> str:
     """Returns `text` without the places in memory that Python writes of objects."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
@@ -42,11 +42,11 @@ def _written(value: Any) -> str:
     """
     text = repr(value)
     if type(value).__repr__ is not object.__repr__:
-        return without_places(text)
+        return _without_places(text)
     plain = {
         name: one
         for name, one in sorted(getattr(value, "__dict__", {}).items())
         if isinstance(one, bool | int | float | str | None)
     }
     given = "".join(f", {name}={one!r}" for name, one in plain.items())
-    return f"{without_places(text)[:-1]}, source {source_hash(type(value))}{given}>"
+    return f"{_without_places(text)[:-1]}, source {source_hash(type(value))}{given}>"

@@ -5,14 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.pools.rows import (
-    Numbers,
-    RowPool,
-    base_of,
-    checked_rows,
-    whole_index,
-    whole_size,
-)
+from jax_al.pools.rows import Numbers, RowPool, base_of, checked_rows, whole_index, whole_size
 from jax_al.types import Pool
 
 _SUBSET_SEED = 1708  # a constant, so that every run and every machine sees the same subsets

@@ -71,9 +71,7 @@ def begin(
 
 def _goes_on(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a pool is what may become of another: no smaller, or with other features."""
-    # Older journals do not tell all.
-    known = {name: now[name] for name in ("features", "examples", "sample") if name in now} | dict(
-        before
-    )
+    untold = ("features", "examples", "sample")  # by older journals
+    known = {**{name: now[name] for name in untold if name in now}, **before}
     same = all(known.get(name) == now.get(name) for name in ("name", "version", "examples"))
     return same and now["size"] >= known["size"] and known != now
