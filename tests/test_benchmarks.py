@@ -61,3 +61,17 @@ def test_a_table_by_class_holds_the_labels_and_the_accuracy_of_the_end(fork, tmp
     of_margin = [row for row in ends if row["strategy"] == "margin" and row["episode"] == 4]
     mean = sum(row["test_accuracy"] for row in of_margin) / len(of_margin)
     assert set(right) == {f"{mean:.3f}"}  # every class of this run is as right as any
+
+
+def test_two_settings_are_paired_by_the_seeds_that_both_have(fork, tmp_path):
+    with_it = make_root(tmp_path / "with", {"random": 0.1, "margin": 0.2}, seeds=range(4))
+    without = make_root(tmp_path / "without", {"random": 0, "bald": 0}, seeds=range(1, 6))
+    script = ROOT / "benchmarks" / "two_settings.py"
+    done = fork(script, with_it, without, "--out", tmp_path / "out.md", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = (line.strip("| \n").split(" | ") for line in (tmp_path / "out.md").open())
+    assert [row[0] for row in rows] == ["`random`"]  # what both have
+    one, other = map(float, rows[0][1:3])
+    apart = rows[0][head.index("difference, 95% interval")]
+    assert float(apart.split()[0]) == pytest.approx(one - other, abs=1e-4) and one > other
+    assert rows[0][head.index("seeds")] == "3"
