@@ -1,4 +1,4 @@
-"""Parts from outside, found by "module:function" and told apart by their source, and options."""
+"""Parts from outside, found by "module:function" and told apart by their source; options, names."""
 
 import hashlib
 import importlib
@@ -57,6 +57,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(map(plain, value))
     return value.item() if isinstance(value, np.generic) else value
+
+
+def is_text(name: Any) -> bool:
+    """Whether `name` is a text that UTF-8 can hold: half of a surrogate pair is in no file."""
+    try:
+        str.encode(name)
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def source_hash(function: Any) -> str:

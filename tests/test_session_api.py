@@ -396,6 +396,14 @@ def test_a_pool_without_examples_has_no_probabilities():
     assert session.predict(Empty()).shape == (0, 2)
 
 
+def test_a_pool_with_an_id_that_no_file_can_hold_is_refused():
+    class Undecoded(Own):
+        ids = tuple(f"\udce9{row}" for row in range(60))
+
+    with pytest.raises(ValueError, match=r"id '\\udce90' is not UTF-8"):
+        opened(pool=Undecoded())
+
+
 def test_a_pool_that_reads_another_type_than_it_says_is_refused():
     class Doubles(Own):
         def read(self, rows):

@@ -12,8 +12,8 @@ import numpy as np
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
-from jax_al.pools.rows import RowPool, base_of
-from jax_al.session.checks import is_text
+from jax_al.outside import is_text
+from jax_al.pools.rows import RowPool, base_of, check_ids
 from jax_al.types import Benchmark, Pool, Spec
 
 # What the command line calls otherwise, for `python_words`. A session overwrites nothing.
@@ -70,6 +70,7 @@ def check_read(name: str, pool: Pool) -> None:
     check_pool_like(name, pool)
     if isinstance(pool, RowPool) or not len(pool):
         return
+    check_ids(pool.ids)
     read, wanted = pool.read(slice(0, 1)), (1, *pool.spec.shape)
     if not hasattr(read, "dtype") or np.shape(read) != wanted:
         raise UsageError(
