@@ -264,6 +264,7 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"budget": 5.5}, "budget is 5.5, but must be a whole number"),
         ({"budget": True}, "budget is True, but must be a whole number"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, r"seed and all that follow it must be below 2\*\*32"),
         ({"seed": None}, "seed is None, but must be a whole number"),
         ({"strategy": None}, "strategy must be a name or a Strategy"),
         ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),

@@ -14,6 +14,7 @@ from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.outside import is_text
 from jax_al.pools.rows import RowPool, base_of, check_ids
+from jax_al.session.opening import check_seed
 from jax_al.types import Benchmark, Pool, Spec
 
 # What the command line calls otherwise, for `python_words`. A session overwrites nothing.
@@ -35,13 +36,14 @@ def check_least(**values: tuple[Any, int]) -> None:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Makes sure that `seeds` are whole numbers from 0 on, one after the other.
+    """Makes sure that `seeds` are whole numbers from 0 to JAX's limit, one after the other.
 
     Raises:
       UsageError: they are not.
     """
     if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
         raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
+    check_seed("seeds[0]", seeds[0], len(seeds))
 
 
 def check_pool_like(name: str, pool: Any) -> None:

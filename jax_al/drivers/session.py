@@ -43,6 +43,7 @@ from jax_al.pools.rows import whole_index
 from jax_al.pools.subset import subset
 from jax_al.session.fold import Record
 from jax_al.session.locks import computing
+from jax_al.session.opening import check_seed
 from jax_al.session.teller import Teller
 from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
 from jax_al.types import Benchmark, Pool, Strategy
@@ -92,6 +93,7 @@ class Session:
             num_samples=(num_samples, 1),
         )
         budget, seed = int(budget), int(seed)  # NumPy's cannot be written down
+        check_seed("seed", seed)
         check_classes(classes, least=0)
         check_read("pool", pool)
         check_maker(learner)
