@@ -305,6 +305,28 @@ def test_two_may_tell_and_one_computes(tmp_path):
         np.testing.assert_array_equal(one.predict(points()), other.predict(points()))
 
 
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("do", [al.Session.ask, al.Session.train])
+def test_what_another_has_computed_between_plan_and_lock_is_taken(
+    tmp_path, monkeypatch, do, is_trained
+):
+    with opened(tmp_path) as one, opened(tmp_path) as other:
+        one.tell(true(one.ask().ids))
+        if is_trained:
+            one.train()
+            one.tell(true(one.draw(1, "random")) if do is al.Session.train else {})
+        alone, done = one._alone, []
+
+        def later():
+            monkeypatch.undo()
+            done.append((do(other), other.record))
+            return alone()
+
+        monkeypatch.setattr(one, "_alone", later)
+        said = do(one)
+        assert [(said, one.record)] == done
+
+
 def test_classes_that_another_merges_meanwhile_are_trained_anew(tmp_path, monkeypatch):
     classes = (*CLASSES, "cow")
     with opened(tmp_path, classes=classes) as one, opened(tmp_path, classes=classes) as other:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict, FieldReference
 
 from jax_al.cli.fields import FREE, GONE, MAY_CHANGE, OPTIONS, Option
 from jax_al.errors import UsageError, did_you_mean
-from jax_al.session.opening import check_seed
+from jax_al.session.opening import check_seed_limit
 
 KINDS = {
     int: "a whole number",
@@ -76,7 +76,7 @@ def check(fields: Mapping[str, Any]) -> None:
         value = fields.get(option.name)
         if value is not None and option.name.partition(".")[0] not in FREE:
             _check_one(option, value)
-    check_seed("config.seed", fields["seed"], fields["num_seeds"])
+    check_seed_limit("config.seed", fields["seed"], fields["num_seeds"])
     if not fields["data.pool_splits"]:
         raise UsageError("config.data.pool_splits is empty, but must name a split.")
     entries = fields["compare"]

@@ -14,7 +14,7 @@ from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.outside import is_text
 from jax_al.pools.rows import RowPool, base_of, check_ids
-from jax_al.session.opening import check_seed
+from jax_al.session.opening import check_seed_limit
 from jax_al.types import Benchmark, Pool, Spec
 
 # What the command line calls otherwise, for `python_words`. A session overwrites nothing.
@@ -43,7 +43,17 @@ def check_seeds(seeds: Sequence[int]) -> None:
     """
     if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
         raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
-    check_seed("seeds[0]", seeds[0], len(seeds))
+    check_seed_limit("seeds[0]", seeds[0], len(seeds))
+
+
+def check_seed(seed: Any) -> None:
+    """Makes sure that `seed` is a whole number from 0 to JAX's limit.
+
+    Raises:
+      UsageError: it is not.
+    """
+    check_least(seed=(seed, 0))
+    check_seed_limit("seed", int(seed))
 
 
 def check_pool_like(name: str, pool: Any) -> None:

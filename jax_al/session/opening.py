@@ -8,7 +8,7 @@ from jax_al.session.events import FORMAT
 from jax_al.session.journal import Journal
 
 
-def check_seed(name: str, first: int, count: int = 1) -> None:
+def check_seed_limit(name: str, first: int, count: int = 1) -> None:
     """Makes sure that `count` parts can have the seeds from `first` on, each of them another.
 
     Raises:
