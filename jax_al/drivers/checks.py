@@ -14,6 +14,7 @@ from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.outside import is_text
 from jax_al.pools.rows import RowPool, base_of, check_ids
+from jax_al.session.fold import BY_CHANCE
 from jax_al.session.opening import check_seed_limit
 from jax_al.types import Benchmark, Pool, Spec
 
@@ -149,6 +150,17 @@ def check_maker(learner: Any) -> None:
             f"learner must be a function of (Spec, number of classes), which {name} is not "
             f"({error}): al.linear() is one, and al.linear makes it."
         ) from error
+
+
+def check_draw(count: Any, why: Any) -> None:
+    """Makes sure that so many rows can be drawn for a reason.
+
+    Raises:
+      UsageError: they cannot.
+    """
+    check_least(count=(count, 1))
+    if why not in BY_CHANCE:
+        raise UsageError(f"Nothing is drawn for {why!r}; say {', '.join(BY_CHANCE)}.")
 
 
 def check_keep(keep_checkpoints: Any) -> None:

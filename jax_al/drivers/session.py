@@ -19,6 +19,7 @@ from jax_al.drivers.begun import (
 from jax_al.drivers.checks import (
     OF_A_SESSION,
     check_classes,
+    check_draw,
     check_known,
     check_least,
     check_maker,
@@ -185,7 +186,7 @@ class Session:
           ValueError: there is no such reason.
         """
         self._check_open()
-        check_least(count=(count, 1))
+        check_draw(count, why)
         pool, seed = self._engine.benchmark.pool, self._driver.part.seed
         return self._teller.draw_among(pool.ids, count, why, seed=seed, index=whole_index(pool))
 
