@@ -106,6 +106,9 @@ def outcome(tables: Tables) -> list[str]:
     beside = [s for s in tables.standings if s.difference is not None]
     if tables.label_range is None or not beside:
         return []
+    beside = [s for s in beside if s.difference and s.difference.interval.num_seeds]
+    if not beside:
+        return [f"No strategy has seeds in common with {tables.reference} yet."]
     low, high = tables.label_range
     lines = []
     for standing in beside[:DETAILED]:
