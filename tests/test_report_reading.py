@@ -499,6 +499,22 @@ def test_what_has_no_seeds_in_common_is_left_out_of_the_outcome(tmp_path):
     assert "2 seeds, 95% t interval" in how
 
 
+def test_a_difference_that_is_the_same_in_every_seed_is_said_to_be(tmp_path):
+    for name in ("random", "mine"):
+        run = make_run(tmp_path / name, "random", seeds=range(3))
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | {"strategy": name}))
+    rows = [json.loads(line) for line in (tmp_path / "mine/metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["test_accuracy"] += 0.1
+    (tmp_path / "mine/metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    said = verdict(make_tables(entrants(tmp_path), "random"))
+    assert said[0] == "Nothing can be said yet of any strategy against random."
+    assert "as the difference is the same in every seed, which leaves" in said[1]
+    assert said[1].endswith(": mine by +0.100.")
+    assert not any("lack of common seeds" in sentence for sentence in said)
+
+
 def test_one_seed_is_not_said_to_have_an_interval_or_a_test(tmp_path):
     for name in ("random", "coreset"):
         make_run(tmp_path / "one" / name, name, seeds=range(1))
