@@ -292,6 +292,25 @@ def test_a_strategy_that_wants_the_truth_is_refused(tmp_path):
     assert not (tmp_path / "session").exists()
 
 
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (lambda s: s.merge_class(None, "cat"), "There is no class None"),
+        (lambda s: s.rename_class(3, "cow"), "There is no class 3"),
+        (lambda s: s.export(None), "path is None, but must be a path"),
+        (lambda s: al.load_predictor(None), "path is None, but must be a path"),
+        (lambda s: al.load_predictor("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),
+        (lambda s: opened("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),
+    ],
+)
+def test_what_is_no_class_and_no_path_is_a_sentence(act, sentence):
+    with opened() as session:
+        session.tell(true(session.ask().ids))
+        session.train()
+        with pytest.raises(ValueError, match=sentence):
+            act(session)
+
+
 def test_two_may_tell_and_one_computes(tmp_path):
     with opened(tmp_path) as one, opened(tmp_path) as other:
         first, second, *rest = one.ask().ids

@@ -12,7 +12,7 @@ import numpy as np
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
-from jax_al.outside import is_text
+from jax_al.outside import expanded, is_text
 from jax_al.pools.rows import RowPool, base_of, check_ids
 from jax_al.session.fold import BY_CHANCE
 from jax_al.session.opening import check_seed_limit
@@ -183,7 +183,7 @@ def checked_directory(directory: str | Path | None) -> Path | None:
         return None
     if not isinstance(directory, str | Path) or directory == "":
         raise UsageError(f"directory is {directory!r}, but must name one, or be None.")
-    place = Path(directory).expanduser().absolute()
+    place = expanded(directory).absolute()
     if place.exists() and not place.is_dir():
         raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
     return place
