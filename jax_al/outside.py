@@ -1,8 +1,10 @@
-"""Parts from outside, found by "module:function" and told apart by their source, and options."""
+"""From outside: parts named "module:function" and known by their source; names, paths, options."""
 
 import hashlib
 import importlib
 import inspect
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,29 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(map(plain, value))
     return value.item() if isinstance(value, np.generic) else value
+
+
+def is_text(name: Any) -> bool:
+    """Whether `name` is a text that UTF-8 can hold: half of a surrogate pair is in no file."""
+    try:
+        str.encode(name)
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def expanded(path: Any, what: str = "path") -> Path:
+    """Returns a path of somebody's, with the home directory in place of a ~ at its beginning.
+
+    Raises:
+      UsageError: it is no path, or there is no such user.
+    """
+    if not isinstance(path, str | os.PathLike) or path == "":
+        raise UsageError(f"{what} is {path!r}, but must be a path.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"There is no home directory for {path}.") from error
 
 
 def source_hash(function: Any) -> str:

@@ -232,6 +232,14 @@ def test_random_rows_are_trained_on_at_the_next_close():
         assert len(s.record.order) == 7
 
 
+@pytest.mark.parametrize("why", ["given", "gone", "changed", "twin", "alike", "fun", None])
+def test_what_a_session_draws_by_chance_is_drawn_for_three_reasons(why):
+    with session() as s:
+        with pytest.raises(ValueError, match=r"is drawn for .*; say audit, check, random"):
+            s.draw(2, why)
+        assert not s.record.draws
+
+
 @pytest.mark.parametrize("learner", [al.linear(penalty=0.1), al.propagate(al.linear(penalty=0.1))])
 def test_classes_come_and_go_while_people_label(tmp_path, learner):
     pool = clouds(60, 3)

@@ -65,6 +65,8 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"strategies": ["random", "random"]}, "called 'random': name each once"),
         ({"strategies": ["corset"]}, "did you mean 'coreset'"),
         ({"seeds": [0, 2]}, "consecutive"),
+        ({"seeds": range(2**32 - 1, 2**32 + 1)}, r"seeds\[0\] and all .* must be below 2\*\*32"),
+        ({"seeds": [2**70]}, r"seeds\[0\] and all .* must be below 2\*\*32"),
         ({"strategies": {}}, "list of one or more names"),
         ({"strategies": {1: al.make_strategy("margin")}}, "A part cannot be called 1"),
         ({"strategies": {"mine": "margin"}}, r"strategies\['mine'\] must be a Strategy"),

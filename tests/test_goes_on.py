@@ -1,12 +1,16 @@
 """What a run or a session goes on with is what it began with, or a sentence says that it is not."""
 
 import functools
+import importlib
+import json
+import sys
 
 import numpy as np
 import pytest
 
 import jax_al as al
 from jax_al.errors import UsageError
+from tests import runs
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)
@@ -31,9 +35,9 @@ def accuracy(session):
     return (session.predict(session.pool).argmax(axis=1) == Y).mean()
 
 
-def run(directory, benchmark=BENCHMARK, strategies=("random",), episodes=1):
+def run(directory, benchmark=BENCHMARK, strategies=("random",), episodes=1, oracle="simulated"):
     given = {"learner": LINEAR, "initial": 5, "budget": 5, "directory": directory}
-    return al.run(benchmark, strategies=strategies, episodes=episodes, **given)
+    return al.run(benchmark, strategies=strategies, episodes=episodes, oracle=oracle, **given)
 
 
 def test_a_session_on_another_file_of_features_learns_them_anew(tmp_path):
@@ -133,6 +137,99 @@ def test_a_learner_of_ones_own_goes_on_and_another_option_of_it_is_refused(tmp_p
     assert len(opened(tmp_path / "s", learner=make(1)).labels) == 20
     with pytest.raises(UsageError, match="was begun with the learner"):
         opened(tmp_path / "s", learner=make(2))
+
+
+class Says:
+    """An oracle that knows the truth, and says it or not."""
+
+    def __init__(self, flip):
+        self.flip, self.rows = flip, []
+
+    def ask(self, request, rows):
+        self.rows = rows
+
+    def collect(self):
+        rows, self.rows = self.rows, []
+        return [al.Answer(row, int(Y[row]) ^ self.flip) for row in rows]
+
+
+def honest(benchmark, seed):
+    return Says(0)
+
+
+def liar(benchmark, seed):
+    return Says(1)
+
+
+def test_another_oracle_of_ones_own_is_refused(tmp_path):
+    run(tmp_path / "r", oracle=honest)
+    assert len(run(tmp_path / "r", oracle=honest, episodes=2)) == 2
+    for other in (liar, "simulated", functools.partial(liar)):
+        with pytest.raises(UsageError, match=r"oracle \(was 'of its own: honest, source "):
+            run(tmp_path / "r", oracle=other, episodes=3)
+
+
+def test_a_run_goes_on_that_tells_nothing_of_its_own_oracle(tmp_path):
+    run(tmp_path / "r", oracle=honest)
+    config = tmp_path / "r/config.json"
+    older = json.loads(config.read_text()) | {"oracle": "of its own"}
+    config.write_text(json.dumps(older))
+    with pytest.raises(UsageError, match=r"oracle \(was 'of its own', now 'simulated'"):
+        run(tmp_path / "r", episodes=2)
+    assert len(run(tmp_path / "r", oracle=honest, episodes=2)) == 2
+    with pytest.raises(UsageError, match="oracle"):
+        run(tmp_path / "r", oracle=liar, episodes=3)
+
+
+OUTSIDE = """
+import jax_al as al
+from jax_al.oracles.simulated import simulated
+
+def learner(spec, num_classes):
+    return al.linear(penalty=0.1)(spec, num_classes)
+
+made = al.linear(penalty=0.1)
+
+def oracle(benchmark, seed=0):
+    return simulated(benchmark.truth, delay=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "fields", "told"),
+    [
+        (("(penalty=0.1)(", "(penalty=9.0)("), {}, "learner learner, source"),
+        (("(penalty=0.1)\n", "(penalty=9.0)\n"), {"model": {"name": "outside_part:made"}}, "0.1"),
+        (
+            ("(penalty=0.1)(", "(penalty=9.0)("),
+            {"model": {"name": "ensemble", "learner": "outside_part:learner", "members": 2}},
+            "learner learner, source",
+        ),
+        (("delay=0", "delay=1"), {}, "oracle oracle, source"),
+    ],
+)
+def test_another_source_of_a_part_named_by_its_module_is_told(
+    tmp_path, monkeypatch, change, fields, told
+):
+    fields = {
+        "model": {"name": "outside_part:learner"},
+        "oracle": "outside_part:oracle",
+        "strategy": "random",
+    } | fields
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def heard(source, episodes):
+        (tmp_path / "outside_part.py").write_text(source)
+        sys.modules.pop("outside_part", None)
+        importlib.invalidate_caches()
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # of the same size and second
+        said = []
+        runs.run(tmp_path / "r", said.append, max_episodes=episodes, **fields)
+        return " ".join(event["text"] for event in said if event["event"] == "say")
+
+    assert heard(OUTSIDE, 1) == ""
+    assert heard(OUTSIDE + "# a word more", 2) == ""
+    assert told in heard(OUTSIDE.replace(*change), 3)
 
 
 def test_a_session_whose_classifier_was_named_by_its_place_in_memory_goes_on(tmp_path):

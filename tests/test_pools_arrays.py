@@ -199,6 +199,7 @@ def test_ids_are_given_or_the_row():
         (names[:-1], "89 ids for 90"),
         ([*names[:-1], "n3"], "id 'n3' stands for two"),
         (range(90), "strings, and 0 is none"),
+        ([*names[:-1], "\udce9.png"], r"id '\\udce9.png' is not UTF-8, .* give another"),
     ):
         with pytest.raises(UsageError, match=words):
             arrays(IMAGES, ids)

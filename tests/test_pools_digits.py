@@ -102,6 +102,7 @@ def test_a_subset_is_drawn_from_everywhere():
         ({"test_size": 501}, ["data.test_size", "501", "500"]),
         ({"test_size": 0}, ["data.test_size"]),
         ({"image_size": 0}, ["data.image_size", "0"]),
+        ({"image_size": 10**23}, ["data.image_size must be from 1 to 4096"]),
         ({"pool_splits": ()}, ["data.pool_splits"]),
         ({"pool_splits": "train"}, ["data.pool_splits", "train"]),
         ({"pool_splits": ("train", "test", "train")}, ["train", "twice"]),

@@ -18,6 +18,7 @@ from ml_collections import config_flags
 from PIL import Image
 from scipy import stats
 
+import jax_al as al
 from jax_al.cli.command_line import set_options, take_options
 from jax_al.cli.start import write_page
 from jax_al.errors import UsageError
@@ -25,6 +26,7 @@ from jax_al.record.terminal import Terminal
 from jax_al.report import write_report
 from jax_al.report.configs import flat
 from jax_al.report.sections import NOT_REPEATED, command, places_again
+from tests.made_up_benchmarks import benchmark_of, images, nearest_mean_on_host
 from tests.made_up_runs import NEW, OLD, make_root, make_run, only_merged
 from tests.runs import ROOT, tiny_config
 
@@ -250,6 +252,15 @@ def test_the_command_leaves_out_what_is_of_one_start_or_of_old_runs_alone():
     gone = {"seed_axis": "vmap", "seeds_at_once": 3, "part": "1/4", "scheduler": "a", "layout": 2}
     assert set(gone) == set(NOT_REPEATED)
     assert command(config | gone, "runs/a") == command(config, "runs/a")
+
+
+def test_a_run_from_python_is_repeated_by_no_command(tmp_path):
+    given = {"learner": nearest_mean_on_host, "strategies": ["random"], "episodes": 2}
+    al.run(benchmark_of(images(40)), initial=6, budget=4, directory=tmp_path / "run", **given)
+    write_report([tmp_path / "run"], tmp_path / "report.html", files=False)
+    page = html.unescape((tmp_path / "report.html").read_text())
+    assert "None: this was al.run in Python" in page
+    assert "jax-al run" not in page
 
 
 def test_each_strategy_of_a_new_root_is_repeated_alone_and_in_a_place_of_its_own(tmp_path):

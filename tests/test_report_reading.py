@@ -14,7 +14,7 @@ from jax_al.report.entrants import differing, gather
 from jax_al.report.look_files import Pool
 from jax_al.report.looks import gather_looks
 from jax_al.report.sections import reach_table
-from jax_al.report.tables import make_tables, verdict
+from jax_al.report.tables import make_tables, outcome, verdict
 from jax_al.report.twins import _maps, picked_rows
 from jax_al.report.wording import listed
 from jax_al.report.workdirs import find, read
@@ -486,6 +486,33 @@ def test_one_seed_one_strategy_and_nothing_in_common_say_so(tmp_path):
     tables = make_tables(entrants(tmp_path), "random")
     assert tables.label_range == (10, 20)
     assert charts(entrants(tmp_path), "random")
+
+
+def test_what_has_no_seeds_in_common_is_left_out_of_the_outcome(tmp_path):
+    make_run(tmp_path / "random", seeds=range(2))
+    make_run(tmp_path / "coreset", "coreset", seeds=range(2, 4))
+    lines = outcome(make_tables(entrants(tmp_path), "random"))
+    assert lines == ["No strategy has seeds in common with random yet."]
+    make_run(tmp_path / "bald", "bald", seeds=range(2))
+    one, how = outcome(make_tables(entrants(tmp_path), "random"))
+    assert one.startswith("bald - random: ")
+    assert "2 seeds, 95% t interval" in how
+
+
+def test_a_difference_that_is_the_same_in_every_seed_is_said_to_be(tmp_path):
+    for name in ("random", "mine"):
+        run = make_run(tmp_path / name, "random", seeds=range(3))
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | {"strategy": name}))
+    rows = [json.loads(line) for line in (tmp_path / "mine/metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["test_accuracy"] += 0.1
+    (tmp_path / "mine/metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    said = verdict(make_tables(entrants(tmp_path), "random"))
+    assert said[0] == "Nothing can be said yet of any strategy against random."
+    assert "as the difference is the same in every seed, which leaves" in said[1]
+    assert said[1].endswith(": mine by +0.100.")
+    assert not any("lack of common seeds" in sentence for sentence in said)
 
 
 def test_one_seed_is_not_said_to_have_an_interval_or_a_test(tmp_path):

@@ -164,15 +164,66 @@ def test_results_without_a_config_are_not_continued(tmp_path, name):
     for other in {"metrics.jsonl", "picks.csv", "parts"} - {name}:
         shutil.rmtree(tmp_path / other) if other == "parts" else (tmp_path / other).unlink()
     (tmp_path / "config.json").unlink()
-    with pytest.raises(UsageError, match=r"results but no config\.json"):
+    with pytest.raises(UsageError, match=r"holds .* but no config\.json"):
         run(tmp_path, **QUICK)
 
 
-@pytest.mark.parametrize("left", ['{"lr": 2.0}', '{"layout": 2, "lr": 2.0}', '{"lr":'])
-def test_a_config_without_results_binds_nobody(tmp_path, left):
+OF_THE_LAYOUT_BEFORE = '{"strategy": "random", "budget": 7, "max_episodes": 2, "lr": 2.0}'
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("left", [OF_THE_LAYOUT_BEFORE, '{"layout": 2, "lr": 2.0}'])
+def test_a_config_without_results_binds_nobody(tmp_path, left, overwrite):
     (tmp_path / "config.json").write_text(left)
-    run(tmp_path, **QUICK)
+    run(tmp_path, overwrite=overwrite, **QUICK)
     assert json.loads((tmp_path / "config.json").read_text())["lr"] == 1e-3
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("config.json", text) for text in ('{"lr": 2.0}', '{"layout": {}}', "[]", '{"lr":')),
+        *((name, "x") for name in CONTENTS if "." in name),
+        *((f"{name}/file", "x") for name in CONTENTS if "." not in name),
+    ],
+)
+def test_a_directory_of_another_tool_is_left_as_it_is(tmp_path, name, text, overwrite):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"of another tool; name another --workdir, or move"):
+        run(tmp_path, overwrite=overwrite, **QUICK)
+    assert path.read_text() == text
+
+
+def test_a_directory_of_another_tool_below_a_runs_is_left_as_it_is(tmp_path):
+    (tmp_path / "model").mkdir()
+    for name, text in (("config.json", '{"lr": 2.0}'), ("metrics.jsonl", "x")):
+        (tmp_path / "model" / name).write_text(text)
+    run(tmp_path, overwrite=True, **QUICK)
+    assert (tmp_path / "model" / "config.json").read_text() == '{"lr": 2.0}'
+    assert (tmp_path / "model" / "metrics.jsonl").read_text() == "x"
+
+
+def test_killed_while_it_is_cleared_a_run_is_still_known_as_ours(tmp_path, monkeypatch):
+    run(tmp_path, **QUICK)
+    (tmp_path / "looks").mkdir()
+    (tmp_path / "wandb_id.txt").write_text("x")
+    removed = shutil.rmtree
+
+    def killed(path):
+        removed(path)
+        if path.name == "parts":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, overwrite=True, **QUICK)
+    monkeypatch.undo()
+    run(tmp_path, overwrite=True, **QUICK)
+    assert len(rows_of(tmp_path)) == 2
+    assert not (tmp_path / "wandb_id.txt").exists()
 
 
 def test_the_fields_that_differ_are_named_with_both_values_and_no_other(tmp_path):
@@ -221,7 +272,7 @@ def test_clearing_removes_what_a_run_writes_and_nothing_else(tmp_path):
         if "." not in name and name not in mine:
             path = path / "deep" / "file"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(mine.get(name, "x"))
+        path.write_text(mine.get(name, '{"layout": 2}' if name == "config.json" else "x"))
     run(tmp_path, overwrite=True, **QUICK)
     assert all((tmp_path / name).read_text() == text for name, text in mine.items())
     assert len(rows_of(tmp_path)) == 2
@@ -234,6 +285,7 @@ def test_clearing_spares_what_a_link_points_to(tmp_path):
     elsewhere.mkdir()
     (elsewhere / "file").write_text("x")
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"layout": 2}')
     (tmp_path / "run" / "parts").symlink_to(elsewhere)
     run(tmp_path / "run", overwrite=True, **QUICK)
     assert [path.name for path in elsewhere.iterdir()] == ["file"]

@@ -264,6 +264,7 @@ def test_a_directory_that_was_begun_otherwise_is_refused_and_let_go(tmp_path, ch
         ({"budget": 5.5}, "budget is 5.5, but must be a whole number"),
         ({"budget": True}, "budget is True, but must be a whole number"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, r"seed and all that follow it must be below 2\*\*32"),
         ({"seed": None}, "seed is None, but must be a whole number"),
         ({"strategy": None}, "strategy must be a name or a Strategy"),
         ({"learner": al.linear}, r"which linear is not .*: al.linear\(\) is one"),
@@ -291,6 +292,25 @@ def test_a_strategy_that_wants_the_truth_is_refused(tmp_path):
     assert not (tmp_path / "session").exists()
 
 
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (lambda s: s.merge_class(None, "cat"), "There is no class None"),
+        (lambda s: s.rename_class(3, "cow"), "There is no class 3"),
+        (lambda s: s.export(None), "path is None, but must be a path"),
+        (lambda s: al.load_predictor(None), "path is None, but must be a path"),
+        (lambda s: al.load_predictor("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),
+        (lambda s: opened("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),
+    ],
+)
+def test_what_is_no_class_and_no_path_is_a_sentence(act, sentence):
+    with opened() as session:
+        session.tell(true(session.ask().ids))
+        session.train()
+        with pytest.raises(ValueError, match=sentence):
+            act(session)
+
+
 def test_two_may_tell_and_one_computes(tmp_path):
     with opened(tmp_path) as one, opened(tmp_path) as other:
         first, second, *rest = one.ask().ids
@@ -298,10 +318,32 @@ def test_two_may_tell_and_one_computes(tmp_path):
         assert one.ask().ids == (second, *rest)
         one.tell(true([second, *rest]))
         assert other.labels == true([first, second, *rest])
-        with computing(tmp_path), pytest.raises(ValueError, match="Another process"):
+        with computing(tmp_path), pytest.raises(ValueError, match=r"or name another directory\."):
             other.train()
         other.train()
         np.testing.assert_array_equal(one.predict(points()), other.predict(points()))
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("do", [al.Session.ask, al.Session.train])
+def test_what_another_has_computed_between_plan_and_lock_is_taken(
+    tmp_path, monkeypatch, do, is_trained
+):
+    with opened(tmp_path) as one, opened(tmp_path) as other:
+        one.tell(true(one.ask().ids))
+        if is_trained:
+            one.train()
+            one.tell(true(one.draw(1, "random")) if do is al.Session.train else {})
+        alone, done = one._alone, []
+
+        def later():
+            monkeypatch.undo()
+            done.append((do(other), other.record))
+            return alone()
+
+        monkeypatch.setattr(one, "_alone", later)
+        said = do(one)
+        assert [(said, one.record)] == done
 
 
 def test_classes_that_another_merges_meanwhile_are_trained_anew(tmp_path, monkeypatch):
@@ -394,6 +436,14 @@ def test_a_pool_without_examples_has_no_probabilities():
     session.tell({id: CLASSES[int(id[1:]) % 2] for id in session.ask().ids})
     session.train()
     assert session.predict(Empty()).shape == (0, 2)
+
+
+def test_a_pool_with_an_id_that_no_file_can_hold_is_refused():
+    class Undecoded(Own):
+        ids = tuple(f"\udce9{row}" for row in range(60))
+
+    with pytest.raises(ValueError, match=r"id '\\udce90' is not UTF-8"):
+        opened(pool=Undecoded())
 
 
 def test_a_pool_that_reads_another_type_than_it_says_is_refused():

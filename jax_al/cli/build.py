@@ -1,5 +1,6 @@
 """From a config to a study: what the fields name is loaded and made, or refused in a sentence."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -144,6 +145,7 @@ def _learner(public: Mapping[str, Any], fields: Mapping[str, Any]) -> MakeLearne
     with prefixed("config.", training.keys()), prefixed("config.model.", own):
         make = learner_named(name, **options, **training)
 
+    @functools.wraps(make)  # which is what it is called on record
     def made(spec: Spec, num_classes: int) -> Learner:
         with prefixed("config.data.", ("augment",)), prefixed("config.model.", own):
             return make(spec, num_classes)

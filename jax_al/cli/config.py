@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, FieldReference
 
 from jax_al.cli.fields import FREE, GONE, MAY_CHANGE, OPTIONS, Option
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.session.opening import check_seed_limit
 
 KINDS = {
     int: "a whole number",
@@ -75,8 +76,7 @@ def check(fields: Mapping[str, Any]) -> None:
         value = fields.get(option.name)
         if value is not None and option.name.partition(".")[0] not in FREE:
             _check_one(option, value)
-    if fields["seed"] + fields["num_seeds"] > 2**32:
-        raise UsageError("config.seed and all that follow it must be below 2**32, JAX's limit.")
+    check_seed_limit("config.seed", fields["seed"], fields["num_seeds"])
     if not fields["data.pool_splits"]:
         raise UsageError("config.data.pool_splits is empty, but must name a split.")
     entries = fields["compare"]

@@ -1,12 +1,10 @@
 """`~` in the paths of a config means the home of a user, as in a shell."""
 
-import pathlib
-
 from ml_collections import ConfigDict
 
 from jax_al.cli.config import flat, put
 from jax_al.cli.fields import FREE, OPTIONS
-from jax_al.errors import UsageError
+from jax_al.outside import expanded
 
 
 def expand(text: str) -> str:
@@ -15,12 +13,7 @@ def expand(text: str) -> str:
     Raises:
       UsageError: there is no such user.
     """
-    if not text.startswith("~"):
-        return text
-    try:
-        return str(pathlib.Path(text).expanduser())
-    except RuntimeError as error:
-        raise UsageError(f"There is no home directory for {text}.") from error
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 def expand_all(config: ConfigDict) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 from jax_al.drivers.part import Tell
 from jax_al.errors import UsageError, reworded
 from jax_al.features.pool import FeaturePool, with_features
-from jax_al.pools.rows import RowPool, base_of
-from jax_al.session.checks import is_text
+from jax_al.outside import expanded, is_text
+from jax_al.pools.rows import RowPool, base_of, check_ids
+from jax_al.session.fold import BY_CHANCE
+from jax_al.session.opening import check_seed_limit
 from jax_al.types import Benchmark, Pool, Spec
 
 # What the command line calls otherwise, for `python_words`. A session overwrites nothing.
@@ -35,13 +37,24 @@ def check_least(**values: tuple[Any, int]) -> None:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Makes sure that `seeds` are whole numbers from 0 on, one after the other.
+    """Makes sure that `seeds` are whole numbers from 0 to JAX's limit, one after the other.
 
     Raises:
       UsageError: they are not.
     """
     if not seeds or list(seeds) != list(range(seeds[0], seeds[0] + len(seeds))) or seeds[0] < 0:
         raise UsageError(f"seeds must be consecutive whole numbers from 0 on, not {seeds}.")
+    check_seed_limit("seeds[0]", seeds[0], len(seeds))
+
+
+def check_seed(seed: Any) -> None:
+    """Makes sure that `seed` is a whole number from 0 to JAX's limit.
+
+    Raises:
+      UsageError: it is not.
+    """
+    check_least(seed=(seed, 0))
+    check_seed_limit("seed", int(seed))
 
 
 def check_pool_like(name: str, pool: Any) -> None:
@@ -70,6 +83,7 @@ def check_read(name: str, pool: Pool) -> None:
     check_pool_like(name, pool)
     if isinstance(pool, RowPool) or not len(pool):
         return
+    check_ids(pool.ids)
     read, wanted = pool.read(slice(0, 1)), (1, *pool.spec.shape)
     if not hasattr(read, "dtype") or np.shape(read) != wanted:
         raise UsageError(
@@ -138,6 +152,17 @@ def check_maker(learner: Any) -> None:
         ) from error
 
 
+def check_draw(count: Any, why: Any) -> None:
+    """Makes sure that so many rows can be drawn for a reason.
+
+    Raises:
+      UsageError: they cannot.
+    """
+    check_least(count=(count, 1))
+    if why not in BY_CHANCE:
+        raise UsageError(f"Nothing is drawn for {why!r}; say {', '.join(BY_CHANCE)}.")
+
+
 def check_keep(keep_checkpoints: Any) -> None:
     """Makes sure that the newest so many checkpoints, or all (None), can be kept.
 
@@ -158,7 +183,7 @@ def checked_directory(directory: str | Path | None) -> Path | None:
         return None
     if not isinstance(directory, str | Path) or directory == "":
         raise UsageError(f"directory is {directory!r}, but must name one, or be None.")
-    place = Path(directory).expanduser().absolute()
+    place = expanded(directory).absolute()
     if place.exists() and not place.is_dir():
         raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
     return place

@@ -80,6 +80,7 @@ def run(
                     "others of them have computed: name another directory."
                 )
             with files.alone(root):
+                roots.check_ours(root)
                 if overwrite:
                     if roots.holds_a_run(root):
                         _rehearse(engine, study, root, run_all)

@@ -30,6 +30,7 @@ from jax_al.types import Benchmark, Oracle, Strategy
 
 # `made` is compared part by part.
 MAY_CHANGE = ("strategy", "compare", "max_episodes", "num_seeds", "keep_checkpoints", "made")
+OWN = "of its own"  # an oracle; once that was all there was on record of it
 
 
 def run(
@@ -122,7 +123,7 @@ def run(
         "made": _told(strategies),
         "compare": list(made) if len(made) > 1 else [],
         "model": {"name": described(learner)},
-        "oracle": oracle if isinstance(oracle, str) else "of its own",
+        "oracle": oracle if isinstance(oracle, str) else f"{OWN}: {described(oracle)}",
         "initial": "random",
         "initial_size": initial,
         "budget": budget,
@@ -192,13 +193,17 @@ def _check_same(root: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> N
     apart = [
         f"{name} (was {old.get(name)!r}, now {new.get(name)!r})"
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name) and name not in MAY_CHANGE
+        if name not in MAY_CHANGE and not _is_same(old.get(name), new.get(name))
     ]
     if apart:
         raise UsageError(
             f"{root} holds a run with other settings: {'; '.join(apart)}. Name another directory, "
             "or start anew with overwrite=True."
         )
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    return before == now or (before == OWN and str(now).startswith(f"{OWN}: "))
 
 
 def _named_oracle(name: str, benchmark: Benchmark, seed: int) -> Oracle:

@@ -4,15 +4,19 @@ import functools
 import hashlib
 import inspect
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
+from jax_al.drivers.remade import outside_learner
 from jax_al.features.jimm import PREFIX
 from jax_al.features.model_files import model_files
 from jax_al.features.named import FromFile
 from jax_al.features.pool import FeaturePool
-from jax_al.outside import source_hash
+from jax_al.learners import MakeLearner
+from jax_al.learners.naming import described
+from jax_al.outside import function_named, source_hash
 from jax_al.pools.rows import base_of
 from jax_al.types import Benchmark, Pool, Strategy
 
@@ -79,6 +83,21 @@ def test_of(benchmark: Benchmark) -> dict[str, str]:
         return {}
     told = "" if labels is None else hashlib.sha256(labels.astype(np.int64).tobytes()).hexdigest()
     return {"test": f"{len(test)} {examples_of(test)} {told[:16]}".strip()}
+
+
+def sources(learner: MakeLearner, oracle: str) -> dict[str, str]:
+    """Returns what a learner and an oracle that are named "module:function" are told apart by.
+
+    Args:
+      learner: the maker; one that was given as such has its source in its name.
+      oracle: its name.
+    """
+    found = {}
+    if name := outside_learner(described(learner)):
+        found["learner"] = described(function_named("learner", name))
+    if re.fullmatch(r"[\w.]+:\w+", oracle):
+        found["oracle"] = described(function_named("oracle", oracle))
+    return found
 
 
 def fingerprints(strategy: Strategy) -> dict[str, str]:

@@ -22,6 +22,7 @@ from jax_al.features.lite_weights import weights_file
 from jax_al.features.named import FromFile
 from jax_al.features.pool import FeaturePool, Fitted, with_features
 from jax_al.learners.naming import described
+from jax_al.outside import expanded
 from jax_al.pools.arrays import arrays
 from jax_al.pools.folder import folder
 from jax_al.pools.rows import base_of
@@ -52,8 +53,9 @@ def save_model(
 
     Raises:
       UsageError: the learner works on the host or cannot be made again by its name, or the
-        features are not ours; or there is something else of that name.
+        features are not ours; or `path` is none, or there is something else of that name.
     """
+    place = expanded(path)
     if learner(pool.spec, len(classes)).on_host:
         raise UsageError(
             f"The learner {described(learner)} works on the host, where only a pickle could keep "
@@ -78,7 +80,7 @@ def save_model(
         **facts,
     }
     arrays_kept = {f"{_STATE}/{key}": np.asarray(array) for key, array in found.items()} | kept
-    write_model(Path(path).expanduser(), told, arrays_kept)
+    write_model(place, told, arrays_kept)
 
 
 def load_predictor(path: str | Path, *, allow_outside: bool = False) -> "Predictor":
@@ -93,7 +95,7 @@ def load_predictor(path: str | Path, *, allow_outside: bool = False) -> "Predict
       UsageError: there is no such file; it is something else, damaged, or of a newer format; what
         it names is not installed, or is another version.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     facts, kept = read_model(path)
     try:
         return _predictor(facts, kept, allow_outside)

@@ -73,6 +73,15 @@ def learner_made(name: str, *, allow_outside: bool) -> MakeLearner:
     return LEARNERS[word](**options)
 
 
+def outside_learner(name: str) -> str:
+    """Returns the "module:function" of which a learner of that name is, or is made; else ""."""
+    try:
+        word, options = _parsed(name)
+    except ValueError:  # given as such, and so called by its source
+        return ""
+    return word if ":" in word else outside_learner(str(options.get("learner", "")))
+
+
 def features_made(name: str) -> Features:
     """Returns our features of that name.
 

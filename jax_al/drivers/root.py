@@ -1,20 +1,20 @@
 """A run's root: whose it is, whether a config can go on with it, and what may be cleared there."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, some_of
 from jax_al.session.journal import Journal
 from jax_al.session.records import read_json, write_json
 
 LAYOUT = 2  # parts with journals; before it there was one directory a strategy, without
 # All that a run writes, of this layout and the one before, so that overwriting never touches a
-# file of somebody else.
+# file of somebody else. By config.json a root is known as a run's, so it is removed last.
 CONTENTS = (
     "checkpoints",
-    "config.json",
     "curve.png",
     "looks",
     "metrics.jsonl",
@@ -27,11 +27,28 @@ CONTENTS = (
     "report_files",
     "wandb",
     "wandb_id.txt",
+    "config.json",
 )
+FIELDS = {"strategy", "budget", "max_episodes"}  # of every config of the layout before, too
 
 RESULTS = ("metrics.jsonl", "picks.csv", "parts")
 
 CheckSame = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], None]  # (root, old, new)
+
+
+def check_ours(root: Path) -> None:
+    """Makes sure that what a run would replace or overwrite in `root` was written by one.
+
+    Raises:
+      UsageError: it was not.
+    """
+    there = [name for name in CONTENTS if os.path.lexists(root / name)]
+    begun = any((root / "parts").glob("*/seed_*/journal.jsonl"))
+    if there and not (begun or _config_in(root) is not None or _older_parts(root)):
+        raise UsageError(
+            f"{root} holds {some_of(there)}, but no config.json of a run of jax_al: a run would "
+            "replace what may be of another tool; name another --workdir, or move that away."
+        )
 
 
 def check_root(
@@ -100,27 +117,24 @@ def _is_refused(root: Path) -> bool:
 def write_config(root: Path, public: Mapping[str, Any]) -> None:
     """Writes config.json, unless it says the same already."""
     wanted = {"layout": LAYOUT, **public}
-    try:
-        is_same = read_json(root / "config.json") == wanted
-    except UsageError:  # half of one, and no results that it belongs to
-        is_same = False
-    if not is_same:
+    if read_json(root / "config.json") != wanted:
         write_json(root / "config.json", wanted)
 
 
 def clear(root: Path) -> None:
-    """Removes what runs have written in `root`, and nothing else."""
-    for part in _older_parts(root):
-        clear(part)
-        (part / ".lock").unlink(missing_ok=True)
-        if not any(part.iterdir()):
-            part.rmdir()
+    """Removes what runs have written in `root`, which must hold one, and nothing else."""
+    older = _older_parts(root)
     for name in CONTENTS:
         path = root / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    for part in older:
+        clear(part)
+        (part / ".lock").unlink(missing_ok=True)
+        if not any(part.iterdir()):
+            part.rmdir()
 
 
 def _older_parts(root: Path) -> list[Path]:
@@ -131,10 +145,23 @@ def _older_parts(root: Path) -> list[Path]:
         path
         for path in sorted(root.iterdir())
         if path.is_dir()
-        and (path / "config.json").is_file()
         and any((path / name).exists() for name in ("metrics.jsonl", "picks.csv", ".lock"))
-        and "layout" not in (read_json(path / "config.json") or {})
+        and (config := _config_in(path)) is not None
+        and "layout" not in config
     ]
+
+
+def _config_in(directory: Path) -> Mapping[str, Any] | None:
+    """Returns the config that a run has written there, of whatever layout; None: none has."""
+    path = directory / "config.json"
+    try:
+        config = read_json(path) if path.is_file() else None
+    except UsageError:  # no JSON: ours is whole or not there
+        return None
+    is_ours = isinstance(config, dict) and (
+        isinstance(config.get("layout"), int) or config.keys() >= FIELDS
+    )
+    return config if is_ours else None
 
 
 def _is_older(root: Path) -> str:

@@ -1,7 +1,7 @@
 """A session with people: it asks, they answer when they like, it trains and predicts."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,11 +19,13 @@ from jax_al.drivers.begun import (
 from jax_al.drivers.checks import (
     OF_A_SESSION,
     check_classes,
+    check_draw,
     check_known,
     check_least,
     check_maker,
     check_pool_like,
     check_read,
+    check_seed,
     checked_directory,
     distinct_ids,
     guarded,
@@ -85,12 +87,8 @@ class Session:
         num_samples: int = 20,
         tell: Tell = lambda event: None,
     ) -> None:
-        check_least(
-            budget=(budget, 1),
-            seed=(seed, 0),
-            chunk_size=(chunk_size, 1),
-            num_samples=(num_samples, 1),
-        )
+        check_least(budget=(budget, 1), chunk_size=(chunk_size, 1), num_samples=(num_samples, 1))
+        check_seed(seed)
         budget, seed = int(budget), int(seed)  # NumPy's cannot be written down
         check_classes(classes, least=0)
         check_read("pool", pool)
@@ -133,8 +131,8 @@ class Session:
             match self._plan():
                 case Ask() as work:
                     self._progress.commit(Asked(work.request))
-                case Select() | Train() as work:
-                    self._compute(work)
+                case Select() | Train():
+                    self._compute(self._plan)
                 case None:
                     return None
                 case _:
@@ -188,7 +186,7 @@ class Session:
           ValueError: there is no such reason.
         """
         self._check_open()
-        check_least(count=(count, 1))
+        check_draw(count, why)
         pool, seed = self._engine.benchmark.pool, self._driver.part.seed
         return self._teller.draw_among(pool.ids, count, why, seed=seed, index=whole_index(pool))
 
@@ -229,8 +227,8 @@ class Session:
         elif record.late:
             self._progress.commit(JoinedLate())
         self._catch_up()
-        if (again := self._progress.refresh()) is not None:
-            self._compute(again)
+        if self._progress.refresh() is not None:
+            self._compute(self._progress.refresh)
 
     def predict(self, pool: Pool) -> np.ndarray:
         """Returns the probabilities, float32 [n, C], by what was trained last.
@@ -350,13 +348,20 @@ class Session:
             self._driver = self._driver.with_engine(self._engine)
         return work
 
-    def _catch_up(self) -> None:
-        while isinstance(work := self._plan(), Train):
-            self._compute(work)
+    def _fit_to_come(self) -> Train | None:
+        work = self._plan()
+        return work if isinstance(work, Train) else None
 
-    def _compute(self, work: Select | Train) -> None:
+    def _catch_up(self) -> None:
+        while self._fit_to_come() is not None:
+            self._compute(self._fit_to_come)
+
+    def _compute(self, plan: Callable[[], Work | None]) -> None:
+        """Computes what `plan` says where nobody else computes, who may have done so just now."""
         with self._alone():
-            self._driver.compute(work)
+            work = plan()
+            if isinstance(work, Select | Train):
+                self._driver.compute(work)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

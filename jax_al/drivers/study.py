@@ -20,6 +20,7 @@ from jax_al.drivers.identity import (
     fingerprints,
     kind_of,
     sample_of,
+    sources,
     test_of,
 )
 from jax_al.drivers.part import STEP_COST, Driver, Part, Schedule, Tell
@@ -117,11 +118,12 @@ def open_progress(
         },
         classes=study.benchmark.classes,
         config=study.public,
-        versions=versions() | prints,
+        versions=versions() | prints | sources(study.learner, study.public.get("oracle", "")),
         may_grow=may_grow,
     )
     if changed:
-        text = f"Since this part was last worked on, {', '.join(changed)}: last bits may differ."
+        news = ", ".join(changed)
+        text = f"Since this part was last worked on, {news}: last bits may differ, or more."
         tell({"event": "say", "text": f"{part.name}, seed {part.seed}: {text}"})
     progress = Progress(journal, course_of(study))
     begun, names = progress.record.begun_classes, tuple(study.benchmark.classes)

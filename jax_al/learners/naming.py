@@ -19,13 +19,13 @@ def called(
 
 
 def described(make: Any) -> str:
-    """Returns what a function that makes a learner is called, with its options or its source."""
+    """Returns what a function that makes a part is called, with its options or its source."""
     if isinstance(make, functools.partial):
         given = [*map(_written, make.args)]
         given += [f"{name}={_written(value)}" for name, value in sorted(make.keywords.items())]
         return f"{described(make.func)} of ({', '.join(given)})"
     name = getattr(make, "__qualname__", type(make).__qualname__)
-    if getattr(make, "__module__", "").startswith("jax_al."):
+    if (getattr(make, "__module__", "") or "").startswith("jax_al."):  # None: made by exec
         return name
     return f"{name}, source {source_hash(make)}"
 

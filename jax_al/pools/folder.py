@@ -21,6 +21,7 @@ from jax_al.pools.walk import Found, walk
 from jax_al.types import Spec
 
 VERSION = 4  # of what is cached; raise it when the decoding changes
+LARGEST = 4096  # side of a square
 
 
 class PassedOver(NamedTuple):
@@ -181,8 +182,8 @@ def check_square(size: int, fit: str) -> None:
     Raises:
       UsageError: it cannot.
     """
-    if type(size) is not int or not 1 <= size <= 4096:
-        raise UsageError(f"size is {size!r}, but must be a whole number from 1 to 4096.")
+    if type(size) is not int or not 1 <= size <= LARGEST:
+        raise UsageError(f"size is {size!r}, but must be a whole number from 1 to {LARGEST}.")
     if fit not in FITS:
         raise UsageError(f"fit is {fit!r}, but must be one of {', '.join(FITS)}.")
 

@@ -8,6 +8,7 @@ import numpy as np
 from jax_al.errors import UsageError
 from jax_al.pools.cache_root import cache_root
 from jax_al.pools.digits import digits
+from jax_al.pools.folder import LARGEST
 from jax_al.pools.labeled_folder import folder_benchmark, is_folder
 from jax_al.pools.long_tail import long_tail_rows
 from jax_al.pools.outside import is_outside, outside
@@ -139,8 +140,8 @@ def _check_arguments(pool_splits: Sequence[str], image_size: int | None) -> None
     for split in pool_splits:
         if list(pool_splits).count(split) > 1:
             raise UsageError(f"data.pool_splits names {split!r} twice.")
-    if image_size is not None and image_size < 1:
-        raise UsageError(f"data.image_size must be 1 or more, or None, not {image_size}.")
+    if image_size is not None and not 1 <= image_size <= LARGEST:
+        raise UsageError(f"data.image_size must be from 1 to {LARGEST}, or None, not {image_size}.")
 
 
 def _refuse(name: str, options: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.outside import is_text
 from jax_al.types import Pool, Spec
 
 _TOGETHER = 10_000  # ids made text at a time
@@ -182,10 +183,23 @@ def base_of(pool: Pool) -> Pool:
     return pool if base is None else base
 
 
+def check_ids(ids: Sequence[str]) -> None:
+    """Makes sure that ids are texts which a file can hold.
+
+    Raises:
+      UsageError: one is not.
+    """
+    for name in ids:
+        if not isinstance(name, str):
+            raise UsageError(f"Ids must be strings, and {name!r} is none.")
+        if not is_text(name):  # os.listdir makes such of names that are not UTF-8
+            raise UsageError(
+                f"The id {name!r} is not UTF-8, so no file could hold it: give another."
+            )
+
+
 def _checked_ids(ids: Sequence[str], size: int) -> tuple[str, ...]:
-    wrong = [name for name in ids if not isinstance(name, str)]
-    if wrong:
-        raise UsageError(f"Ids must be strings, and {wrong[0]!r} is none.")
+    check_ids(ids)
     checked = tuple(map(str, ids))  # np.str_ becomes plain text, as files give it back
     if len(checked) != size:
         raise UsageError(

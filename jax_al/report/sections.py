@@ -22,6 +22,8 @@ from jax_al.report.workdirs import Workdir
 
 DIFFERS = {True: "yes", False: "no", None: "not tested"}
 NOT_REPEATED = ("layout", "part", "scheduler", "seed_axis", "seeds_at_once")
+SPLITS = "data.pool_splits"  # in every config of the command line: al.run is given its data
+FROM_PYTHON = "None: this was al.run in Python, whose arguments the config tells."
 AGAIN = pathlib.PurePath("runs", "again")  # where the commands on the page repeat runs
 
 
@@ -268,8 +270,11 @@ def places_again(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, pathlib.Pu
 def command(config: Mapping[str, Any], workdir: str) -> str:
     """Returns the command that repeats a run in `workdir`, with every field that is not None.
 
-    Without those that are of one machine or one start, or that only old runs had.
+    Without those that are of one machine or one start, or that only old runs had. A run from
+    Python, of objects that no flag can name, has none.
     """
+    if SPLITS not in config:
+        return FROM_PYTHON
     words = ["jax-al", "run", "default", f"--workdir={workdir}"]
     for field, value in config.items():
         is_option = field.startswith("strategy_args.")  # whose default may be other than None

@@ -106,6 +106,9 @@ def outcome(tables: Tables) -> list[str]:
     beside = [s for s in tables.standings if s.difference is not None]
     if tables.label_range is None or not beside:
         return []
+    beside = [s for s in beside if s.difference and s.difference.interval.num_seeds]
+    if not beside:
+        return [f"No strategy has seeds in common with {tables.reference} yet."]
     low, high = tables.label_range
     lines = []
     for standing in beside[:DETAILED]:
@@ -134,11 +137,12 @@ def verdict(tables: Tables) -> list[str]:
         return [f"One strategy, {only.name}: nothing to compare it with.", *missing]
     if missing:
         return [f"Nothing can be said yet of any strategy against {reference}.", *missing]
-    groups: dict[str, list[Standing]] = {"better": [], "worse": [], "open": [], "untested": []}
+    kinds = ("better", "worse", "open", "constant", "untested")
+    groups: dict[str, list[Standing]] = {kind: [] for kind in kinds}
     for standing in tables.standings:
         if standing.difference is not None:
             groups[_group(standing.difference)].append(standing)
-    better, worse, undecided, untested = groups.values()
+    better, worse, undecided, constant, untested = groups.values()
     sentences = []
     if better:
         sentences.append(f"Better than {reference}: {_sizes(better)}.")
@@ -151,6 +155,11 @@ def verdict(tables: Tables) -> list[str]:
         sentences.append(f"Worse than {reference}: {_sizes(worse)}.")
     if undecided:
         sentences.append(f"Not distinguishable from {reference}: {_sizes(undecided)}.")
+    if constant:
+        sentences.append(
+            f"Not tested against {reference}, as the difference is the same in every seed, which "
+            f"leaves no spread to judge by: {_estimates(constant)}."
+        )
     if untested:
         names = listed([standing.name for standing in untested], NAMED)
         sentences.append(
@@ -197,10 +206,16 @@ def _could_have_shown(undecided: Sequence[Standing], comparisons: int) -> list[s
 
 def _group(difference: Difference) -> str:
     if math.isnan(difference.adjusted_p):
-        return "untested"
+        return "constant" if difference.interval.num_seeds > 1 else "untested"
     if difference.adjusted_p >= SIGNIFICANT:
         return "open"
     return "better" if difference.interval.estimate > 0 else "worse"
+
+
+def _estimates(standings: Sequence[Standing]) -> str:
+    """Returns them with their differences."""
+    differences = [(s.name, s.difference.interval) for s in standings if s.difference]
+    return listed([f"{name} by {signed(i.estimate)}" for name, i in differences], NAMED, "; ")
 
 
 def _sizes(standings: Sequence[Standing]) -> str:

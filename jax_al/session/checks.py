@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from jax_al.errors import UsageError
+from jax_al.outside import is_text
 from jax_al.session.events import Event
 from jax_al.session.fold import DRAWN, HELD_OUT, Record, Trained
 from jax_al.session.work import (
@@ -247,15 +248,6 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
         return {"event": "class_added", "id": record.num_classes, "name": result.name}
     _check_class(record, result.id)
     return {"event": "class_renamed", "id": result.id, "name": result.name}
-
-
-def is_text(name: Any) -> bool:
-    """Whether `name` is a text that UTF-8 can hold: half of a surrogate pair is in no file."""
-    try:
-        str.encode(name)
-    except (TypeError, UnicodeEncodeError):
-        return False
-    return True
 
 
 def _check_answer(record: Record, row: int, decision: int) -> None:

@@ -21,6 +21,7 @@ from jax_al.session.events import Event
 HELD_OUT = ("audit", "check", "twin")
 # Of the data themselves: a class known beforehand, a file that has gone or is another one.
 OF_DATA = ("given", "gone", "changed")
+BY_CHANCE = ("audit", "check", "random")  # what somebody may ask to be drawn
 DRAWN = (*HELD_OUT, "random", "alike", *OF_DATA)  # why rows may be drawn
 WHY = ("strategy", "review", *DRAWN)  # why an answer was asked for
 

@@ -40,8 +40,8 @@ def computing(directory: pathlib.Path, *, shared: bool = False) -> Iterator[None
             stack.enter_context(held(directory / ".lock", how | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise UsageError(
-                f"Another process is running in {directory}; "
-                "wait for it, or name another directory with --workdir."
+                f"Another process is running in {directory}; wait for it, or name another "
+                "directory."
             ) from error
         except OSError as error:
             reason = "it is a file" if os.path.isfile(directory) else error.strerror

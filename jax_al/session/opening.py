@@ -8,6 +8,16 @@ from jax_al.session.events import FORMAT
 from jax_al.session.journal import Journal
 
 
+def check_seed_limit(name: str, first: int, count: int = 1) -> None:
+    """Makes sure that `count` parts can have the seeds from `first` on, each of them another.
+
+    Raises:
+      UsageError: they cannot; it is called `name`.
+    """
+    if first + count > 2**32:
+        raise UsageError(f"{name} and all that follow it must be below 2**32, JAX's limit.")
+
+
 def begin(
     journal: Journal,
     *,

@@ -286,7 +286,7 @@ class Teller:
         for number, known in classes.items():
             if known == name:
                 return number
-        raise UsageError(f"There is no class {name!r}: {did_you_mean(name, classes.values())}")
+        raise UsageError(f"There is no class {name!r}: {did_you_mean(str(name), classes.values())}")
 
     def has(self, token: str) -> bool:
         """Whether something of that token was told or taken back."""
