@@ -134,6 +134,16 @@ def test_on_the_host_nothing_is_traced():
         check_strategy(kept(first))
 
 
+def test_on_the_host_nothing_is_written_in_place():
+    def centred(key, signals, pool, budget):
+        points = signals.embedding
+        points -= points[~pool.excluded].mean(axis=0)
+        return kept().select(key, signals._replace(embedding=points), pool, budget)
+
+    with pytest.raises(AssertionError, match=r"writes into an array .*: copy it"):
+        check_strategy(kept(centred, on_host=True))
+
+
 def test_what_is_no_strategy_or_no_signal_is_told():
     with pytest.raises(AssertionError, match="must be a Strategy"):
         check_strategy(most)

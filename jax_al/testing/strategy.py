@@ -85,12 +85,26 @@ def _asker(strategy: Strategy) -> Ask:
     def asker(seed: int, signals: Signals, pool: PoolState, budget: int) -> Any:
         needed = Signals(**{name: getattr(signals, name) for name in strategy.needs})
         try:
-            query = ask(jax.random.key(seed), needed, pool, budget)
+            query = ask(jax.random.key(seed), *jax.tree.map(_read_only, (needed, pool)), budget)
         except UsageError as error:  # such as what is no query
             raise AssertionError(str(error)) from error
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise AssertionError(
+                "select writes into an array that it was given, which in a run may be read-only: "
+                "copy it first."
+            ) from error
         return jax.tree.map(np.asarray, query)
 
     return asker
+
+
+def _read_only(array: Any) -> np.ndarray:
+    """The same numbers, as a run gives them: JAX's own, which nobody may write into."""
+    seen = np.asarray(array).view()
+    seen.flags.writeable = False
+    return seen
 
 
 def _pool(labeled: np.ndarray, excluded: np.ndarray = NOBODY, capacity: int = N) -> PoolState:
