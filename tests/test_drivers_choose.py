@@ -79,6 +79,8 @@ def test_a_wrong_answer_stops_before_anything_is_bought(indices):
         (lambda rows: None, "returned a NoneType"),
         (lambda rows: Query(rows, None), "one whose info is a NoneType"),
         (lambda rows: Query(rows.astype(jnp.float32), {}), "one whose indices are float32"),
+        (lambda rows: Query([1, 2, 3, 4], {}), "one whose indices are a list, and no array"),
+        (lambda rows: Query(None, {}), "one whose indices are a NoneType"),
         (lambda rows: Query(rows[:2], {}), r"one whose indices are of shape \[2\]"),
         (lambda rows: Query(rows, {}, scores=rows[:2] / 2), r"one whose scores are of shape \[2\]"),
         (lambda rows: Query(rows, {"why": "so"}), r"one whose info\['why'\] is no number"),

@@ -143,6 +143,8 @@ def answering(select: Select, *, pseudo_labels: bool = False) -> Select:
             wrong = "an array" if hasattr(query, "shape") else f"a {type(query).__name__}"
         elif not isinstance(query.info, dict):
             wrong = f"one whose info is a {type(query.info).__name__}"
+        elif not hasattr(query.indices, "dtype"):
+            wrong = f"one whose indices are a {type(query.indices).__name__}, and no array"
         elif (kind := np.dtype(jnp.result_type(query.indices))).kind not in "iu":
             wrong = f"one whose indices are {kind}"
         elif jnp.shape(query.indices) != (budget,):
