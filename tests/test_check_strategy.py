@@ -8,7 +8,7 @@ from asking import QUICKLY
 
 from jax_al.strategies import by_score, make_strategy, strategy
 from jax_al.testing.strategy import check_strategy
-from jax_al.types import NOTHING, Query, Strategy
+from jax_al.types import NOTHING, UNKNOWN, Query, Strategy
 
 
 def most(key, signals, pool, budget):
@@ -52,6 +52,19 @@ def has_guesses(key, signals, pool, budget):
     return most(key, signals, pool, budget)._replace(pseudo_labels=guesses)
 
 
+def guessing(label):
+    """Believes that every point that it may guess is of this class."""
+
+    def select(key, signals, pool, budget):
+        query = most(key, signals, pool, budget)
+        picked = jnp.where(query.indices == NOTHING, pool.labeled.size, query.indices)
+        free = pool.selectable.at[picked].set(False, mode="drop")
+        guesses = jnp.where(free, jnp.array(label), UNKNOWN)
+        return query._replace(pseudo_labels=guesses)
+
+    return select
+
+
 def knows_the_key(key, signals, pool, budget):
     return by_score(key, jax.random.normal(key, pool.labeled.shape), pool, budget)
 
@@ -82,9 +95,13 @@ def counts_positions(key, signals, pool, budget):
         (kept(picks_twice), "must be distinct"),
         (kept(picks_too_few), "points are left and must be picked"),
         (kept(says_nan), r"info\['odd'\] must be a finite number"),
-        (kept(has_guesses), "pseudo_labels is False, and the query says otherwise"),
-        (kept(pseudo_labels=True), "pseudo_labels is True, and the query says otherwise"),
+        (kept(has_guesses), "with pseudo_labels, though it is not made with pseudo_labels=True"),
+        (kept(pseudo_labels=True), "without pseudo_labels, though it is made with"),
         (kept(has_guesses, pseudo_labels=True), "must have no pseudo-label"),
+        (kept(guessing(99), pseudo_labels=True), r"classes from 0 to 3, .* and \[99\] are among"),
+        (kept(guessing(-2), pseudo_labels=True), r"\[-2\] are among"),
+        (kept(guessing(1.5), pseudo_labels=True), "pseudo_labels are float32"),
+        (kept(guessing([[0]]), pseudo_labels=True), r"pseudo_labels are of shape \[1, 24\]"),
         (kept(knows_the_key), "seeded is False"),
         (kept(knows_the_labels), "uses_labels is False"),
         (kept(knows_the_room), "room for more labels"),
@@ -101,6 +118,7 @@ def test_what_is_kept_is_kept():
     check_strategy(kept())
     check_strategy(quickly(kept(knows_the_labels, uses_labels=True)))
     check_strategy(quickly(kept(knows_the_key, seeded=True)))
+    check_strategy(quickly(kept(guessing(1), pseudo_labels=True)))
     check_strategy(quickly(make_strategy("least_confidence")), num_classes=3, seeds=(5,))
 
 
@@ -114,6 +132,16 @@ def test_on_the_host_nothing_is_traced():
     check_strategy(kept(first, on_host=True))
     with pytest.raises(jax.errors.TracerArrayConversionError):
         check_strategy(kept(first))
+
+
+def test_on_the_host_nothing_is_written_in_place():
+    def centred(key, signals, pool, budget):
+        points = signals.embedding
+        points -= points[~pool.excluded].mean(axis=0)
+        return kept().select(key, signals._replace(embedding=points), pool, budget)
+
+    with pytest.raises(AssertionError, match=r"writes into an array .*: copy it"):
+        check_strategy(kept(centred, on_host=True))
 
 
 def test_what_is_no_strategy_or_no_signal_is_told():

@@ -14,7 +14,7 @@ from jax_al.strategies import make_strategy
 from jax_al.strategies.numbers import bad_rows, refuse_bad_rows
 from jax_al.strategies.strategy import strategy
 from jax_al.testing.made_up import general
-from jax_al.types import NOTHING, Query, Signals
+from jax_al.types import NOTHING, SKIP, UNKNOWN, Query, Signals, label_points
 
 N, Q = 30, 4
 POINTS = np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32)
@@ -30,10 +30,11 @@ def answering(indices, **more):
     return strategy(select, needs=set())
 
 
-def asked(of, signals=None, pool=None, *, budget=Q, wanted=None):
+def asked(of, signals=None, pool=None, *, budget=Q, wanted=None, num_classes=3):
     wanted = budget if wanted is None else wanted
     pool = state_of(N, 6) if pool is None else pool
-    return choose(Programs(), of, KEY, signals or Signals(), pool, budget, wanted)
+    given = signals or Signals(), pool, budget, wanted, num_classes
+    return choose(Programs(), of, KEY, *given)
 
 
 def mapped(array, path):
@@ -78,10 +79,13 @@ def test_a_wrong_answer_stops_before_anything_is_bought(indices):
         (lambda rows: None, "returned a NoneType"),
         (lambda rows: Query(rows, None), "one whose info is a NoneType"),
         (lambda rows: Query(rows.astype(jnp.float32), {}), "one whose indices are float32"),
+        (lambda rows: Query([1, 2, 3, 4], {}), "one whose indices are a list, and no array"),
+        (lambda rows: Query(None, {}), "one whose indices are a NoneType"),
         (lambda rows: Query(rows[:2], {}), r"one whose indices are of shape \[2\]"),
         (lambda rows: Query(rows, {}, scores=rows[:2] / 2), r"one whose scores are of shape \[2\]"),
         (lambda rows: Query(rows, {"why": "so"}), r"one whose info\['why'\] is no number"),
         (lambda rows: Query(rows, {"all": rows}), r"one whose info\['all'\] is no number"),
+        (lambda rows: Query(rows, {}, rows), "with pseudo_labels, though it is not made with"),
     ],
 )
 def test_what_is_no_query_is_told_in_a_sentence(answer, words, on_host):
@@ -92,6 +96,57 @@ def test_what_is_no_query_is_told_in_a_sentence(answer, words, on_host):
         of = strategy(select, needs=set(), needs_label=needs_label, on_host=on_host)
         with pytest.raises(UsageError, match=words):
             asked(of)
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, "one without pseudo_labels, though it is made with pseudo_labels=True"),
+        (np.zeros(12, np.int32), r"one whose pseudo_labels are of shape \[12\], not \[30\]"),
+        (np.zeros((N, 1), np.int32), r"one whose pseudo_labels are of shape \[30, 1\]"),
+        (np.full(N, 1.5, np.float32), "one whose pseudo_labels are float32, not int32"),
+        ([UNKNOWN] * N, "one whose pseudo_labels are list, not int32"),
+    ],
+)
+def test_pseudo_labels_that_are_no_vector_of_labels_are_told_before_anything_is_bought(
+    labels, words, on_host
+):
+    def select(key, signals, pool, budget):
+        return Query(jnp.arange(1, budget + 1), {}, labels)
+
+    of = strategy(select, needs=set(), pseudo_labels=True, on_host=on_host)
+    with pytest.raises(UsageError, match=words):
+        asked(of)
+    if not on_host:  # before there is a label
+        with pytest.raises(UsageError, match=words):
+            compile_ahead(Programs(), of, Signals(), state_of(N, 0), Q)
+
+
+@pytest.mark.parametrize(
+    ("row", "label", "words"),
+    [
+        (20, 3, r"classes from 0 to 2, or -1 for none, and \[3\] are among them"),
+        (20, SKIP, r"and \[-2\] are among them"),
+        (0, 1, r"must have no pseudo-label, and rows \[0\] do"),  # it is picked
+        (7, 1, r"and rows \[7\] do"),  # it has a label
+        (29, 1, r"and rows \[29\] do"),  # it is excluded
+    ],
+)
+def test_a_pseudo_label_that_there_cannot_be_is_refused(row, label, words):
+    guesses = np.full(N, UNKNOWN, np.int32)
+    guesses[21] = 2
+
+    def select(key, signals, pool, budget):
+        return Query(jnp.array([0, 1, 2, 3]), {}, jnp.array(guesses))
+
+    of = strategy(select, needs=set(), pseudo_labels=True)
+    pool = state_of(N, 0, excluded=(29,))
+    pool = label_points(pool, jnp.array([7]), jnp.array([1]))
+    np.testing.assert_array_equal(asked(of, pool=pool).pseudo_labels, guesses)
+    guesses[row] = label
+    with pytest.raises(UsageError, match=words):
+        asked(of, pool=pool)
 
 
 def test_what_is_nothing_is_cut_off_with_its_score():
@@ -149,7 +204,7 @@ def test_nothing_is_compiled_by_asking_for_a_strategy_on_the_host_or_a_traced_on
         programs, of = Programs(), make_strategy(name)
         compile_ahead(programs, of, shapes, pool, Q)
         assert programs.compiles == count
-        choose(programs, of, KEY, signals, pool, Q, Q)
+        choose(programs, of, KEY, signals, pool, Q, Q, 3)
         assert programs.compiles == count
 
 

@@ -87,6 +87,7 @@ def test_what_differs_is_named_in_the_words_of_the_function(tmp_path):
         ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth - 1)}, "truth .* a class from 0 to"),
         ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth + 1)}, "truth .* a class from 0 to"),
         ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth * 1.0)}, "truth .* whole numbers"),
+        ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth.astype(">i4"))}, "truth .* order that"),
         ({"benchmark": MADE_UP._replace(truth=MADE_UP.truth[1:])}, "each of the 40 examples"),
         ({"benchmark": MADE_UP._replace(classes=("a",))}, "two or more different names"),
         ({"benchmark": MADE_UP._replace(classes=("a", "a"))}, "two or more different names"),

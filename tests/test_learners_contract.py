@@ -140,6 +140,12 @@ def without_count(training, examples, context):
     return GOOD.advance(training, whole, context)
 
 
+def without_weights(training, examples, context):
+    return GOOD.advance(
+        training, examples._replace(weights=jnp.ones(examples.labels.size)), context
+    )
+
+
 class Restless:
     """A classifier whose chance follows no seed."""
 
@@ -172,6 +178,7 @@ def test_what_does_not_repeat_is_named():
         ({"sample": mask_by_place}, "not one function"),
         ({"sample": lambda key, draw, *a: GOOD.predict(*a).log_probs}, "All draws are the same"),
         ({"advance": without_count}, "what stands in the padding"),
+        ({"advance": without_weights}, "The weights of the examples change nothing in a fit"),
         ({"advance": lambda training, *a: (training[0], training[0])}, "changes the structure"),
         ({"predict": lambda s, x: GOOD.predict(s, np.asarray(x))}, "`predict` cannot be traced"),
         ({"finish": lambda training: training}, "must return .State, Fit."),

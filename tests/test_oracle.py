@@ -228,9 +228,10 @@ class Broken:
     """An oracle that keeps all promises but one."""
 
     def __init__(self, fault):
-        self._fault, self._waiting = fault, []
+        self._fault, self._waiting, self._asked = fault, [], 0
 
     def ask(self, request, rows):
+        self._asked += 1
         if self._fault == "doubles":
             self._waiting += rows
         else:
@@ -240,6 +241,8 @@ class Broken:
         rows, self._waiting = self._waiting, []
         if self._fault == "early":
             rows = rows or [0]
+        if self._fault == "again" and self._asked == 2:
+            rows = rows and [*rows, 9]  # of the first request
         if self._fault == "silent":
             return None
         if self._fault == "strange row":
@@ -259,12 +262,59 @@ class Broken:
         ("tuple", "not an Answer"),
         ("strange class", "9 is neither"),
         ("minus one", "-1 is neither"),
+        ("again", "answered twice"),
         ("silent", "collect must return a list, .* not None"),
     ],
 )
 def test_a_promise_that_is_broken_is_named(fault, sentence):
     with pytest.raises(AssertionError, match=sentence):
         check_oracle(lambda: Broken(fault), num_points=10, num_classes=4)
+
+
+class Slow:
+    """An oracle that is right and answers a few rows at a time, which ones as it pleases."""
+
+    def __init__(self, choose):
+        self._choose, self._waiting, self._known = choose, [], set()
+
+    def ask(self, request, rows):
+        self._waiting += [row for row in rows if row not in self._known]
+        self._known |= set(rows)
+
+    def collect(self):
+        told = self._choose(self._waiting)
+        self._waiting = [row for row in self._waiting if row not in told]
+        return [Answer(row, row % 4) for row in told]
+
+
+class Fickle(Slow):
+    """One that says something else when it is asked again."""
+
+    asked = 0
+
+    def ask(self, request, rows):
+        self.asked += 1
+        super().ask(request, rows)
+
+    def collect(self):
+        return [answer._replace(decision=self.asked % 2) for answer in super().collect()]
+
+
+def now_and_then(waiting, rng=np.random.default_rng(0)):  # noqa: B008
+    return [row for row in waiting if rng.random() < 0.1]
+
+
+@pytest.mark.parametrize(
+    "choose", [lambda waiting: waiting[:1], lambda waiting: waiting[-1:], now_and_then]
+)
+@pytest.mark.parametrize("patience", [3, 20])
+def test_an_oracle_may_be_slow_and_answer_in_any_order(choose, patience):
+    check_oracle(lambda: Slow(choose), num_points=50, num_classes=4, patience=patience)
+
+
+def test_other_answers_to_the_same_request_are_a_promise_broken():
+    with pytest.raises(AssertionError, match="handed over again got other answers"):
+        check_oracle(lambda: Fickle(lambda waiting: waiting[:2]), num_points=50, num_classes=4)
 
 
 def test_what_is_no_oracle_is_told():

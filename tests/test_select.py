@@ -227,6 +227,16 @@ def test_what_no_signal_may_hold_is_told_with_its_rows_unless_they_are_excluded(
         check_values(name, values, excluded)
 
 
+def test_true_labels_are_classes_that_there_are():
+    def asked(*labels, **more):
+        given = {"log_probs": LOG_PROBS[:3], "true_labels": np.array(labels), "labeled": []}
+        return select("oracle_uncertainty", budget=2, **(given | more)).rows.tolist()
+
+    assert sorted(asked(0, 5, C - 1, exclude=[1])) == [0, 2]  # of an excluded row they are anything
+    with pytest.raises(UsageError, match="no class from 0 to 3 in row 1"):
+        asked(0, C, 1)
+
+
 def test_probabilities_of_half_precision_are_taken():
     off = {"mc_probs": 0.049, "mc_votes": -0.049}
     for name, by in off.items():

@@ -261,6 +261,11 @@ def check_benchmark(benchmark: Benchmark, initial: int, budget: int) -> None:
                 f"{name} must be a NumPy array of whole numbers, a class from 0 to {C - 1} for "
                 f"each of the {size} examples."
             )
+        if not labels.dtype.isnative:
+            raise UsageError(
+                f"{name} has its bytes in an order that is not this machine's ({labels.dtype.str}):"
+                f" give {name}.astype('int32')."
+            )
 
 
 def check_classes(classes: Any, least: int = 2) -> None:

@@ -12,7 +12,7 @@ from jax_al.drivers.programs import Programs
 from jax_al.errors import UsageError
 from jax_al.geometry.kcenter import cover_radius_traced
 from jax_al.strategies.absent import zero_excluded
-from jax_al.strategies.answers import real_rows
+from jax_al.strategies.answers import real_rows, wrong_pseudo_labels
 from jax_al.strategies.numbers import bad_rows, refuse_bad_rows
 from jax_al.types import NOTHING, PoolState, Query, Signals, Strategy
 
@@ -34,6 +34,7 @@ def choose(
     pool: PoolState,
     budget: int,
     wanted: int,
+    num_classes: int,
 ) -> Chosen:
     """Asks `strategy`.
 
@@ -45,6 +46,7 @@ def choose(
       pool: the state of the pool.
       budget: Q, the size that the program is compiled for.
       wanted: how many rows must come: Q, or what is left.
+      num_classes: C.
 
     Raises:
       UsageError: the signals are larger than the device and the strategy cannot read files, or
@@ -73,7 +75,7 @@ def choose(
         measured = jax.tree.map(jnp.asarray, (query.indices, signals.embedding, pool))
         cover = programs.get("cover", None, cover_radius, *measured)
         query = query._replace(info=query.info | {"cover_radius": cover(*measured)})
-    return _checked(jax.tree.map(np.asarray, query), pool, wanted)
+    return _checked(jax.tree.map(np.asarray, query), pool, wanted, num_classes)
 
 
 def check_mapped(strategy: Strategy, mapped: Mapping[str, Any]) -> None:
@@ -132,10 +134,17 @@ def cover_radius(picks: jax.Array, embedding: jax.Array, pool: PoolState) -> jax
     return cover_radius_traced(embedding, centers, num_centers, pool.excluded)
 
 
-def _checked(query: Query, pool: PoolState, wanted: int) -> Chosen:
+def _checked(query: Query, pool: PoolState, wanted: int, num_classes: int) -> Chosen:
     """Returns the real part of `query`."""
-    rows, real = real_rows(query, np.asarray(pool.selectable), wanted)
+    selectable = np.asarray(pool.selectable)
+    rows, real = real_rows(query, selectable, wanted)
     scores = None if query.scores is None else np.asarray(query.scores)[real]
     info = {name: float(value) for name, value in query.info.items()}
     pseudo_labels: Any = query.pseudo_labels
+    if pseudo_labels is not None:
+        wrong = wrong_pseudo_labels(pseudo_labels, rows, selectable, num_classes)
+        if wrong is not None:
+            raise UsageError(
+                f"The strategy gave a wrong query: {wrong}; al.testing.check_strategy tells more."
+            )
     return Chosen(rows, scores, info, pseudo_labels)

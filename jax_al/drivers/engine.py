@@ -233,7 +233,10 @@ class Engine:
             jax.block_until_ready(found)
         embedded = time.perf_counter()
         signals = Signals(**found, **given, **self._head(strategy, state))
-        chosen = choosing.choose(self.programs, strategy, select_key, signals, pool, budget, wanted)
+        C = len(self.benchmark.classes)
+        chosen = choosing.choose(
+            self.programs, strategy, select_key, signals, pool, budget, wanted, C
+        )
         return Asked(chosen, signals, embedded - start, time.perf_counter() - embedded)
 
     @functools.cached_property

@@ -1,9 +1,11 @@
 """What a strategy answered, held to what it promises before anything is bought."""
 
+from typing import Any
+
 import numpy as np
 
 from jax_al.errors import UsageError
-from jax_al.types import NOTHING, Query
+from jax_al.types import NOTHING, UNKNOWN, Query
 
 
 def real_rows(query: Query, selectable: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,3 +29,32 @@ def real_rows(query: Query, selectable: np.ndarray, wanted: int) -> tuple[np.nda
             f"it answered {indices.tolist()[:20]}; al.testing.check_strategy tells more."
         )
     return rows, real
+
+
+def wrong_pseudo_labels(
+    labels: Any, picked: np.ndarray, selectable: np.ndarray, num_classes: int
+) -> str | None:
+    """Returns what is wrong with pseudo-labels, as a sentence without its end; None: nothing.
+
+    Args:
+      labels: int32 [N].
+      picked: int [Q], the rows of the same query, without NOTHING.
+      selectable: bool [N].
+      num_classes: C.
+    """
+    has_one = labels != UNKNOWN
+    odd = np.unique(labels[has_one & ~((labels >= 0) & (labels < num_classes))]).tolist()
+    if odd:
+        return (
+            f"pseudo_labels must be classes from 0 to {num_classes - 1}, or {UNKNOWN} for none, "
+            f"and {odd[:20]} are among them"
+        )
+    is_taken = ~selectable
+    is_taken[picked] = True
+    given = np.flatnonzero(has_one & is_taken).tolist()
+    if given:
+        return (
+            "labeled, excluded and picked points must have no pseudo-label, and rows "
+            f"{given[:20]} do"
+        )
+    return None

@@ -124,8 +124,12 @@ def sample_present(key: jax.Array, pool: PoolState, size: int) -> jax.Array:
     return order[jnp.argsort(pool.excluded[order], stable=True)][:size]
 
 
-def answering(select: Select) -> Select:
+def answering(select: Select, *, pseudo_labels: bool = False) -> Select:
     """Holds that `select` answers with a `Query`; what else it may be, nothing here could use.
+
+    Args:
+      select: asked.
+      pseudo_labels: whether its queries must bring some, or must bring none.
 
     Raises:
       UsageError: it does not.
@@ -139,12 +143,16 @@ def answering(select: Select) -> Select:
             wrong = "an array" if hasattr(query, "shape") else f"a {type(query).__name__}"
         elif not isinstance(query.info, dict):
             wrong = f"one whose info is a {type(query.info).__name__}"
+        elif not hasattr(query.indices, "dtype"):
+            wrong = f"one whose indices are a {type(query.indices).__name__}, and no array"
         elif (kind := np.dtype(jnp.result_type(query.indices))).kind not in "iu":
             wrong = f"one whose indices are {kind}"
         elif jnp.shape(query.indices) != (budget,):
             wrong = f"one whose indices are of shape {list(jnp.shape(query.indices))}"
         elif query.scores is not None and np.shape(query.scores) != (budget,):
             wrong = f"one whose scores are of shape {list(np.shape(query.scores))}"
+        elif unlike := _unlike_pseudo_labels(query.pseudo_labels, pseudo_labels, pool.labeled.size):
+            wrong = unlike
         elif others := [name for name, value in query.info.items() if not _is_number(value)]:
             wrong = f"one whose info[{others[0]!r}] is no number"
         if wrong is not None:
@@ -155,6 +163,26 @@ def answering(select: Select) -> Select:
         return query
 
     return wrapped
+
+
+def _unlike_pseudo_labels(labels: Any, are_promised: bool, num_points: int) -> str | None:
+    """Returns what a query is whose pseudo-labels are none of int32 [N], or not as promised.
+
+    What they may be is for `answers.wrong_pseudo_labels`: here they may be traced.
+    """
+    if (labels is not None) != are_promised:
+        if are_promised:
+            return "one without pseudo_labels, though it is made with pseudo_labels=True"
+        return "one with pseudo_labels, though it is not made with pseudo_labels=True"
+    if labels is None:
+        return None
+    kind = getattr(labels, "dtype", None)
+    if kind is None or not jnp.issubdtype(kind, jnp.integer):
+        return f"one whose pseudo_labels are {kind or type(labels).__name__}, not int32"
+    if np.shape(labels) != (num_points,):
+        shape = list(np.shape(labels))
+        return f"one whose pseudo_labels are of shape {shape}, not [{num_points}], one a point"
+    return None
 
 
 def _is_number(value: Any) -> bool:

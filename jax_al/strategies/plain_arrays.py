@@ -141,8 +141,12 @@ def as_labels(labels: Any, num_labeled: int, num_classes: int | None) -> np.ndar
     return values.astype(np.int32)
 
 
-def check_values(name: str, values: np.ndarray, excluded: np.ndarray) -> None:
+def check_values(
+    name: str, values: np.ndarray, excluded: np.ndarray, num_classes: int | None = None
+) -> None:
     """Holds the rows of a signal that are not excluded (bool [N]) to what it means.
+
+    True labels are below C = `num_classes`, if that is known.
 
     Raises:
       UsageError: they hold NaN, infinity or what is no probability; rows are named.
@@ -158,7 +162,11 @@ def check_values(name: str, values: np.ndarray, excluded: np.ndarray) -> None:
             raise UsageError(f"{name} {reason} in {name_rows(named.tolist())}.")
 
     if name == "true_labels":
-        return refuse((rows < 0).any(axis=1), "holds a negative number")
+        refuse((rows < 0).any(axis=1), "holds a negative number")
+        if num_classes is not None:
+            beyond = (rows >= num_classes).any(axis=1)
+            refuse(beyond, f"holds what is no class from 0 to {num_classes - 1}")
+        return None
     if name in UNBOUNDED:
         bad = ~(np.abs(rows) <= LARGEST)
         return refuse(bad.any(axis=1), f"holds NaN, infinity or a number beyond {LARGEST:g}")

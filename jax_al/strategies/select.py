@@ -102,9 +102,9 @@ def select(
         )
     excluded = np.zeros(N, bool)
     excluded[absent] = True
-    for signal, values in given.items():
-        check_values(signal, values, excluded)
     C = next((a.shape[-1] for s, a in given.items() if s in ("log_probs", "mc_probs")), None)
+    for signal, values in given.items():
+        check_values(signal, values, excluded, C)
     if labels is not None:
         known = as_labels(labels, len(rows), C)
     elif made.uses_labels and len(rows):

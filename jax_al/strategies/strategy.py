@@ -49,7 +49,7 @@ def strategy(
     needs = frozenset(needs)
     for name in sorted(needs - set(Signals._fields)):
         raise UsageError(f"needs names {name!r}: {did_you_mean(name, Signals._fields)}")
-    select = answering(select)
+    select = answering(select, pseudo_labels=pseudo_labels)
     if needs_label:
         select = random_without_labels(select, on_host=on_host)
     return Strategy(

@@ -27,11 +27,12 @@ def check_learner(
     What it says has the right shapes and is normalised, before any fit and after; it repeats for
     equal keys, does not depend on the other examples of a batch, on the capacity or on what stands
     in the padding; its draws are functions, the same for all examples; its State is made of arrays;
-    and all is traced, once whatever the number of labels (unless `on_host`).
+    and all is traced, once whatever the number of labels, and goes by the weights of the examples
+    (both unless `on_host`: not every classifier of scikit-learn takes weights).
 
     Args:
       make: what `cnn(...)`, `linear(...)` and the like return. Keep it small: it is fitted some
-        six times.
+        seven times.
       spec: of an example; None: images uint8 [8, 8, 1].
       num_classes: C, at least 2.
       seed: of all that is random.
@@ -69,6 +70,7 @@ def check_learner(
     warm, _ = programs.fit(state, examples)
     _check_outputs(programs.predict(warm, inputs), num_classes, "after a second fit from the first")
     if not learner.on_host:
+        _check_weights(programs, untrained, state, examples, seed)
         _check_traces(programs, untrained, state)
     _check_capacity(programs, untrained, state, outputs, pool, rows, num_classes, inputs)
     _check_rows_apart(programs, state, inputs, outputs)
@@ -239,6 +241,18 @@ def _check_log_probs(log_probs: Any, num_classes: int, what: str) -> None:
     )
     sums = np.exp(np.asarray(log_probs, np.float64)).sum(axis=1)
     _hold(bool(np.allclose(sums, 1, atol=1e-4)), f"{what}: the probabilities do not sum to 1.")
+
+
+def _check_weights(
+    programs: _Programs, untrained: Any, state: Any, examples: Examples, seed: int
+) -> None:
+    factors = np.random.default_rng(seed).exponential(size=_CAPACITY).astype(np.float32)
+    other, _ = programs.fit(untrained, examples._replace(weights=examples.weights * factors))
+    _hold(
+        not _same(state, other),
+        "The weights of the examples change nothing in a fit, whose loss must be sum(w l) / sum(w):"
+        " class weights and the members of an ensemble go by them.",
+    )
 
 
 def _check_traces(programs: _Programs, untrained: Any, state: Any) -> None:
