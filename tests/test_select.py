@@ -227,6 +227,19 @@ def test_what_no_signal_may_hold_is_told_with_its_rows_unless_they_are_excluded(
         check_values(name, values, excluded)
 
 
+@pytest.mark.parametrize("name", ["mc_least_confidence", "mc_margin", "mc_entropy", "mean_std"])
+def test_a_probability_a_hair_below_0_is_one_of_0(name):
+    sure = np.array([[1 + 1.2e-7, -1.2e-7], [0.6, 0.4], [0.7, 0.3], [0.9, 0.1]], np.float32)
+    for signals in ({"mc_probs": sure}, {"sampled_probs": sure[None]}):
+        if name == "mean_std" and "mc_probs" in signals:
+            continue
+        found = select(name, budget=4, **signals)
+        held = {signal: np.clip(values, 0, 1) for signal, values in signals.items()}
+        expected = select(name, budget=4, **held)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
 def test_probabilities_of_half_precision_are_taken():
     off = {"mc_probs": 0.049, "mc_votes": -0.049}
     for name, by in off.items():
