@@ -87,6 +87,7 @@ def test_a_row_of_zeros_is_half_a_cosine_away():
         (POINTS[0], 2, "euclidean", r"must be a matrix \[N, D\], not \[7\]"),
         (np.where(np.arange(7) == 2, np.nan, POINTS), 2, "euclidean", "holds NaN or infinity"),
         (POINTS * 1e30, 2, "cosine", "holds NaN or infinity"),
+        (np.ma.masked_greater(POINTS, 1), 2, "cosine", "points hold masked values: fill them"),
     ],
 )
 def test_mistakes_are_one_sentence(points, k, metric, words):

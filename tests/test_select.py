@@ -151,6 +151,7 @@ NAN = np.where(np.arange(N)[:, None] == 3, np.nan, LOG_PROBS)
         ({"log_probs": LOG_PROBS - 1}, "log_probs holds what does not add up to a prob"),
         ({"mc_probs": 2 * np.exp(LOG_PROBS)}, "mc_probs holds what does not add up to 1 in rows"),
         ({"sampled_probs": -SAMPLED}, "sampled_probs holds a negative number in rows 0, 1"),
+        ({"embedding": np.ma.masked_less(EMBEDDING, 0)}, "values of embedding hold masked values"),
         ({"embedding": 1e20 * EMBEDDING}, "embedding holds NaN, infinity or a number beyond 1e+15"),
         ({"embedding": EMBEDDING[:3]}, "log_probs is for 24 points and embedding for 3"),
         ({"num_points": 3}, "log_probs is for 24 points and num_points for 3"),

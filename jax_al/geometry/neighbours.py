@@ -10,6 +10,7 @@ from jax import lax
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.geometry.kcenter.distances import sq_accurate
+from jax_al.outside import check_not_masked
 
 METRICS = ("euclidean", "cosine")
 _PRODUCTS = 2**24  # held at a time: 64 MiB
@@ -44,6 +45,7 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
     """
     if metric not in METRICS:
         raise UsageError(f"metric is {metric!r}: {did_you_mean(metric, METRICS)}")
+    check_not_masked("points", points)
     points = np.asarray(points)
     if points.ndim != 2 or 0 in points.shape:
         raise UsageError(f"points must be a matrix [N, D], not {list(points.shape)}.")
