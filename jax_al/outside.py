@@ -54,6 +54,20 @@ def function_named(kind: str, name: str, made: type | None = None) -> Any:
     return function
 
 
+def check_not_masked(what: str, array: Any) -> None:
+    """Makes sure that no value of an array of NumPy's is masked: what lies below would be taken.
+
+    Args:
+      what: it holds, for the sentence, a plural: "points".
+      array: anything.
+
+    Raises:
+      UsageError: some are.
+    """
+    if np.ma.is_masked(array):
+        raise UsageError(f"{what} hold masked values: fill them, or leave rows out.")
+
+
 def plain(value: Any) -> Any:
     """Returns a number of NumPy's, or some in brackets, as Python's, which are written down."""
     if isinstance(value, tuple | list):

@@ -3,6 +3,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from jax_al.errors import UsageError
+from jax_al.features import embedding
+from jax_al.features.columns import MOST
 from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.features.pixels_pca import PIXEL_COMPONENTS
 from jax_al.pools import arrays as pool_arrays
@@ -48,6 +50,18 @@ def test_the_components_of_a_table_are_those_of_its_rows():
     rows = table.astype(np.float32)
     expected = PCA(8, svd_solver="covariance_eigh").fit_transform(rows)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_components_of_more_numbers_than_a_covariance_may_have_are_refused(monkeypatch):
+    monkeypatch.setattr(embedding, "pixels_pca", None)  # nothing is computed before
+    for size, raises in ((MOST, False), (MOST + 1, True)):
+        pool = arrays(np.zeros((3, size), np.uint8))
+        if not raises:
+            check_embedding("pixels_pca", pool)
+            continue
+        for refuses in (check_embedding, fixed_embedding):
+            with pytest.raises(UsageError, match=r"at most 8,192 numbers .* these have 8,193"):
+                refuses("pixels_pca", pool)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])

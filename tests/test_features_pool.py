@@ -8,6 +8,7 @@ import pytest
 import jax_al as al
 from jax_al.errors import UsageError
 from jax_al.features import pool as module
+from jax_al.features.columns import columns
 from jax_al.features.embedding import check_embedding, fixed_embedding
 from jax_al.features.pool import with_features
 from jax_al.pools.digest import digest
@@ -137,7 +138,7 @@ def sums(seen):
         flat = x.reshape(len(x), -1).astype(np.float32)
         return state["weight"] * np.stack([flat.sum(axis=1), flat.max(axis=1)], axis=1)
 
-    fit.__module__ = "jax_al.features.made_up"
+    fit.__module__ = apply.__module__ = "jax_al.features.made_up"
     return Features("sums(version=1)", fit, apply, is_learned=False)
 
 
@@ -186,6 +187,16 @@ def test_features_of_ones_own_are_not_kept_on_disk(made, tmp_path):
         assert pool.spec.shape == (3,)
         np.testing.assert_array_equal(rows(made(features=features)), 2.0 * IMAGES.reshape(60, -1))
     assert all(path.name.startswith("columns") for path in files(tmp_path))
+
+
+def test_features_of_ones_own_that_use_a_fit_of_ours_are_not_kept_either(made, tmp_path):
+    ours = columns(standardise=True)
+    mine = [
+        Features("mine", ours.fit, lambda state, x, factor=factor: factor * ours.apply(state, x))
+        for factor in (1, 100)
+    ]
+    np.testing.assert_array_equal(100 * rows(made(features=mine[0])), rows(made(features=mine[1])))
+    assert not (tmp_path / "features").exists()
 
 
 def test_an_embedding_is_of_the_images_and_not_of_features_of_them(made, tmp_path):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from jax_al.cli import kcenter as command_line
 from jax_al.geometry.kcenter import kcenter_greedy
@@ -127,6 +128,8 @@ def spoiled(rows, value):
         (r"real numbers, not complex64", np.ones((4, 2), np.complex64), {}),
         (r"inhomogeneous", [[1.0], [2.0, 3.0]], {}),
         (r"\[N, D\], not of shape \(\)", None, {}),
+        (r"points hold masked values: fill them", np.ma.masked_less(made_up(), 0), {}),
+        (r"points must not be sparse: give points.toarray", csr_array(made_up()), {}),
         (r"names row 300: points has rows 0..299", made_up(), {"initial": [0, 300]}),
         (r"names row -1", made_up(), {"initial": [-1, 5]}),
         (r"repeats row 7", made_up(), {"initial": [7, 5, 7]}),

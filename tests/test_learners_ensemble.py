@@ -8,8 +8,9 @@ from labeled_digits import Digits, compiled, fitted
 from sklearn.linear_model import LogisticRegression
 
 from jax_al.errors import UsageError
-from jax_al.learners import ensemble, host_learner, linear, mlp
+from jax_al.learners import ensemble, host_learner, linear, mlp, propagate
 from jax_al.learners.ensemble import weighed
+from jax_al.pools.arrays import arrays
 from jax_al.testing.learner import check_learner
 
 DIGITS = Digits(width=12, num_classes=3)
@@ -99,5 +100,15 @@ def test_mistakes():
     same = ensemble(LINEAR, by="key")(DIGITS.spec, 3)
     with pytest.raises(UsageError, match=r"no key decides anything .* take by='bootstrap'"):
         fitted(same, EXAMPLES, CONTEXT)
+    # A key that propagate splits, and of which nothing is used where it takes all there is.
+    pool = arrays(DIGITS.X[:100])
+    for most, is_same in ((1000, True), (2, False)):
+        spread = ensemble(propagate(LINEAR, most=most), by="key", members=2)(DIGITS.spec, 3)
+        context = spread.prepare(pool)
+        if is_same:
+            with pytest.raises(UsageError, match="no key decides anything"):
+                fitted(spread, EXAMPLES, context)
+        else:
+            fitted(spread, EXAMPLES, context)
     with pytest.raises(UsageError, match="runs on the host: take scikit-learn's BaggingClassifier"):
         ensemble(host_learner(LogisticRegression()))(DIGITS.spec, 3)

@@ -101,13 +101,16 @@ def test_fields_of_training_reach_a_network_that_is_wrapped():
         ("linear", {"class_weights": "balanced"}, "say --config.model.class_weights=balanced"),
         ("ensemble", {"class_weights": "balanced"}, "say --config.model.class_weights=balanced"),
         ("linear", {"validation_share": 0.2}, "is of networks, and linear is none[.]$"),
+        ("linear", {"data": {"augment": True}}, "config.data.augment is of networks, and linear"),
+        ("ensemble", {"compute_dtype": "bfloat16"}, "config.compute_dtype is of networks, and"),
         ("my_learners:bayes", {"class_weights": "balanced"}, "my_learners:bayes is none[.]$"),
     ],
 )
 def test_fields_of_networks_are_not_passed_over_by_others(outside, name, more, sentence):
-    config = default.get_config().to_dict() | more
+    config = default.get_config()
+    config.update(more)
     with pytest.raises(UsageError, match=sentence):
-        study_of(config | {"model": {"name": name}})
+        study_of(config.to_dict() | {"model": {"name": name}})
 
 
 def test_options_reach_the_learner():

@@ -73,6 +73,17 @@ def test_a_row_of_zeros_is_half_a_cosine_away():
     np.testing.assert_allclose(found.distances[0], [0, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("size", [2.0**-20, 2.0**-55, 2.0**-63, 2.0**-75, 2.0**-100])
+def test_the_cosine_of_rows_does_not_depend_on_their_size(size):
+    points = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+    expected = nearest_neighbours(points, 39, metric="cosine")
+    sizes = np.where(np.arange(40) % 2, 1, size).astype(np.float32)[:, None]
+    for smaller in (points * np.float32(size), points * sizes):
+        found = nearest_neighbours(smaller, 39, metric="cosine")
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.distances, expected.distances)
+
+
 @pytest.mark.parametrize(
     ("points", "k", "metric", "words"),
     [
@@ -87,6 +98,7 @@ def test_a_row_of_zeros_is_half_a_cosine_away():
         (POINTS[0], 2, "euclidean", r"must be a matrix \[N, D\], not \[7\]"),
         (np.where(np.arange(7) == 2, np.nan, POINTS), 2, "euclidean", "holds NaN or infinity"),
         (POINTS * 1e30, 2, "cosine", "holds NaN or infinity"),
+        (np.ma.masked_greater(POINTS, 1), 2, "cosine", "points hold masked values: fill them"),
     ],
 )
 def test_mistakes_are_one_sentence(points, k, metric, words):

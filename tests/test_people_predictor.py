@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import jax_al as al
 from jax_al.errors import UsageError
+from jax_al.features.columns import columns
 from jax_al.learners import learner_named
 from jax_al.types import Features
 from tests.made_up_benchmarks import nearest_mean_on_host
@@ -60,6 +61,12 @@ def ridge(spec, num_classes, penalty=1.0):
 def centred():
     """Features of somebody's."""
     return Features("centred", lambda pool: {}, lambda state, inputs: inputs - 1.0)
+
+
+def doubled():
+    """Features of ours whose `apply` is somebody's, under the name that they had."""
+    ours = columns(standardise=True)
+    return ours._replace(apply=lambda state, inputs: 2 * ours.apply(state, inputs))
 
 
 LEARNERS = {
@@ -185,6 +192,7 @@ def test_equal_models_are_equal_files_and_hold_no_pickle(tmp_path):
         (al.ensemble(ridge), None, "cannot be made again by its name"),
         (lambda spec, C: ridge(spec, C), None, "cannot be made again by its name"),
         (al.linear(), lambda: al.with_features(points(), centred()), "are a function of yours"),
+        (al.linear(), lambda: al.with_features(points(), doubled()), "are a function of yours"),
         (al.linear(), "file", "holds features of one pool only"),
     ],
 )

@@ -151,6 +151,7 @@ NAN = np.where(np.arange(N)[:, None] == 3, np.nan, LOG_PROBS)
         ({"log_probs": LOG_PROBS - 1}, "log_probs holds what does not add up to a prob"),
         ({"mc_probs": 2 * np.exp(LOG_PROBS)}, "mc_probs holds what does not add up to 1 in rows"),
         ({"sampled_probs": -SAMPLED}, "sampled_probs holds a negative number in rows 0, 1"),
+        ({"embedding": np.ma.masked_less(EMBEDDING, 0)}, "values of embedding hold masked values"),
         ({"embedding": 1e20 * EMBEDDING}, "embedding holds NaN, infinity or a number beyond 1e+15"),
         ({"embedding": EMBEDDING[:3]}, "log_probs is for 24 points and embedding for 3"),
         ({"num_points": 3}, "log_probs is for 24 points and num_points for 3"),
@@ -235,6 +236,19 @@ def test_true_labels_are_classes_that_there_are():
     assert sorted(asked(0, 5, C - 1, exclude=[1])) == [0, 2]  # of an excluded row they are anything
     with pytest.raises(UsageError, match="no class from 0 to 3 in row 1"):
         asked(0, C, 1)
+
+
+@pytest.mark.parametrize("name", ["mc_least_confidence", "mc_margin", "mc_entropy", "mean_std"])
+def test_a_probability_a_hair_below_0_is_one_of_0(name):
+    sure = np.array([[1 + 1.2e-7, -1.2e-7], [0.6, 0.4], [0.7, 0.3], [0.9, 0.1]], np.float32)
+    for signals in ({"mc_probs": sure}, {"sampled_probs": sure[None]}):
+        if name == "mean_std" and "mc_probs" in signals:
+            continue
+        found = select(name, budget=4, **signals)
+        held = {signal: np.clip(values, 0, 1) for signal, values in signals.items()}
+        expected = select(name, budget=4, **held)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
 
 
 def test_probabilities_of_half_precision_are_taken():

@@ -253,27 +253,29 @@ def test_dropout_is_on_and_it_and_the_augmentation_follow_the_key():
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype"), [((60, 8, 8, 1), np.uint8), ((60, 16, 9, 3), np.float32)]
+    ("shape", "dtype"),
+    [((60, 8, 8, 1), np.uint8), ((60, 16, 9, 3), np.float32), ((60, 9, 24, 1), np.uint8)],
 )
 def test_an_augmented_image_is_a_shifted_and_perhaps_mirrored_copy(shape, dtype):
     size, height, width, _ = shape
     batch = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
     found = augmented(jax.random.key(0), jnp.asarray(batch))
     assert (found.shape, found.dtype) == (batch.shape, batch.dtype)
-    pad = height // 8
-    padded = np.pad(batch, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    down, across = height // 8, width // 8
+    padded = np.pad(batch, ((0, 0), (down, down), (across, across), (0, 0)), mode="reflect")
     moves = set()
     for i in range(size):
         crops = {
             (top, left, mirror): padded[i, top : top + height, left : left + width][:, ::mirror]
-            for top in range(2 * pad + 1)
-            for left in range(2 * pad + 1)
+            for top in range(2 * down + 1)
+            for left in range(2 * across + 1)
             for mirror in (1, -1)
         }
         here = [move for move, crop in crops.items() if (crop == np.asarray(found[i])).all()]
         assert len(here) == 1
         moves |= set(here)
-    assert {move[0] for move in moves} == {move[1] for move in moves} == set(range(2 * pad + 1))
+    assert {move[0] for move in moves} == set(range(2 * down + 1))
+    assert {move[1] for move in moves} == set(range(2 * across + 1))
     assert {move[2] for move in moves} == {1, -1}
 
 

@@ -158,7 +158,12 @@ def _check_of_networks(fields: Mapping[str, Any], inner: str, known: Mapping[str
 
     What recipes of networks set (epochs, step sizes) stays in the config when another is named.
     """
-    for name, none in (("class_weights", None), ("validation_share", 0)):
+    for name, none in (
+        ("class_weights", None),
+        ("validation_share", 0),
+        ("data.augment", False),
+        ("compute_dtype", "float32"),
+    ):
         if (value := fields.get(name, none)) != none:
             instead = f": say --config.model.{name}={value}" if name in known else ""
             raise UsageError(f"config.{name} is of networks, and {inner} is none{instead}.")

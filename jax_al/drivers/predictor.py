@@ -20,7 +20,7 @@ from jax_al.drivers.remade import features_made, learner_made, predicting
 from jax_al.errors import UsageError
 from jax_al.features.lite_weights import weights_file
 from jax_al.features.named import FromFile
-from jax_al.features.pool import FeaturePool, Fitted, with_features
+from jax_al.features.pool import FeaturePool, Fitted, is_of_package, with_features
 from jax_al.learners.naming import described
 from jax_al.outside import expanded
 from jax_al.pools.arrays import arrays
@@ -213,7 +213,7 @@ def _features_kept(pool: Pool) -> tuple[list[dict[str, Any]], dict[str, np.ndarr
                 f"{features.path} holds features of one pool only, so no other could be predicted: "
                 "take al.arrays of that matrix as the pool."
             )
-        if not features.fit.__module__.startswith("jax_al.features."):
+        if not is_of_package(features):
             raise UsageError(
                 f"The features {features.name} are a function of yours, which a file cannot hold: "
                 "export the predictions, or take features of jax_al."

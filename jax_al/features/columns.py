@@ -113,11 +113,20 @@ def _check(pca: int, size: int, width: int) -> None:
             f"pca is {pca}, but {size:,} examples of {width:,} numbers have no more than "
             f"{min(size, width):,} components."
         )
+    check_width(width)
+
+
+def check_width(width: int) -> None:
+    """Makes sure that the covariance of `width` numbers an example is not too large to be made.
+
+    Raises:
+      UsageError: they are more than MOST.
+    """
     if width > MOST:
         raise UsageError(
             f"pca is for at most {MOST:,} numbers an example, and these have {width:,}: make the "
             "images smaller (--size of jax-al label, data.image_size of a recipe), or take other "
-            "features first."
+            "features."
         )
 
 

@@ -7,11 +7,13 @@ images themselves, also where the learner sees features of them; or a .npy file 
 some other tool. All but the first are the same in every episode.
 """
 
+import math
 import pathlib
 
 import numpy as np
 
 from jax_al.errors import UsageError
+from jax_al.features.columns import check_width
 from jax_al.features.file import features_of_file
 from jax_al.features.jimm import PREFIX, check_jimm
 from jax_al.features.lite import DEPTHS, check_lite
@@ -34,6 +36,8 @@ def check_embedding(source: str, pool: Pool | None = None) -> None:
     Raises:
       UsageError: it is none of the names, and no file either; or not to be had of `pool`.
     """
+    if source == "pixels_pca" and pool is not None:
+        check_width(math.prod(base_of(pool).spec.shape))
     if source == "patches" and pool is not None:
         check_patches(base_of(pool).spec)
     if source in DEPTHS and pool is not None:
@@ -67,7 +71,7 @@ def fixed_embedding(source: str, pool: Pool, cache_dir: str | None = None) -> np
       UsageError: `source` is none of these, or the file does not hold one row of finite numbers
         for each example (see `features_of_file`), or they are not such as it looks at.
     """
-    check_embedding(source)
+    check_embedding(source, pool)
     if source in ("model", "random_net"):
         return None
     if source == "pixels_pca":

@@ -219,6 +219,12 @@ def fitted_features(
     return _through(pool, _chain(features, options), root, is_whole=False)[1]
 
 
+def is_of_package(features: Features) -> bool:
+    """Whether both functions are ours, so that the name of the features says what they compute."""
+    both = features.fit, features.apply
+    return all(function.__module__.startswith("jax_al.features.") for function in both)
+
+
 def _of_pool(pool: Pool, chain: _Chain, root: pathlib.Path | None) -> FeaturePool:
     return FeaturePool(pool, *_through(pool, chain, root))
 
@@ -236,7 +242,7 @@ def _through(
             fitted.append(Fitted(features))
             continue
         # What functions from outside compute can change without a change of name.
-        is_kept = root is not None and features.fit.__module__.startswith("jax_al.features.")
+        is_kept = root is not None and is_of_package(features)
         content = content or digest(here) if is_kept else None
         state = link.state if isinstance(link, Fitted) else _fit(features, here, content, root)
         fitted.append(Fitted(features, state))

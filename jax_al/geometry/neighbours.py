@@ -10,9 +10,11 @@ from jax import lax
 
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.geometry.kcenter.distances import sq_accurate
+from jax_al.outside import check_not_masked
 
 METRICS = ("euclidean", "cosine")
 _PRODUCTS = 2**24  # held at a time: 64 MiB
+_TINY = 2.0**-50  # the square of 2^-24 of it can still be held
 _READ = 2**22  # numbers of neighbours that are looked at together: 16 MiB
 
 
@@ -44,6 +46,7 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
     """
     if metric not in METRICS:
         raise UsageError(f"metric is {metric!r}: {did_you_mean(metric, METRICS)}")
+    check_not_masked("points", points)
     points = np.asarray(points)
     if points.ndim != 2 or 0 in points.shape:
         raise UsageError(f"points must be a matrix [N, D], not {list(points.shape)}.")
@@ -55,7 +58,8 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
         raise UsageError(f"k is {k!r}, but must be a whole number from 1 to N - 1 = {N - 1}.")
     k = int(k)
     is_cosine = metric == "cosine"
-    rows, bias = _prepared(jnp.asarray(points, jnp.float32), is_cosine)
+    rows = _grown(points) if is_cosine else points
+    rows, bias = _prepared(jnp.asarray(rows, jnp.float32), is_cosine)
     if not bool(jnp.isfinite(bias).all()):
         raise UsageError("points holds NaN or infinity, or numbers whose squares are: replace it.")
     size = max(1, min(_PRODUCTS // N, _READ // ((k + 1) * D), N))
@@ -66,6 +70,18 @@ def nearest_neighbours(points: np.ndarray, k: int, *, metric: str = "euclidean")
         found.rows[start : start + size] = near
         found.distances[start : start + size] = sq / 2 if is_cosine else np.sqrt(sq)
     return found
+
+
+def _grown(points: np.ndarray) -> np.ndarray:
+    """Returns the points with tiny rows, whose squares float32 cannot hold, times a power of two.
+
+    That turns no row; the others, and a matrix without such rows, stay as they are.
+    """
+    with np.errstate(over="ignore"):  # refused by whoever looks at the squares
+        rows = np.asarray(points, np.float32)
+    is_tiny = np.maximum(rows.max(axis=1), -rows.min(axis=1)) < _TINY
+    factors = np.where(is_tiny, 1 / _TINY**2, 1.0).astype(np.float32)
+    return rows * factors[:, None] if is_tiny.any() else points
 
 
 @functools.partial(jax.jit, static_argnames="is_cosine")

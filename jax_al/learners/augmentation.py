@@ -6,7 +6,7 @@ from jax import lax
 
 
 def augmented(augment_key: jax.Array, batch: jax.Array) -> jax.Array:
-    """Shifts every image by up to an eighth of its side and mirrors half of them.
+    """Shifts every image by up to an eighth of each side, 1 at least, and mirrors half of them.
 
     Args:
       augment_key: decides the shifts and the mirrors.
@@ -17,9 +17,10 @@ def augmented(augment_key: jax.Array, batch: jax.Array) -> jax.Array:
     """
     shift_key, mirror_key = jax.random.split(augment_key)
     size, height, width, channels = batch.shape
-    pad = max(1, height // 8)
-    padded = jnp.pad(batch, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
-    shifts = jax.random.randint(shift_key, (size, 2), 0, 2 * pad + 1)
+    down, across = max(1, height // 8), max(1, width // 8)
+    padded = jnp.pad(batch, ((0, 0), (down, down), (across, across), (0, 0)), mode="reflect")
+    ends = jnp.array([[2 * down + 1, 2 * across + 1]])
+    shifts = jax.random.randint(shift_key, (size, 2), 0, ends)
     mirrored = jax.random.bernoulli(mirror_key, 0.5, (size,))
 
     def one_image(image, shift, mirror):

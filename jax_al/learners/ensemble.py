@@ -154,5 +154,8 @@ def _uses_key(function: Callable[..., Any], *arguments: Any) -> bool:
     """Whether what `function` returns depends on the first of `arguments`, a key."""
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
     program = jax.make_jaxpr(function)(*shapes).jaxpr
-    read = [variable for equation in program.eqns for variable in equation.invars]
-    return any(variable is program.invars[0] for variable in [*read, *program.outvars])
+    matter = {id(variable) for variable in program.outvars}
+    for equation in reversed(program.eqns):  # a key may be split, and no part of it be used
+        if any(id(variable) in matter for variable in equation.outvars):
+            matter |= {id(variable) for variable in equation.invars}
+    return id(program.invars[0]) in matter

@@ -185,9 +185,10 @@ def _joined(
 ) -> Taught:
     """Returns the examples and, right behind them, `most` rows whose weight is not 0, by chance."""
     N = weights.size
-    chance = jnp.where(weights > 0, jax.random.uniform(key, (N,)), -1.0)
+    # Where all are taken, in the order of the pool, chance decides nothing, and no key is read.
+    drawn = jax.random.uniform(key, (N,)) if most < N else jnp.zeros(N)
+    chance = jnp.where(weights > 0, drawn, -1.0)
     best, rows = lax.top_k(chance, most)
-    # In the order of the pool: where all are taken, chance decides nothing.
     rows = jnp.sort(jnp.where(best >= 0, rows, N))
     is_reached = rows < N
     rows = jnp.where(is_reached, rows, 0)

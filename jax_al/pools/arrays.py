@@ -7,6 +7,7 @@ import numpy as np
 from absl import logging
 
 from jax_al.errors import UsageError
+from jax_al.outside import check_not_masked
 from jax_al.pools.rows import RowPool
 from jax_al.types import Spec
 
@@ -29,8 +30,7 @@ def arrays(x: Any, ids: Sequence[str] | None = None) -> RowPool:
       UsageError: `x` does not hold finite numbers within the range of float32, or `ids` are not N
         distinct strings.
     """
-    if np.ma.is_masked(x):
-        raise UsageError("The examples of a pool hold masked values: fill them, or leave rows out.")
+    check_not_masked("The examples of a pool", x)
     array = np.asarray(x)
     if not (array.dtype.kind in "biuf" or array.dtype.type.__module__ == "ml_dtypes"):
         raise UsageError(f"The examples of a pool must be numbers, not of type {array.dtype}.")

@@ -10,6 +10,7 @@ import numpy as np
 from jax_al.errors import UsageError, did_you_mean
 from jax_al.geometry.kcenter.points import LARGEST
 from jax_al.geometry.kcenter.rows import name_rows
+from jax_al.outside import check_not_masked
 from jax_al.strategies.numbers import UNBOUNDED
 from jax_al.types import NOT_OF_POINTS, Signals
 
@@ -39,7 +40,7 @@ def as_signals(given: dict[str, Any], others: Iterable[str]) -> dict[str, np.nda
       others: names of the other arguments, one of which may have been meant.
 
     Raises:
-      UsageError: an unknown name, or what is no array of numbers with these axes.
+      UsageError: an unknown name, masked values, or what is no array of numbers with these axes.
     """
     found = {}
     for name, value in given.items():
@@ -48,6 +49,7 @@ def as_signals(given: dict[str, Any], others: Iterable[str]) -> dict[str, np.nda
             raise UsageError(f"{name!r} is no argument of select: {did_you_mean(name, names)}")
         if value is None:
             continue
+        check_not_masked(f"The values of {name}", value)
         values, wanted = np.asarray(value), described(name)
         kind = jnp.integer if name == "true_labels" else jnp.number
         if not jnp.issubdtype(values.dtype, kind) or jnp.issubdtype(

@@ -15,6 +15,7 @@ from jax_al.strategies.absent import zero_excluded
 from jax_al.strategies.answers import real_rows
 from jax_al.strategies.draws import SAMPLED, draw_statistics
 from jax_al.strategies.plain_arrays import (
+    SUMS_TO_ONE,
     as_labels,
     as_signals,
     check_values,
@@ -105,6 +106,8 @@ def select(
     C = next((a.shape[-1] for s, a in given.items() if s in ("log_probs", "mc_probs")), None)
     for signal, values in given.items():
         check_values(signal, values, excluded, C)
+        if signal in SUMS_TO_ONE:  # a hair below 0, which is let pass, has no logarithm
+            given[signal] = np.maximum(values, 0)
     if labels is not None:
         known = as_labels(labels, len(rows), C)
     elif made.uses_labels and len(rows):

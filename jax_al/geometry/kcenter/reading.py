@@ -15,13 +15,21 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jax_al.errors import UsageError
+from jax_al.outside import check_not_masked
 
 Rows = np.ndarray | slice
 SCATTERED = 128  # rows read at once from here and there in a file, where each may map megabytes
 
 
 def as_array(array: Any) -> Any:
-    """What has a shape and an element type that NumPy knows is left alone; else a NumPy array."""
+    """What has a shape and an element type that NumPy knows is left alone; else a NumPy array.
+
+    Raises:
+      UsageError: it is sparse, or holds masked values.
+    """
+    check_not_masked("points", array)
+    if hasattr(array, "toarray"):  # SciPy's
+        raise UsageError("points must not be sparse: give points.toarray()")
     try:
         _ = tuple(array.shape), numpy_dtype(array)
     except (AttributeError, TypeError):
