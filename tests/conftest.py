@@ -10,6 +10,9 @@ from kept_programs import kept_programs
 # Before jax starts: 8 CPU devices would hide single-device mistakes, so tests that want several
 # start a process of their own.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Three processes share the cores: more threads of BLAS than one each wait for one another, and some
+# tests took four times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The same tiny programs are compiled by many tests, by the processes they start, by the next run,
 # and by the other workers of pytest-xdist, which inherit the environment of the first process.
 if "PYTEST_XDIST_WORKER" not in os.environ:
