@@ -160,6 +160,20 @@ def test_undo_takes_back_what_was_meant_and_nothing_else(desk):
     assert [item.row for item in desk.past("b", 5)] == [second.row]
 
 
+def test_undo_takes_back_no_file_that_somebody_told(desk, begun):
+    item = desk.next("a", 1, ())[0]
+    desk.answer(item.row, "dark", "a", "1", None)
+    rows = [row for row in range(SIZE) if row not in record_of(begun).asked][:6]
+    names = begun.names(rows)
+    begun.teller.draw(rows, names, "given")
+    begun.teller.tell(dict.fromkeys(names, "light"), who="anna")
+    with pytest.raises(UsageError, match="6 answers came last by jax-al tell"):
+        desk.undo("fresh", "1")
+    assert len(begun.teller.labels()) == 7
+    assert desk.undo("a", "2").row == item.row
+    assert begun.teller.labels() == dict.fromkeys(names, "light")
+
+
 def test_who_waits_for_what_others_have_writes_nothing(desk, begun):
     until(lambda: desk.status()["left"])
     everything = [item.row for item in desk.next("a", SIZE, ())]

@@ -160,6 +160,9 @@ class Desk:
           client: who sends it.
           token: by which it is known when it is sent twice.
           of: the token of the answer; empty: the last of `client`, or else the last of all.
+
+        Raises:
+          UsageError: the last of all did not come from a page.
         """
         with self._guard:
             if not self._teller.record().told:
