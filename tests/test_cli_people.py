@@ -19,7 +19,7 @@ import jax_al as al
 from jax_al.cli import ask, check, classes, export, predict, review, tell
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
-from jax_al.people.settings import Settings
+from jax_al.people.settings import Settings, write_settings
 from jax_al.session.journal import Journal
 from tests.made_up_pictures import encoded, pixels
 from tests.not_root import not_as_root
@@ -385,6 +385,36 @@ def test_a_model_is_of_all_labels_and_an_open_request_stays_where_it_has_none(ta
     (taught.root / "batch.csv").write_text(f"id,label\n{two},{truth(two)}\n", encoding="utf-8")
     assert taught("tell", "batch.csv")[0] == 0  # of a request that is closed
     assert two in taught.project.teller.labels()
+
+
+def test_predictions_take_the_place_of_predictions_and_of_nothing_else(taught):
+    assert taught("ask", "--out", "batch.csv")[0] == 0
+    taught.fill()
+    (taught.root / "other.csv").write_bytes(b"id,class\n")
+    (taught.root / "empty.csv").touch()
+    (taught.root / "link.csv").symlink_to("batch.csv")
+    for name in ("batch.csv", "other.csv", "empty.csv", "link.csv"):
+        before = (taught.root / name).read_bytes()
+        status, said = taught("predict", "--out", name)
+        assert (status, f"{name} is there already" in said) == (2, True), said
+        assert (taught.root / name).read_bytes() == before
+    for _ in range(2):
+        assert taught("predict", "--out", "p.csv")[0] == 0
+
+
+def test_nothing_is_written_over_what_a_project_is_made_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table, labels = tmp_path / "t.csv", tmp_path / "y.csv"
+    table.write_text("id,x\n" + "".join(f"p{k},{k}\n" for k in range(10)))
+    labels.write_text("id,class,probability,entropy,model,said\n")  # whatever stands there
+    settings = Settings(str(table), ("a", "b"), known=str(labels), strategy="random")
+    write_settings(tmp_path / "runs/t", settings)
+    for command in (ask, predict):
+        for out in ("t.csv", "y.csv"):
+            before = (tmp_path / out).read_bytes()
+            assert command.main(["--out", out]) == 2
+            assert f"runs/t is made of {out}: name another place.\n" in capsys.readouterr().err
+            assert (tmp_path / out).read_bytes() == before
 
 
 def test_predictions_of_another_folder(taught):

@@ -55,12 +55,16 @@ def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".c
     """Returns where `out` leads, found out before work that may take long.
 
     Raises:
-      UsageError: it cannot be written, or lies in the folder of pictures.
+      UsageError: it cannot be written, or lies in the folder of pictures, or is the table or the
+        labels that the project is made of.
     """
     place = place_of(flag, out, [], kinds=kinds)
-    source = Path(project.settings.source).resolve()
+    source, known = Path(project.settings.source).resolve(), project.settings.known
+    labels = Path(known).resolve() if known not in (None, "folders") else None
     if source in place.resolve().parents:
         raise UsageError(f"{out} lies in {source}, where nothing is written: name another place.")
+    if place.resolve() in (source, labels):
+        raise UsageError(f"{project.place} is made of {out}: name another place.")
     return place
 
 
