@@ -12,6 +12,7 @@ import pytest
 
 from jax_al.cli import export, label, status
 from jax_al.people.settings import read_settings
+from tests.made_up_pictures import encoded, pixels
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 BEGIN = ("x.npy", "--classes=cat, dog", "--budget=2", "--audit=1", "--learner=linear")
@@ -89,6 +90,23 @@ def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys)
     assert "is gone" not in capsys.readouterr().err  # a folder never was that table
     assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
     assert "is gone" not in capsys.readouterr().err
+
+
+def test_folders_whose_names_differ_after_a_point_are_two_projects(place, capsys):
+    words = ["--audit=0", "--features=pixels_pca", "--learner=linear", "--size=16", "--no-page"]
+    for name in ("photos.v1", "photos.v2"):
+        (place / name).mkdir()
+        for number in range(8):
+            (place / name / f"{number}.png").write_bytes(encoded(pixels(number, 16, 16), "PNG"))
+        assert label.main([name, *words]) == 0
+        assert read_settings(place / "runs" / name).source == str(place / name)
+    assert [one.name for one in sorted((place / "runs").iterdir())] == ["photos.v1", "photos.v2"]
+    (place / "runs/photos.v1").rename(place / "runs/photos")  # where it was begun once
+    for name, workdir in (("photos.v1", "photos"), ("photos.v2", "photos.v2")):
+        capsys.readouterr()
+        assert label.main([name, "--no-page"]) == 0
+        assert f"in runs/{workdir}.\n" in capsys.readouterr().err
+    assert len(list((place / "runs").iterdir())) == 2
 
 
 def test_what_it_says_to_type_next_a_shell_understands(place, capsys):

@@ -135,9 +135,12 @@ def _run(arguments: argparse.Namespace) -> None:
 def _project(arguments: argparse.Namespace) -> Project:
     """Returns the project that the flags name, begun if there is none."""
     source = None if arguments.source is None else Path(arguments.source).expanduser().resolve()
-    if arguments.workdir is None and source is None:
+    if arguments.workdir is not None:
+        place = arguments.workdir
+    elif source is not None:
+        place = _place_of(source)
+    else:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
-    place = arguments.workdir or Path("runs") / (source.stem if source else "")
     begun = read_settings(place) if (place / PROJECT).exists() else None
     if begun is not None and (place / "journal.jsonl").exists():
         _check_begun(arguments, begun, place)
@@ -157,6 +160,18 @@ def _project(arguments: argparse.Namespace) -> Project:
     if (who, suggest) != (project.settings.who, project.settings.suggest):
         project.settle(project.settings._replace(who=who, suggest=suggest))
     return project
+
+
+def _place_of(source: Path) -> Path:
+    """Returns the workdir of a source whose command names none."""
+    runs = Path("runs")
+    by_stem = runs / source.stem
+    if source.suffix in TABLES and not source.is_dir():
+        return by_stem
+    # Once a folder went by its stem, too: photos.v1 is gone on with in runs/photos.
+    if (by_stem / PROJECT).exists() and read_settings(by_stem).source == str(source):
+        return by_stem
+    return runs / source.name
 
 
 def _tell_of_moved(source: Path, runs: Path) -> None:
