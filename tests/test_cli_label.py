@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from jax_al.cli import export, label, status
+from jax_al.cli import ask, export, label, status
 from jax_al.people.settings import read_settings
 from tests.made_up_pictures import encoded, pixels
 
@@ -90,6 +90,23 @@ def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys)
     assert "is gone" not in capsys.readouterr().err  # a folder never was that table
     assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
     assert "is gone" not in capsys.readouterr().err
+
+
+def test_home_is_meant_by_every_path_also_behind_an_equals_sign(place, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(place / "home"))
+    (place / "home").mkdir()
+    (place / "home/y.csv").write_text("id,label\n3,cat\n", encoding="utf-8")
+    words = ["--workdir=~/pets", "--labels=~/y.csv", "--no-page"]
+    assert label.main([*BEGIN, *words]) == 0
+    assert "--workdir=" + str(place / "home/pets") in capsys.readouterr().err
+    assert status.main(["--workdir=~/pets"]) == 0
+    assert ask.main(["--workdir=~/pets", "--out=~/batch.csv"]) == 0
+    assert {one.name for one in place.iterdir()} == {"home", "x.npy"}
+    assert {one.name for one in (place / "home").iterdir()} >= {"pets", "batch.csv"}
+    capsys.readouterr()
+    for flag in ("--workdir=~nobody-here/pets", "~nobody-here/photos"):
+        assert label.main(["--no-page", flag]) == 2
+        assert "there is no home directory for ~nobody-here/p" in capsys.readouterr().err
 
 
 def test_folders_whose_names_differ_after_a_point_are_two_projects(place, capsys):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
@@ -48,13 +48,17 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "which to label next, and learns meanwhile. The same command goes on where it was left. "
         "Nothing leaves this machine, and nothing is written into the folder.",
     )
-    parser.add_argument("source", nargs="?", metavar="DIR", help="folder of pictures, or a table")
+    parser.add_argument(
+        "source", nargs="?", type=path_of, metavar="DIR", help="folder of pictures, or a table"
+    )
     parser.add_argument("--classes", metavar="A,B", help="names; the page can add more")
     parser.add_argument(
-        "--workdir", type=Path, metavar="W", help="runs/ and the name of DIR if omitted"
+        "--workdir", type=path_of, metavar="W", help="runs/ and the name of DIR if omitted"
     )
     start = parser.add_argument_group("when it begins")
-    start.add_argument("--labels", metavar="CSV", help="labels known already: columns id and label")
+    start.add_argument(
+        "--labels", type=path_of, metavar="CSV", help="labels known already: columns id and label"
+    )
     start.add_argument(
         "--labels-from-folders", action="store_true", default=None,
         help="a picture in a subfolder is labeled by its name",
@@ -134,7 +138,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _project(arguments: argparse.Namespace) -> Project:
     """Returns the project that the flags name, begun if there is none."""
-    source = None if arguments.source is None else Path(arguments.source).expanduser().resolve()
+    source = None if arguments.source is None else arguments.source.resolve()
     if arguments.workdir is not None:
         place = arguments.workdir
     elif source is not None:
@@ -226,7 +230,7 @@ def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NE
     if arguments.labels_from_folders:
         said["known"] = "folders"
     elif arguments.labels is not None:
-        said["known"] = str(Path(arguments.labels).expanduser().resolve())
+        said["known"] = str(arguments.labels.resolve())
     if arguments.classes is not None:
         said["classes"] = classes_in(arguments.classes)
     return before._replace(source=str(source), **said)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jax_al.cli.parser import path_of
 from jax_al.cli.picks_file import place_of
 from jax_al.cli.programs import keep_programs
 from jax_al.durable import write_atomically
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 def add_workdir(parser: argparse.ArgumentParser) -> None:
     """Adds the flag that names the project."""
     parser.add_argument(
-        "--workdir", type=Path, metavar="W", help="of the project; the only one in runs/ if omitted"
+        "--workdir",
+        type=path_of,
+        metavar="W",
+        help="of the project; the only one in runs/ if omitted",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     add_workdir,
     named_rows,
@@ -38,8 +38,8 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al predict") -> in
         "probability, entropy (nats), model (how its digest begins) and said, what a person said. "
         "It is trained on all labels first.",
     )
-    parser.add_argument("--out", type=Path, required=True, help=".csv file")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="of another folder")
+    parser.add_argument("--out", type=path_of, required=True, help=".csv file")
+    parser.add_argument("--images", type=path_of, metavar="DIR", help="of another folder")
     add_workdir(parser)
     return command(parser, _run, words)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import add_workdir, project_of, said_by_row
 from jax_al.errors import MOST_NAMES, UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al tell") -> int:
         "What has neither label nor decision is undecided yet. What cannot be meant is listed, and "
         "then nothing of the file is taken.",
     )
-    parser.add_argument("batch", type=Path, help="the .csv file")
+    parser.add_argument("batch", type=path_of, help="the .csv file")
     parser.add_argument("--relabel", action="store_true", help="answers may replace others")
     parser.add_argument(
         "--partial", action="store_true", help="take what can be taken, and list the rest"
