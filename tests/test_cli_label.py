@@ -92,6 +92,19 @@ def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys)
     assert "is gone" not in capsys.readouterr().err
 
 
+def test_who_labels_and_what_is_suggested_is_said_at_each_start(place, monkeypatch):
+    for user, words, expected in (
+        ("anna", [*BEGIN, "--suggest"], ("anna", True)),
+        ("bob", ["x.npy"], ("bob", False)),
+        ("bob", ["x.npy", "--who=eve", "--suggest"], ("eve", True)),
+        ("anna", ["x.npy"], ("anna", False)),
+    ):
+        monkeypatch.setenv("LOGNAME", user)
+        assert label.main([*words, "--no-page"]) == 0
+        settings = read_settings(place / "runs/x")
+        assert (settings.who, settings.suggest) == expected
+
+
 def test_home_is_meant_by_every_path_also_behind_an_equals_sign(place, capsys, monkeypatch):
     monkeypatch.setenv("HOME", str(place / "home"))
     (place / "home").mkdir()

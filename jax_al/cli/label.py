@@ -92,7 +92,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
     )
     page.add_argument("--allow-remote", action="store_true", help="other machines may come")
     page.add_argument(
-        "--suggest", action="store_true", default=None, help="show what the model believes"
+        "--suggest", action="store_true", help="show what the model believes, until it is ended"
     )
     page.add_argument("--who", help="labels; the user of this machine if omitted")
     parser.add_argument("--cache-dir", metavar="DIR", help="where pictures and features are kept")
@@ -159,10 +159,10 @@ def _project(arguments: argparse.Namespace) -> Project:
             _tell_of_moved(source, place.parent)
         # Where nothing is on record yet, what a command that failed had named is forgotten.
         project = begin_project(_settings(arguments, source), place, say)
-    who = arguments.who or project.settings.who or _user()
-    suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest
-    if (who, suggest) != (project.settings.who, project.settings.suggest):
-        project.settle(project.settings._replace(who=who, suggest=suggest))
+    # Of whoever starts it, not of who began: others' labels are not theirs.
+    now = project.settings._replace(who=arguments.who or _user(), suggest=arguments.suggest)
+    if now != project.settings:
+        project.settle(now)
     return project
 
 
