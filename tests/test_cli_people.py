@@ -678,6 +678,7 @@ def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(
         ("classes", "--add", "dog"),
         ("classes", "--rename", "ant=dog"),
         ("ask", "--out", "next.csv"),
+        ("ask", "--out", "next.csv", "--budget", "5"),
         ("predict", "--out", "p.csv"),
         ("export", "--to", "csv", "--labeled-only", "--out", "e.csv"),
         ("review",),

@@ -72,10 +72,8 @@ def _asked(project: Project, budget: int | None) -> Record:
         record = project.teller.record()
         if record.undecided() and project.are_there(in_batch(record)):
             return record  # without JAX
-    if budget is not None:
-        project = Project(project.place, project.settings._replace(budget=budget), say)
     keep_programs()
-    session = project.session()
+    session = project.session(budget)
     if session.record.undecided():  # what is missing was put aside
         return session.record
     say("Training on the labels so far, and choosing what to ask.")
