@@ -105,6 +105,12 @@ def test_who_labels_and_what_is_suggested_is_said_at_each_start(place, monkeypat
         assert (settings.who, settings.suggest) == expected
 
 
+def test_a_cache_may_be_another_at_a_later_start(place):
+    for words, kept in ((["--cache-dir=A"], "A"), ([], "A"), (["--cache-dir=B"], "B")):
+        assert label.main([*BEGIN, *words, "--no-page"]) == 0
+        assert read_settings(place / "runs/x").cache_dir == str(place / kept)
+
+
 def test_home_is_meant_by_every_path_also_behind_an_equals_sign(place, capsys, monkeypatch):
     monkeypatch.setenv("HOME", str(place / "home"))
     (place / "home").mkdir()

@@ -95,7 +95,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "--suggest", action="store_true", help="show what the model believes, until it is ended"
     )
     page.add_argument("--who", help="labels; the user of this machine if omitted")
-    parser.add_argument("--cache-dir", metavar="DIR", help="where pictures and features are kept")
+    parser.add_argument(
+        "--cache-dir", type=path_of, metavar="DIR", help="where pictures and features are kept"
+    )
     return command(parser, _run, words)
 
 
@@ -161,6 +163,8 @@ def _project(arguments: argparse.Namespace) -> Project:
         project = begin_project(_settings(arguments, source), place, say)
     # Of whoever starts it, not of who began: others' labels are not theirs.
     now = project.settings._replace(who=arguments.who or _user(), suggest=arguments.suggest)
+    if arguments.cache_dir is not None:
+        now = now._replace(cache_dir=str(arguments.cache_dir.resolve()))
     if now != project.settings:
         project.settle(now)
     return project
@@ -214,7 +218,7 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
 
 def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NEW) -> Settings:
     """Returns `before` with what the flags say."""
-    names = ("size", "fit", "strategy", "budget", "seed", "merge_near", "cache_dir")
+    names = ("size", "fit", "strategy", "budget", "seed", "merge_near")
     given = {name: getattr(arguments, name) for name in names}
     said = {name: value for name, value in given.items() if value is not None}
     if arguments.labels_from_folders and arguments.labels is not None:
@@ -231,6 +235,8 @@ def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NE
         said["known"] = "folders"
     elif arguments.labels is not None:
         said["known"] = str(arguments.labels.resolve())
+    if arguments.cache_dir is not None:
+        said["cache_dir"] = str(arguments.cache_dir.resolve())
     if arguments.classes is not None:
         said["classes"] = classes_in(arguments.classes)
     return before._replace(source=str(source), **said)
