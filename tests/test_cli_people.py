@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import jax_al as al
-from jax_al.cli import ask, check, classes, export, predict, review, tell
+from jax_al.cli import ask, check, classes, export, label, predict, review, tell
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings, write_settings
@@ -341,6 +341,26 @@ def test_labels_that_nobody_asked_for_are_known_ones(place):
     assert sorted(ids[row] for row in record.order) == sorted(free)
     assert {one.why for one in record.decisions.values()} == {"given"}
     assert place("predict", "--out", "p.csv")[0] == 0
+
+
+def test_a_photo_that_is_not_in_the_pool_yet_is_told_once_it_is(place, begun, tmp_path):
+    new = shutil.copytree(begun / "photos", tmp_path / "photos")
+    write_settings(place.workdir, place.project.settings._replace(source=str(new)))
+    place("ask", "--out", "batch.csv")
+    (new / "31 new.png").write_bytes(picture(31))
+    place("ask", "--out", "batch.csv")  # which sees the folder, and trains nothing
+    (tmp_path / "known.csv").write_text("id,label\n31 new.png,=red\n0/0 é.png,blue\n")
+    before = place.journal()
+    status, text = place("tell", "known.csv")
+    assert (status, place.journal()) == (2, before)
+    takes_in = "jax-al label --no-page --workdir=runs/photos"
+    assert f"line 2: '31 new.png' is new and not in the pool yet: {takes_in} takes it in" in text
+    status, text = place("tell", "known.csv", "--partial")
+    assert (status, "1 answer taken; 0 known before" in text, "line 2" in text) == (0, True, True)
+    assert label.main(shlex.split(takes_in)[2:]) == 0
+    place.capsys.readouterr()
+    assert "1 answer taken; 1 known before" in place("tell", "known.csv")[1]
+    assert place.project.teller.labels() == {"31 new.png": "=red", "0/0 é.png": "blue"}
 
 
 def test_a_review_finds_the_wrong_labels_and_tell_mends_them(taught):
