@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 
 from jax_al.cli import ask, export, label, status
+from jax_al.people.project import open_project
 from jax_al.people.settings import read_settings
 from tests.made_up_pictures import encoded, pixels
 
@@ -53,6 +55,19 @@ def test_what_is_all_labeled_is_to_be_exported(place, capsys):
     capsys.readouterr()
     assert status.main(["--workdir=runs/x"]) == 0
     assert "Nothing is left to ask: all is labeled, or put aside." in capsys.readouterr().out
+
+
+def test_labels_that_were_known_are_of_the_class_in_either_spelling(place):
+    one, two = (unicodedata.normalize(form, "Café,Tür") for form in ("NFC", "NFD"))
+    names = [*one.split(","), *two.split(",")]
+    labels = "id,label\n" + "".join(f"{row},{names[row % 4]}\n" for row in range(8))
+    (place / "y.csv").write_text(labels, encoding="utf-8")
+    words = ["x.npy", f"--classes={one.split(',')[0]}", "--labels=y.csv", "--no-page"]
+    assert label.main([*words, "--audit=0", "--learner=linear"]) == 0
+    record = open_project(place / "runs/x").teller.record()
+    # The first is called as it was said, the other, which nobody said, as its first in order.
+    assert list(record.classes.values()) == [one.split(",")[0], two.split(",")[1]]
+    assert [record.decisions[row].decision for row in range(8)] == 4 * [0, 1]
 
 
 def test_what_of_the_audit_waits_is_left_to_ask(place, capsys):

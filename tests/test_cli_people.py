@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unicodedata
 
 import made_up_journals
 import numpy as np
@@ -677,6 +678,37 @@ def test_classes_are_added_renamed_and_merged(place):
     ):
         status, said = place("classes", *words)
         assert (status, sentence in said) == (2, True), said
+
+
+ONE, TWO = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
+
+
+def test_a_class_is_the_same_in_either_spelling_and_may_be_renamed_to_the_other(place):
+    status, said = place("classes", "--add", f"{ONE},{TWO}")
+    assert (status, "is named twice" in said) == (2, True)
+    assert place("classes", "--add", TWO)[0] == 0
+    for words in (("--add", ONE), ("--rename", f"blue={ONE}")):
+        assert place("classes", *words)[0] == 2
+    (place.root / "a.csv").write_text(f"id,label\n0/0 é.png,{ONE}\n", encoding="utf-8")
+    assert "1 answer taken" in place("tell", "a.csv")[1]
+    assert "0 answers taken; 1 known before" in place("tell", "a.csv")[1]
+    assert place("classes", "--rename", f"{ONE}={ONE}")[0] == 0
+    assert list(place.project.teller.labels().values()) == [ONE]
+    assert place("classes", "--merge", f"{TWO}=blue")[0] == 0
+    assert list(place.record().classes.values()) == ["=red", "blue"]
+
+
+def test_a_record_of_both_spellings_is_opened_and_each_is_meant_as_it_stands(place):
+    for name in (ONE, TWO):
+        event = {"event": "class_added", "id": place.record().num_classes, "name": name}
+        Journal(place.workdir).append(event)
+    (place.root / "a.csv").write_text(
+        f"id,label\n0/0 é.png,{ONE}\n1/1 é.png,{TWO}\n", encoding="utf-8"
+    )
+    assert "2 answers taken" in place("tell", "a.csv")[1]
+    assert set(place.project.teller.labels().values()) == {ONE, TWO}
+    assert place("classes", "--merge", f"{TWO}={ONE}")[0] == 0
+    assert set(place.project.teller.labels().values()) == {ONE}
 
 
 def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(

@@ -262,6 +262,13 @@ def test_classes_change_at_the_desk(desk):
     desk.merge_class("gray", "light")
     with pytest.raises(UsageError, match="cannot be a class"):
         desk.add_class("skip")
+    desk.add_class("gr\u00fcn")
+    with pytest.raises(UsageError, match="taken"):
+        desk.add_class("gru\u0308n")
+    (item,) = desk.next("a", 1, [])
+    desk.answer(item.row, "gru\u0308n", "a", "other spelling", None)
+    assert [item.answer for item in desk.past("a", 1)] == ["gr\u00fcn"]
+    desk.merge_class("gru\u0308n", "light")
     label(desk, 6)
     until(lambda: desk.status()["left"] and not desk.status()["training"])
     assert desk.status()["errors"] == []

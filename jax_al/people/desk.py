@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean, spelled
 from jax_al.people.models import MODELS, Model, read_models
 from jax_al.people.previews import Previews
 from jax_al.people.project import Project
@@ -312,9 +312,9 @@ class Desk:
         if said in WORDS:
             return WORDS[said]
         ids = {name: number for number, name in record.classes.items()}
-        if said not in ids:
+        if (called := spelled(said, ids)) not in ids:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
-        return ids[said]
+        return ids[called]
 
     def _standing(self, record: Record) -> Standing:
         """Returns how it stands; what learners said is read once a learner, as it is long."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean, spelled
 from jax_al.session.fold import WHY, Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
@@ -291,8 +291,9 @@ class Teller:
 
     def _class(self, name: str) -> int:
         classes = self.record().classes
+        wanted = spelled(name, classes.values())
         for number, known in classes.items():
-            if known == name:
+            if known == wanted:
                 return number
         raise UsageError(f"There is no class {name!r}: {did_you_mean(name, classes.values())}")
 
@@ -313,9 +314,9 @@ class Teller:
 
 def _decision(name: str, said: str | int, ids: Mapping[str, int]) -> int:
     if isinstance(said, str):
-        if said not in ids:
+        if (called := spelled(said, ids)) not in ids:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
-        return ids[said]
+        return ids[called]
     if isinstance(said, int | np.integer) and said in DECISIONS:
         return int(said)
     raise UsageError(
