@@ -3,7 +3,8 @@
 import contextlib
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 MOST_NAMES = 8  # a sentence that lists more is not read
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # no part of a sentence
@@ -55,6 +56,17 @@ def some_of(names: Sequence[str]) -> str:
 def nearest(name: str, names: Iterable[str]) -> str:
     """Returns the one of `names` that `name` is nearly; empty: it is like none of them."""
     return next(iter(difflib.get_close_matches(name, sorted(names), n=1)), "")
+
+
+def spelled(name: str, names: Collection[str]) -> str:
+    """Returns `name` as it is spelled in `names`, and as it is where none of them is that text.
+
+    What looks the same may be other characters: a file name may have é as e and an accent.
+    """
+    if name in names:
+        return name
+    text = unicodedata.normalize("NFC", name)
+    return next((one for one in names if unicodedata.normalize("NFC", one) == text), name)
 
 
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:

@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 
-from jax_al.cli import export, label, status
+from jax_al.cli import ask, export, label, status
+from jax_al.people.project import open_project
 from jax_al.people.settings import read_settings
+from tests.made_up_pictures import encoded, pixels
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 BEGIN = ("x.npy", "--classes=cat, dog", "--budget=2", "--audit=1", "--learner=linear")
@@ -54,6 +57,19 @@ def test_what_is_all_labeled_is_to_be_exported(place, capsys):
     assert "Nothing is left to ask: all is labeled, or put aside." in capsys.readouterr().out
 
 
+def test_labels_that_were_known_are_of_the_class_in_either_spelling(place):
+    one, two = (unicodedata.normalize(form, "Café,Tür") for form in ("NFC", "NFD"))
+    names = [*one.split(","), *two.split(",")]
+    labels = "id,label\n" + "".join(f"{row},{names[row % 4]}\n" for row in range(8))
+    (place / "y.csv").write_text(labels, encoding="utf-8")
+    words = ["x.npy", f"--classes={one.split(',')[0]}", "--labels=y.csv", "--no-page"]
+    assert label.main([*words, "--audit=0", "--learner=linear"]) == 0
+    record = open_project(place / "runs/x").teller.record()
+    # The first is called as it was said, the other, which nobody said, as its first in order.
+    assert list(record.classes.values()) == [one.split(",")[0], two.split(",")[1]]
+    assert [record.decisions[row].decision for row in range(8)] == 4 * [0, 1]
+
+
 def test_what_of_the_audit_waits_is_left_to_ask(place, capsys):
     labels = "id,label\n" + "".join(f"{row},{('cat', 'dog')[row % 2]}\n" for row in range(10))
     (place / "y.csv").write_text(labels, encoding="utf-8")
@@ -89,6 +105,59 @@ def test_a_folder_that_has_moved_is_missed_where_it_is_begun_anew(place, capsys)
     assert "is gone" not in capsys.readouterr().err  # a folder never was that table
     assert label.main(["new y.npy", *BEGIN[1:], "--no-page"]) == 0
     assert "is gone" not in capsys.readouterr().err
+
+
+def test_who_labels_and_what_is_suggested_is_said_at_each_start(place, monkeypatch):
+    for user, words, expected in (
+        ("anna", [*BEGIN, "--suggest"], ("anna", True)),
+        ("bob", ["x.npy"], ("bob", False)),
+        ("bob", ["x.npy", "--who=eve", "--suggest"], ("eve", True)),
+        ("anna", ["x.npy"], ("anna", False)),
+    ):
+        monkeypatch.setenv("LOGNAME", user)
+        assert label.main([*words, "--no-page"]) == 0
+        settings = read_settings(place / "runs/x")
+        assert (settings.who, settings.suggest) == expected
+
+
+def test_a_cache_may_be_another_at_a_later_start(place):
+    for words, kept in ((["--cache-dir=A"], "A"), ([], "A"), (["--cache-dir=B"], "B")):
+        assert label.main([*BEGIN, *words, "--no-page"]) == 0
+        assert read_settings(place / "runs/x").cache_dir == str(place / kept)
+
+
+def test_home_is_meant_by_every_path_also_behind_an_equals_sign(place, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(place / "home"))
+    (place / "home").mkdir()
+    (place / "home/y.csv").write_text("id,label\n3,cat\n", encoding="utf-8")
+    words = ["--workdir=~/pets", "--labels=~/y.csv", "--no-page"]
+    assert label.main([*BEGIN, *words]) == 0
+    assert "--workdir=" + str(place / "home/pets") in capsys.readouterr().err
+    assert status.main(["--workdir=~/pets"]) == 0
+    assert ask.main(["--workdir=~/pets", "--out=~/batch.csv"]) == 0
+    assert {one.name for one in place.iterdir()} == {"home", "x.npy"}
+    assert {one.name for one in (place / "home").iterdir()} >= {"pets", "batch.csv"}
+    capsys.readouterr()
+    for flag in ("--workdir=~nobody-here/pets", "~nobody-here/photos"):
+        assert label.main(["--no-page", flag]) == 2
+        assert "there is no home directory for ~nobody-here/p" in capsys.readouterr().err
+
+
+def test_folders_whose_names_differ_after_a_point_are_two_projects(place, capsys):
+    words = ["--audit=0", "--features=pixels_pca", "--learner=linear", "--size=16", "--no-page"]
+    for name in ("photos.v1", "photos.v2"):
+        (place / name).mkdir()
+        for number in range(8):
+            (place / name / f"{number}.png").write_bytes(encoded(pixels(number, 16, 16), "PNG"))
+        assert label.main([name, *words]) == 0
+        assert read_settings(place / "runs" / name).source == str(place / name)
+    assert [one.name for one in sorted((place / "runs").iterdir())] == ["photos.v1", "photos.v2"]
+    (place / "runs/photos.v1").rename(place / "runs/photos")  # where it was begun once
+    for name, workdir in (("photos.v1", "photos"), ("photos.v2", "photos.v2")):
+        capsys.readouterr()
+        assert label.main([name, "--no-page"]) == 0
+        assert f"in runs/{workdir}.\n" in capsys.readouterr().err
+    assert len(list((place / "runs").iterdir())) == 2
 
 
 def test_what_it_says_to_type_next_a_shell_understands(place, capsys):

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unicodedata
 
 import made_up_journals
 import numpy as np
@@ -16,10 +17,10 @@ import pytest
 from PIL import Image
 
 import jax_al as al
-from jax_al.cli import ask, check, classes, export, predict, review, tell
+from jax_al.cli import ask, check, classes, export, label, predict, review, tell
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
-from jax_al.people.settings import Settings
+from jax_al.people.settings import Settings, write_settings
 from jax_al.session.journal import Journal
 from tests.made_up_pictures import encoded, pixels
 from tests.not_root import not_as_root
@@ -343,6 +344,26 @@ def test_labels_that_nobody_asked_for_are_known_ones(place):
     assert place("predict", "--out", "p.csv")[0] == 0
 
 
+def test_a_photo_that_is_not_in_the_pool_yet_is_told_once_it_is(place, begun, tmp_path):
+    new = shutil.copytree(begun / "photos", tmp_path / "photos")
+    write_settings(place.workdir, place.project.settings._replace(source=str(new)))
+    place("ask", "--out", "batch.csv")
+    (new / "31 new.png").write_bytes(picture(31))
+    place("ask", "--out", "batch.csv")  # which sees the folder, and trains nothing
+    (tmp_path / "known.csv").write_text("id,label\n31 new.png,=red\n0/0 é.png,blue\n")
+    before = place.journal()
+    status, text = place("tell", "known.csv")
+    assert (status, place.journal()) == (2, before)
+    takes_in = "jax-al label --no-page --workdir=runs/photos"
+    assert f"line 2: '31 new.png' is new and not in the pool yet: {takes_in} takes it in" in text
+    status, text = place("tell", "known.csv", "--partial")
+    assert (status, "1 answer taken; 0 known before" in text, "line 2" in text) == (0, True, True)
+    assert label.main(shlex.split(takes_in)[2:]) == 0
+    place.capsys.readouterr()
+    assert "1 answer taken; 1 known before" in place("tell", "known.csv")[1]
+    assert place.project.teller.labels() == {"31 new.png": "=red", "0/0 é.png": "blue"}
+
+
 def test_a_review_finds_the_wrong_labels_and_tell_mends_them(taught):
     wrong = sorted(taught.project.teller.labels())[:2]
     other = {"=red": "blue", "blue": "=red"}
@@ -385,6 +406,36 @@ def test_a_model_is_of_all_labels_and_an_open_request_stays_where_it_has_none(ta
     (taught.root / "batch.csv").write_text(f"id,label\n{two},{truth(two)}\n", encoding="utf-8")
     assert taught("tell", "batch.csv")[0] == 0  # of a request that is closed
     assert two in taught.project.teller.labels()
+
+
+def test_predictions_take_the_place_of_predictions_and_of_nothing_else(taught):
+    assert taught("ask", "--out", "batch.csv")[0] == 0
+    taught.fill()
+    (taught.root / "other.csv").write_bytes(b"id,class\n")
+    (taught.root / "empty.csv").touch()
+    (taught.root / "link.csv").symlink_to("batch.csv")
+    for name in ("batch.csv", "other.csv", "empty.csv", "link.csv"):
+        before = (taught.root / name).read_bytes()
+        status, said = taught("predict", "--out", name)
+        assert (status, f"{name} is there already" in said) == (2, True), said
+        assert (taught.root / name).read_bytes() == before
+    for _ in range(2):
+        assert taught("predict", "--out", "p.csv")[0] == 0
+
+
+def test_nothing_is_written_over_what_a_project_is_made_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table, labels = tmp_path / "t.csv", tmp_path / "y.csv"
+    table.write_text("id,x\n" + "".join(f"p{k},{k}\n" for k in range(10)))
+    labels.write_text("id,class,probability,entropy,model,said\n")  # whatever stands there
+    settings = Settings(str(table), ("a", "b"), known=str(labels), strategy="random")
+    write_settings(tmp_path / "runs/t", settings)
+    for command in (ask, predict):
+        for out in ("t.csv", "y.csv"):
+            before = (tmp_path / out).read_bytes()
+            assert command.main(["--out", out]) == 2
+            assert f"runs/t is made of {out}: name another place.\n" in capsys.readouterr().err
+            assert (tmp_path / out).read_bytes() == before
 
 
 def test_predictions_of_another_folder(taught):
@@ -629,6 +680,37 @@ def test_classes_are_added_renamed_and_merged(place):
         assert (status, sentence in said) == (2, True), said
 
 
+ONE, TWO = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
+
+
+def test_a_class_is_the_same_in_either_spelling_and_may_be_renamed_to_the_other(place):
+    status, said = place("classes", "--add", f"{ONE},{TWO}")
+    assert (status, "is named twice" in said) == (2, True)
+    assert place("classes", "--add", TWO)[0] == 0
+    for words in (("--add", ONE), ("--rename", f"blue={ONE}")):
+        assert place("classes", *words)[0] == 2
+    (place.root / "a.csv").write_text(f"id,label\n0/0 é.png,{ONE}\n", encoding="utf-8")
+    assert "1 answer taken" in place("tell", "a.csv")[1]
+    assert "0 answers taken; 1 known before" in place("tell", "a.csv")[1]
+    assert place("classes", "--rename", f"{ONE}={ONE}")[0] == 0
+    assert list(place.project.teller.labels().values()) == [ONE]
+    assert place("classes", "--merge", f"{TWO}=blue")[0] == 0
+    assert list(place.record().classes.values()) == ["=red", "blue"]
+
+
+def test_a_record_of_both_spellings_is_opened_and_each_is_meant_as_it_stands(place):
+    for name in (ONE, TWO):
+        event = {"event": "class_added", "id": place.record().num_classes, "name": name}
+        Journal(place.workdir).append(event)
+    (place.root / "a.csv").write_text(
+        f"id,label\n0/0 é.png,{ONE}\n1/1 é.png,{TWO}\n", encoding="utf-8"
+    )
+    assert "2 answers taken" in place("tell", "a.csv")[1]
+    assert set(place.project.teller.labels().values()) == {ONE, TWO}
+    assert place("classes", "--merge", f"{TWO}={ONE}")[0] == 0
+    assert set(place.project.teller.labels().values()) == {ONE}
+
+
 def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(
     tmp_path, capsys, monkeypatch
 ):
@@ -648,6 +730,7 @@ def test_a_part_of_a_run_is_answered_and_nothing_else_is_done_with_it(
         ("classes", "--add", "dog"),
         ("classes", "--rename", "ant=dog"),
         ("ask", "--out", "next.csv"),
+        ("ask", "--out", "next.csv", "--budget", "5"),
         ("predict", "--out", "p.csv"),
         ("export", "--to", "csv", "--labeled-only", "--out", "e.csv"),
         ("review",),

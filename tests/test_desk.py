@@ -160,6 +160,20 @@ def test_undo_takes_back_what_was_meant_and_nothing_else(desk):
     assert [item.row for item in desk.past("b", 5)] == [second.row]
 
 
+def test_undo_takes_back_no_file_that_somebody_told(desk, begun):
+    item = desk.next("a", 1, ())[0]
+    desk.answer(item.row, "dark", "a", "1", None)
+    rows = [row for row in range(SIZE) if row not in record_of(begun).asked][:6]
+    names = begun.names(rows)
+    begun.teller.draw(rows, names, "given")
+    begun.teller.tell(dict.fromkeys(names, "light"), who="anna")
+    with pytest.raises(UsageError, match="6 answers came last by jax-al tell"):
+        desk.undo("fresh", "1")
+    assert len(begun.teller.labels()) == 7
+    assert desk.undo("a", "2").row == item.row
+    assert begun.teller.labels() == dict.fromkeys(names, "light")
+
+
 def test_who_waits_for_what_others_have_writes_nothing(desk, begun):
     until(lambda: desk.status()["left"])
     everything = [item.row for item in desk.next("a", SIZE, ())]
@@ -248,6 +262,13 @@ def test_classes_change_at_the_desk(desk):
     desk.merge_class("gray", "light")
     with pytest.raises(UsageError, match="cannot be a class"):
         desk.add_class("skip")
+    desk.add_class("gr\u00fcn")
+    with pytest.raises(UsageError, match="taken"):
+        desk.add_class("gru\u0308n")
+    (item,) = desk.next("a", 1, [])
+    desk.answer(item.row, "gru\u0308n", "a", "other spelling", None)
+    assert [item.answer for item in desk.past("a", 1)] == ["gr\u00fcn"]
+    desk.merge_class("gru\u0308n", "light")
     label(desk, 6)
     until(lambda: desk.status()["left"] and not desk.status()["training"])
     assert desk.status()["errors"] == []

@@ -154,6 +154,18 @@ def test_an_undo_takes_back_the_last_of_its_own():
         teller.undo()
 
 
+def test_an_undo_by_token_takes_back_nothing_that_was_told_without_one():
+    teller = told([begun(), asked(0, 1, [4, 2, 7])])
+    teller.tell({"7.png": "ant"}, token="b:1")
+    teller.tell({"4.png": "bee", "2.png": "cat"})
+    for _ in range(2):
+        with pytest.raises(UsageError, match="as 2 answers came last by jax-al tell"):
+            teller.undo(token="a:1", by="a:")
+    assert len(teller.labels()) == 3
+    assert teller.undo(token="b:2", by="b:") == ("7.png",)  # its own, below them
+    assert teller.undo() == ("4.png", "2.png")  # of a program that says so
+
+
 @pytest.mark.parametrize(
     ("rows", "why", "sentence"),
     [

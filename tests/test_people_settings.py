@@ -1,9 +1,9 @@
-"""Which project a command means that names none."""
+"""Which project a command means that names none, and what a class may be called."""
 
 import pytest
 
 from jax_al.errors import UsageError
-from jax_al.people.settings import PROJECT, only_project
+from jax_al.people.settings import PROJECT, checked_classes, only_project
 
 
 def left(runs, name, *files):
@@ -30,3 +30,18 @@ def test_a_project_that_never_began_does_not_stand_beside_one_that_has(tmp_path)
 def test_without_one_it_is_said_how_to_begin(tmp_path):
     with pytest.raises(UsageError, match="There is no project"):
         only_project(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["می\u200cبرد", "👨\u200d👩\u200d👧", "क्\u200dष", "a b", "Tür"])
+def test_a_class_may_be_called_what_people_write(name):
+    assert checked_classes([name]) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [(one, "cannot be seen") for one in ("a\u200d", "\u200ca", "\u200d", "a\x07b", "a\u200bb")]
+    + [(one, "without blanks around") for one in ("", " a", "a\n")],
+)
+def test_a_class_is_refused_for_what_is_wrong_with_its_name(name, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        checked_classes([name])

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     add_workdir,
     batch_place,
@@ -37,7 +36,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al ask") -> int:
         "tell. A request that is open is written again, without what is answered. One row in five "
         "is of the audit until that is done: label it like the others.",
     )
-    parser.add_argument("--out", type=Path, required=True, help=".csv file to fill in")
+    parser.add_argument("--out", type=path_of, required=True, help=".csv file to fill in")
     parser.add_argument(
         "--budget", type=int, metavar="Q", help="rows of a new request; the project's if omitted"
     )
@@ -73,10 +72,8 @@ def _asked(project: Project, budget: int | None) -> Record:
         record = project.teller.record()
         if record.undecided() and project.are_there(in_batch(record)):
             return record  # without JAX
-    if budget is not None:
-        project = Project(project.place, project.settings._replace(budget=budget), say)
     keep_programs()
-    session = project.session()
+    session = project.session(budget)
     if session.record.undecided():  # what is missing was put aside
         return session.record
     say("Training on the labels so far, and choosing what to ask.")

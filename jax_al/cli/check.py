@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     FilledInError,
     add_workdir,
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al check") -> int:
         "to within 5 points at worst; 5%%@0.9: where 0.9 of the model's are right",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=Path("check.csv"), help=".csv file to fill in; check.csv"
+        "--out", type=path_of, default=Path("check.csv"), help=".csv file to fill in; check.csv"
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jax_al.cli.ending import command
 from jax_al.cli.parser import Parser
 from jax_al.cli.people import add_workdir, project_of
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, spelled
 from jax_al.people.run_part import RunPart
 from jax_al.people.settings import checked_classes, classes_in
 
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
         with teller.alone():
             there = teller.record().classes.values()
             for name in names:
-                if name in there:
+                if spelled(name, there) in there:
                     raise UsageError(f"There is a class {name!r} already, so none is added.")
             for name in names:
                 teller.add_class(name)
@@ -68,7 +68,8 @@ def _pair(flag: str, text: str, classes: Sequence[str]) -> tuple[str, str]:
       UsageError: there is none.
     """
     cuts = [place for place, letter in enumerate(text) if letter == "="]
-    found = [(text[:cut], text[cut + 1 :]) for cut in cuts if text[:cut] in classes]
+    sides = [(spelled(text[:cut], classes), text[cut + 1 :]) for cut in cuts]
+    found = [both for both in sides if both[0] in classes]
     if not found:
         names = ", ".join(classes) or "none yet"
         raise UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     add_workdir,
     named_rows,
@@ -41,7 +41,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al export") -> int
         "left out.",
     )
     parser.add_argument("--to", choices=KINDS, required=True, help="what is written")
-    parser.add_argument("--out", type=Path, required=True, metavar="TARGET", help="file or folder")
+    parser.add_argument(
+        "--out", type=path_of, required=True, metavar="TARGET", help="file or folder"
+    )
     parser.add_argument(
         "--labeled-only", action="store_true", help="only what a person has labeled"
     )

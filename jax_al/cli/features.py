@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.picks_file import place_of, save_rows
 from jax_al.cli.programs import keep_programs
 from jax_al.cli.select import option_of
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
         "--features", required=True,
         help="patches, pixels_pca, lite0, lite1, lite2, jimm:PATH_OR_NAME, module:function, .npy",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, help=".npy file for the features")
+    parser.add_argument("--out", type=path_of, required=True, help=".npy file for the features")
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE",
         help="of the features; pca, whiten, standardise and l2norm of any",

@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.picks_file import load, place_of, save_array, save_picks
 from jax_al.cli.programs import keep_programs
 from jax_al.geometry.kcenter.greedy import kcenter_greedy
@@ -24,16 +23,16 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.kcent
     parser = Parser(
         prog=name, description="Exact greedy k-center: the rows of a matrix that cover it best."
     )
-    parser.add_argument("points", type=Path, help=".npy file [N, D]; read as needed, not whole")
+    parser.add_argument("points", type=path_of, help=".npy file [N, D]; read as needed, not whole")
     parser.add_argument("--num-picks", type=int, required=True, help="rows to pick")
     named = ".npy file of row numbers, or of a bool for every row"
-    parser.add_argument("--initial", type=Path, help=f"rows that are centers already: {named}")
-    parser.add_argument("--exclude", type=Path, help=f"rows to treat as absent: {named}")
+    parser.add_argument("--initial", type=path_of, help=f"rows that are centers already: {named}")
+    parser.add_argument("--exclude", type=path_of, help=f"rows to treat as absent: {named}")
     parser.add_argument(
-        "--out", type=Path, required=True,
+        "--out", type=path_of, required=True,
         help="file for the picks, in order: .csv (order, row, distance) or .npy (rows)",
     )  # fmt: skip
-    parser.add_argument("--distances", type=Path, help=".npy file for the distance of each pick")
+    parser.add_argument("--distances", type=path_of, help=".npy file for the distance of each pick")
     parser.add_argument("--metric", choices=METRICS, default="euclidean")
     parser.add_argument("--max-bytes", help="working memory beside the points, such as 2GiB")
     return command(parser, _run, words)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
 from jax_al.people.intervals import audit_size
@@ -48,13 +48,17 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
         "which to label next, and learns meanwhile. The same command goes on where it was left. "
         "Nothing leaves this machine, and nothing is written into the folder.",
     )
-    parser.add_argument("source", nargs="?", metavar="DIR", help="folder of pictures, or a table")
+    parser.add_argument(
+        "source", nargs="?", type=path_of, metavar="DIR", help="folder of pictures, or a table"
+    )
     parser.add_argument("--classes", metavar="A,B", help="names; the page can add more")
     parser.add_argument(
-        "--workdir", type=Path, metavar="W", help="runs/ and the name of DIR if omitted"
+        "--workdir", type=path_of, metavar="W", help="runs/ and the name of DIR if omitted"
     )
     start = parser.add_argument_group("when it begins")
-    start.add_argument("--labels", metavar="CSV", help="labels known already: columns id and label")
+    start.add_argument(
+        "--labels", type=path_of, metavar="CSV", help="labels known already: columns id and label"
+    )
     start.add_argument(
         "--labels-from-folders", action="store_true", default=None,
         help="a picture in a subfolder is labeled by its name",
@@ -88,10 +92,12 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al label") -> int:
     )
     page.add_argument("--allow-remote", action="store_true", help="other machines may come")
     page.add_argument(
-        "--suggest", action="store_true", default=None, help="show what the model believes"
+        "--suggest", action="store_true", help="show what the model believes, until it is ended"
     )
     page.add_argument("--who", help="labels; the user of this machine if omitted")
-    parser.add_argument("--cache-dir", metavar="DIR", help="where pictures and features are kept")
+    parser.add_argument(
+        "--cache-dir", type=path_of, metavar="DIR", help="where pictures and features are kept"
+    )
     return command(parser, _run, words)
 
 
@@ -134,10 +140,13 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _project(arguments: argparse.Namespace) -> Project:
     """Returns the project that the flags name, begun if there is none."""
-    source = None if arguments.source is None else Path(arguments.source).expanduser().resolve()
-    if arguments.workdir is None and source is None:
+    source = None if arguments.source is None else arguments.source.resolve()
+    if arguments.workdir is not None:
+        place = arguments.workdir
+    elif source is not None:
+        place = _place_of(source)
+    else:
         raise UsageError("name a folder of pictures: jax-al label DIR --classes cat,dog.")
-    place = arguments.workdir or Path("runs") / (source.stem if source else "")
     begun = read_settings(place) if (place / PROJECT).exists() else None
     if begun is not None and (place / "journal.jsonl").exists():
         _check_begun(arguments, begun, place)
@@ -152,11 +161,25 @@ def _project(arguments: argparse.Namespace) -> Project:
             _tell_of_moved(source, place.parent)
         # Where nothing is on record yet, what a command that failed had named is forgotten.
         project = begin_project(_settings(arguments, source), place, say)
-    who = arguments.who or project.settings.who or _user()
-    suggest = project.settings.suggest if arguments.suggest is None else arguments.suggest
-    if (who, suggest) != (project.settings.who, project.settings.suggest):
-        project.settle(project.settings._replace(who=who, suggest=suggest))
+    # Of whoever starts it, not of who began: others' labels are not theirs.
+    now = project.settings._replace(who=arguments.who or _user(), suggest=arguments.suggest)
+    if arguments.cache_dir is not None:
+        now = now._replace(cache_dir=str(arguments.cache_dir.resolve()))
+    if now != project.settings:
+        project.settle(now)
     return project
+
+
+def _place_of(source: Path) -> Path:
+    """Returns the workdir of a source whose command names none."""
+    runs = Path("runs")
+    by_stem = runs / source.stem
+    if source.suffix in TABLES and not source.is_dir():
+        return by_stem
+    # Once a folder went by its stem, too: photos.v1 is gone on with in runs/photos.
+    if (by_stem / PROJECT).exists() and read_settings(by_stem).source == str(source):
+        return by_stem
+    return runs / source.name
 
 
 def _tell_of_moved(source: Path, runs: Path) -> None:
@@ -195,7 +218,7 @@ def _check_begun(arguments: argparse.Namespace, begun: Settings, place: Path) ->
 
 def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NEW) -> Settings:
     """Returns `before` with what the flags say."""
-    names = ("size", "fit", "strategy", "budget", "seed", "merge_near", "cache_dir")
+    names = ("size", "fit", "strategy", "budget", "seed", "merge_near")
     given = {name: getattr(arguments, name) for name in names}
     said = {name: value for name, value in given.items() if value is not None}
     if arguments.labels_from_folders and arguments.labels is not None:
@@ -211,7 +234,9 @@ def _settings(arguments: argparse.Namespace, source: Path, before: Settings = NE
     if arguments.labels_from_folders:
         said["known"] = "folders"
     elif arguments.labels is not None:
-        said["known"] = str(Path(arguments.labels).expanduser().resolve())
+        said["known"] = str(arguments.labels.resolve())
+    if arguments.cache_dir is not None:
+        said["cache_dir"] = str(arguments.cache_dir.resolve())
     if arguments.classes is not None:
         said["classes"] = classes_in(arguments.classes)
     return before._replace(source=str(source), **said)

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jax_al.errors import UsageError, did_you_mean
@@ -55,6 +56,20 @@ class Parser(argparse.ArgumentParser):
             choices = next(one.choices for one in self._actions if flag in one.option_strings)
             return f"{flag} is {found[1]!r}: {did_you_mean(found[1], map(str, choices or ()))}"
         return f"{flag}: {what}."
+
+
+def path_of(text: str) -> Path:
+    """Returns the path that an argument says, whose `type` this is; ~ is the home of a user.
+
+    A shell says so itself, but not in --flag=~/place.
+
+    Raises:
+      ArgumentTypeError: there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"there is no home directory for {text}") from None
 
 
 def _flag(word: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jax_al.cli.parser import path_of
 from jax_al.cli.picks_file import place_of
 from jax_al.cli.programs import keep_programs
 from jax_al.durable import write_atomically
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 def add_workdir(parser: argparse.ArgumentParser) -> None:
     """Adds the flag that names the project."""
     parser.add_argument(
-        "--workdir", type=Path, metavar="W", help="of the project; the only one in runs/ if omitted"
+        "--workdir",
+        type=path_of,
+        metavar="W",
+        help="of the project; the only one in runs/ if omitted",
     )
 
 
@@ -55,12 +59,16 @@ def out_of(flag: str, out: Path, project: Project, kinds: tuple[str, ...] = (".c
     """Returns where `out` leads, found out before work that may take long.
 
     Raises:
-      UsageError: it cannot be written, or lies in the folder of pictures.
+      UsageError: it cannot be written, or lies in the folder of pictures, or is the table or the
+        labels that the project is made of.
     """
     place = place_of(flag, out, [], kinds=kinds)
-    source = Path(project.settings.source).resolve()
+    source, known = Path(project.settings.source).resolve(), project.settings.known
+    labels = Path(known).resolve() if known not in (None, "folders") else None
     if source in place.resolve().parents:
         raise UsageError(f"{out} lies in {source}, where nothing is written: name another place.")
+    if place.resolve() in (source, labels):
+        raise UsageError(f"{project.place} is made of {out}: name another place.")
     return place
 
 

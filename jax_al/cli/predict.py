@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     add_workdir,
     named_rows,
@@ -19,8 +19,9 @@ from jax_al.cli.people import (
 )
 from jax_al.errors import UsageError, some_of
 from jax_al.people.lists import no_pictures
-from jax_al.people.predictions import predictions_text
+from jax_al.people.predictions import COLUMNS, predictions_text
 from jax_al.people.project import Project
+from jax_al.session.records import csv_text
 from jax_al.types import Pool
 
 
@@ -37,15 +38,15 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al predict") -> in
         "probability, entropy (nats), model (how its digest begins) and said, what a person said. "
         "It is trained on all labels first.",
     )
-    parser.add_argument("--out", type=Path, required=True, help=".csv file")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="of another folder")
+    parser.add_argument("--out", type=path_of, required=True, help=".csv file")
+    parser.add_argument("--images", type=path_of, metavar="DIR", help="of another folder")
     add_workdir(parser)
     return command(parser, _run, words)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     project = project_of(arguments)
-    out = out_of("--out", arguments.out, project)
+    out = _place(arguments.out, project)
     others = None if arguments.images is None else _others(arguments.images, project)
     session = trained_session(project)
     pool, rows = others or (session.pool, named_rows(project.pool))
@@ -56,6 +57,22 @@ def _run(arguments: argparse.Namespace) -> None:
     classes = tuple(record.classes.values())
     write_text(out, predictions_text(list(rows), classes, probs, digest, said))
     print(f"{len(rows):,} predictions in {arguments.out}")
+
+
+def _place(out: Path, project: Project) -> Path:
+    """Returns where predictions go, maybe in place of earlier ones.
+
+    Raises:
+      UsageError: they cannot be written there, or something else is there.
+    """
+    place = out_of("--out", out, project)
+    if place.exists():
+        header = csv_text([COLUMNS]).encode()
+        with place.open("rb") as file:
+            is_ours = file.read(len(header)) == header
+        if not is_ours:
+            raise UsageError(f"{out} is there already, but not from predict: name another --out.")
+    return place
 
 
 def _others(images: Path, project: Project) -> tuple[Pool, dict[str, int]]:

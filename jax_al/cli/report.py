@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from jax_al.cli.ending import INTERRUPTED, command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.errors import UsageError
 from jax_al.report.build import write_report
 
@@ -24,10 +24,10 @@ def main(words: Sequence[str] | None = None, name: str = "python -m jax_al.repor
         description="One self-contained page that compares runs, and its pictures and numbers.",
     )
     parser.add_argument(
-        "runs", nargs="+", type=pathlib.Path, help="workdirs, or directories that hold workdirs"
+        "runs", nargs="+", type=path_of, help="workdirs, or directories that hold workdirs"
     )
     parser.set_defaults(name=name, waiting=None)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report.html"))
+    parser.add_argument("--out", type=path_of, default=pathlib.Path("report.html"))
     parser.add_argument("--reference", help="strategy to compare to; random if not given")
     parser.add_argument(
         "--watch", type=_seconds, metavar="SECONDS",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import (
     add_workdir,
     batch_place,
@@ -41,7 +41,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al review") -> int
         "each is predicted by a model of the others. Fill in those that are wrong and hand it to "
         "jax-al tell --relabel; what is left empty stays.",
     )
-    parser.add_argument("--out", type=Path, default=Path("review.csv"), help=".csv file to fill in")
+    parser.add_argument(
+        "--out", type=path_of, default=Path("review.csv"), help=".csv file to fill in"
+    )
     parser.add_argument("--count", type=int, default=50, help="labels at most")
     add_workdir(parser)
     return command(parser, _run, words)

@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jax_al.cli.ending import command
 from jax_al.cli.literal import literal
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.picks_file import load, place_of, save_picks
 from jax_al.cli.programs import keep_programs
 from jax_al.errors import UsageError
@@ -30,16 +29,18 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al select") -> int
     parser.add_argument("strategy", help="its name, or module:function")
     parser.add_argument("--budget", type=int, required=True, help="rows to pick")
     parser.add_argument(
-        "--out", type=Path, required=True,
+        "--out", type=path_of, required=True,
         help="file for the picks, in order: .csv (order, row, score) or .npy (rows)",
     )  # fmt: skip
     for signal, (axes, meaning) in MEANINGS.items():
         flag, shape = f"--{signal.replace('_', '-')}", f"[{', '.join(axes.split())}]"
-        parser.add_argument(flag, type=Path, metavar="FILE", help=f"{shape}, {meaning}")
+        parser.add_argument(flag, type=path_of, metavar="FILE", help=f"{shape}, {meaning}")
     named = "row numbers, or a bool for every row"
-    parser.add_argument("--labeled", type=Path, metavar="FILE", help=f"labeled rows: {named}")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="their classes, from 0")
-    parser.add_argument("--exclude", type=Path, metavar="FILE", help=f"rows as if absent: {named}")
+    parser.add_argument("--labeled", type=path_of, metavar="FILE", help=f"labeled rows: {named}")
+    parser.add_argument("--labels", type=path_of, metavar="FILE", help="their classes, from 0")
+    parser.add_argument(
+        "--exclude", type=path_of, metavar="FILE", help=f"rows as if absent: {named}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides what is left to chance")
     parser.add_argument("--num-points", type=int, help="N, where no file tells it")
     parser.add_argument(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
 from jax_al.people.reconcile import CHANGED, GONE
@@ -32,7 +32,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al status") -> int
         description="How a project stands: labels, the open request, how right it is, whether to "
         "go on. Nothing is trained for it, and whoever labels meanwhile is not disturbed.",
     )
-    parser.add_argument("--workdir", type=Path, help="of the project; else the only one in runs/")
+    parser.add_argument(
+        "--workdir", type=path_of, help="of the project; else the only one in runs/"
+    )
     return command(parser, _run, words)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jax_al.cli.ending import command
-from jax_al.cli.parser import Parser
+from jax_al.cli.parser import Parser, path_of
 from jax_al.cli.people import add_workdir, project_of, said_by_row
 from jax_al.errors import MOST_NAMES, UsageError
 from jax_al.people.batch import REVIEW, Fault, Told, changes, listed, told
@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al tell") -> int:
         "What has neither label nor decision is undecided yet. What cannot be meant is listed, and "
         "then nothing of the file is taken.",
     )
-    parser.add_argument("batch", type=Path, help="the .csv file")
+    parser.add_argument("batch", type=path_of, help="the .csv file")
     parser.add_argument("--relabel", action="store_true", help="answers may replace others")
     parser.add_argument(
         "--partial", action="store_true", help="take what can be taken, and list the rest"
@@ -51,7 +51,8 @@ def _run(arguments: argparse.Namespace) -> None:
     found = told(_content(arguments.batch), str(arguments.batch), rows, classes, moved)
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
-    refused = [*found.faults, *(() if arguments.relabel else changed.values())]
+    new = _not_in_yet(found, rows, record.data["size"], project.place)
+    refused = [*found.faults, *new.values(), *(() if arguments.relabel else changed.values())]
     if refused and not arguments.partial:
         adds = "" if isinstance(project, RunPart) else _adds(project.place, refused)
         raise UsageError(
@@ -60,11 +61,11 @@ def _run(arguments: argparse.Namespace) -> None:
     taken = {
         id: said
         for id, said in found.answers.items()
-        if standing.get(id) != said and (id not in changed or arguments.relabel)
+        if standing.get(id) != said and id not in new and (id not in changed or arguments.relabel)
     }
     _tell(project, record, rows, taken, found, arguments)
     relabeled = sum(id in changed for id in taken)
-    known = sum(id not in taken and id not in changed for id in found.answers)
+    known = sum(id not in taken and id not in changed and id not in new for id in found.answers)
     answers = "1 answer" if len(taken) == 1 else f"{len(taken):,} answers"
     print(
         f"{answers} taken{f', {relabeled:,} of them in place of others' * (relabeled > 0)}"
@@ -72,6 +73,15 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     if refused:
         print(f"Not taken:{listed(sorted(refused))}")
+
+
+def _not_in_yet(found: Told, rows: Mapping[str, int], size: int, place: Path) -> dict[str, Fault]:
+    """Returns by id what is known to be there, and is not in the pool on record of `size` rows."""
+    takes_in = f"jax-al label --no-page {workdir_flag(place)} takes it in"
+    what = f"is new and not in the pool yet: {takes_in}"
+    return {
+        id: Fault(found.numbers[id], f"{id!r} {what}") for id in found.answers if rows[id] >= size
+    }
 
 
 def _tell(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from jax_al.errors import UsageError, did_you_mean, nearest
+from jax_al.errors import UsageError, did_you_mean, nearest, spelled
 from jax_al.pools.sheet import columns_of, delimiter_of, guarded, no_formula, plain, text_of
 from jax_al.types import BROKEN, SKIP, UNSURE
 
@@ -220,8 +220,8 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
         return Fault(line.number, f"there is no decision {decision!r}: {near}")
     if decision:
         return DECISIONS[decision]
-    if label in classes:
-        return label
+    if (called := spelled(label, classes)) in classes:
+        return called
     if label.lower() in DECISIONS:
         return Fault(line.number, f"{label!r} is no class: it goes into the column decision")
     choice = did_you_mean(label, classes) if classes else "none has been named yet"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean, spelled
 from jax_al.people.models import MODELS, Model, read_models
 from jax_al.people.previews import Previews
 from jax_al.people.project import Project
@@ -160,6 +160,9 @@ class Desk:
           client: who sends it.
           token: by which it is known when it is sent twice.
           of: the token of the answer; empty: the last of `client`, or else the last of all.
+
+        Raises:
+          UsageError: the last of all did not come from a page.
         """
         with self._guard:
             if not self._teller.record().told:
@@ -309,9 +312,9 @@ class Desk:
         if said in WORDS:
             return WORDS[said]
         ids = {name: number for number, name in record.classes.items()}
-        if said not in ids:
+        if (called := spelled(said, ids)) not in ids:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
-        return ids[said]
+        return ids[called]
 
     def _standing(self, record: Record) -> Standing:
         """Returns how it stands; what learners said is read once a learner, as it is long."""

@@ -15,6 +15,7 @@ from jax_al.types import BROKEN
 
 PERSON, MODEL = "person", "model"
 DIGITS = 12  # of the digest by which a table names its model
+COLUMNS = ("id", "class", "probability", "entropy", "model", "said")  # of predictions
 
 
 class Final(NamedTuple):
@@ -43,7 +44,7 @@ def predictions_text(
       said: what people said, by id.
     """
     entropy = entropies(probs)
-    rows: list[Sequence[object]] = [("id", "class", "probability", "entropy", "model", "said")]
+    rows: list[Sequence[object]] = [COLUMNS]
     for row, id in enumerate(ids):
         best = int(probs[row].argmax())
         told = said.get(id, "")

@@ -7,7 +7,7 @@ is written. Others who open it at the same time wait, so that each thing is put 
 from collections.abc import Sequence
 from pathlib import Path
 
-from jax_al.errors import UsageError, some_of
+from jax_al.errors import UsageError, some_of, spelled
 from jax_al.people.known import Known, known_labels
 from jax_al.people.ledger_pool import LedgerPool
 from jax_al.people.lists import write_near_duplicates
@@ -104,10 +104,11 @@ def _take_known(teller: Teller, pool: LedgerPool, known: Known, who: str, say: S
     record = teller.record()
     taken = _taken(record)
     rows = [row for row, name in enumerate(pool.ids) if name in known.labels and row not in taken]
+    now = {old: record.classes[record.label_of(id)] for old, id in record.called.items()}
     classes: dict[str, str] = {}  # as they are called there -> as they are called now
     for name in sorted({known.labels[pool.ids[row]] for row in rows}):
-        if name in record.called:
-            classes[name] = record.classes[record.label_of(record.called[name])]
+        if (called := spelled(name, now)) in now:
+            classes[name] = now[called]
             continue
         try:
             checked_classes([name])
@@ -115,7 +116,7 @@ def _take_known(teller: Teller, pool: LedgerPool, known: Known, who: str, say: S
             say(f"{error} Its labels are not taken.")
             continue
         teller.add_class(name)
-        classes[name] = name
+        classes[name] = now[name] = name
     rows = [row for row in rows if known.labels[pool.ids[row]] in classes]
     if rows:
         ids = [pool.ids[row] for row in rows]

@@ -108,8 +108,11 @@ class Project:
                 say(sentence)
         return pool
 
-    def session(self) -> "Session":
+    def session(self, budget: int | None = None) -> "Session":
         """Returns the session of the project, begun if it is new, for whoever computes.
+
+        Args:
+          budget: rows of a new request; None: as many as the project has.
 
         Raises:
           UsageError: something cannot be had that the settings name.
@@ -132,7 +135,7 @@ class Project:
             classes=settings.classes,
             learner=learner,
             strategy=settings.strategy,
-            budget=settings.budget,
+            budget=settings.budget if budget is None else budget,
             seed=settings.seed,
             directory=self.place,
         )

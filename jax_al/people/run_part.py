@@ -39,8 +39,9 @@ class RunPart(Project):
         super().__init__(place, Settings(str(place / "pool")))  # which is nowhere
         self.items = AskedItems(self.teller)  # type: ignore[assignment]
 
-    def session(self) -> "Session":
+    def session(self, budget: int | None = None) -> "Session":
         """Refuses: the run itself asks when it has trained."""
+        del budget
         raise self.refusal("trains and asks")
 
     def refusal(self, does: str) -> UsageError:

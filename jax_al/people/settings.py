@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ PATCHES: Mapping[str, Any] = {"centroids": 200, "mirror": True, "root": True}
 MOST = 100_000  # pictures that labels are spread over
 TABLES = (".csv", ".npy", ".npz")  # ends of the paths of tables
 RESERVED = ("skip", "unsure", "broken")  # answers that are no class
+JOINERS = "\u200c\u200d"  # unseen, and within words of Persian and Hindi, and within emoji
 FORMAT = 1  # of the file; a reader knows all up to its own
 
 
@@ -132,16 +134,23 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """Returns names of classes, each of which can be typed into a table.
 
     Raises:
-      UsageError: one is empty, is there twice, has blanks around it or control characters in it, or
-        is a word that answers have for something else.
+      UsageError: one is empty, is there twice, has blanks around it or in it what cannot be seen,
+        or is a word that answers have for something else.
     """
-    for name in classes:
-        if not name or name != name.strip() or not name.isprintable():
+    texts = [unicodedata.normalize("NFC", name) for name in classes]
+    for name, text in zip(classes, texts, strict=True):
+        if not name or name != name.strip():
             raise UsageError(
                 f"{name!r} cannot be a class: give it a name without blanks around it."
             )
+        within = name.translate(dict.fromkeys(map(ord, JOINERS)))
+        if not within.isprintable() or name != name.strip(JOINERS):
+            raise UsageError(
+                f"{name!r} cannot be a class: give it a name without characters that cannot be "
+                "seen, such as control characters."
+            )
         if name.lower() in RESERVED:
             raise UsageError(f"{name!r} cannot be a class: it is what is said where none fits.")
-        if list(classes).count(name) > 1:
+        if texts.count(text) > 1:
             raise UsageError(f"The class {name!r} is named twice.")
     return tuple(classes)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, spelled
 from jax_al.outside import is_text
 from jax_al.session.events import Event
 from jax_al.session.fold import DRAWN, HELD_OUT, Record, Trained
@@ -242,7 +242,9 @@ def class_changed(record: Record, result: ClassAdded | ClassRenamed | ClassMerge
         return {"event": "class_merged", "id": result.id, "into": result.into}
     if not is_text(result.name):
         raise UsageError(f"A class cannot be named {result.name!r}: a name is a text.")
-    if not result.name or result.name in record.classes.values():
+    own = result.id if isinstance(result, ClassRenamed) else None  # may be spelled in another way
+    taken = [name for id, name in record.classes.items() if id != own or name == result.name]
+    if not result.name or spelled(result.name, taken) in taken:
         raise UsageError(f"A class cannot be named {result.name!r}: it is empty or taken.")
     if isinstance(result, ClassAdded):
         return {"event": "class_added", "id": record.num_classes, "name": result.name}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jax_al.errors import UsageError, did_you_mean
+from jax_al.errors import UsageError, did_you_mean, spelled
 from jax_al.session.fold import WHY, Draw, Record, Request
 from jax_al.session.journal import Journal
 from jax_al.session.progress import Progress
@@ -123,7 +123,8 @@ class Teller:
 
         Args:
           token: by which it is known when it comes twice; then nothing is done.
-          by: only of those whose token begins so, where there are any.
+          by: only of those whose token begins so; where there are none, the last of all, if it
+            was told with a token: what came without one is another's to take back.
           of: only those of this token, and nothing where none of them stands: they were passed
             over, as the same was said before, or taken back already.
 
@@ -131,7 +132,7 @@ class Teller:
           The ids that have no answer any more, or an older one.
 
         Raises:
-          UsageError: there are none.
+          UsageError: there are none; or, with `by`, the last have no token.
         """
         with self._journal.writing():
             if self.has(token):
@@ -146,6 +147,13 @@ class Teller:
             if not told:
                 raise UsageError("There is no answer to take back.")
             last = (own or told)[-1]
+            if by is not None and not events[last].get("token"):
+                count = len(events[last]["answers"])
+                came = "1 answer" if count == 1 else f"{count:,} answers"
+                raise UsageError(
+                    f"Nothing is taken back, as {came} came last by jax-al tell or from a program: "
+                    "jax-al tell --relabel replaces what was told so."
+                )
             self._progress.commit(Undone(last, token))
             self._known(record)
             return tuple(self._names[row] for row, _ in events[last]["answers"])
@@ -283,8 +291,9 @@ class Teller:
 
     def _class(self, name: str) -> int:
         classes = self.record().classes
+        wanted = spelled(name, classes.values())
         for number, known in classes.items():
-            if known == name:
+            if known == wanted:
                 return number
         raise UsageError(f"There is no class {name!r}: {did_you_mean(str(name), classes.values())}")
 
@@ -305,9 +314,9 @@ class Teller:
 
 def _decision(name: str, said: str | int, ids: Mapping[str, int]) -> int:
     if isinstance(said, str):
-        if said not in ids:
+        if (called := spelled(said, ids)) not in ids:
             raise UsageError(f"There is no class {said!r}: {did_you_mean(said, ids)}")
-        return ids[said]
+        return ids[called]
     if isinstance(said, int | np.integer) and said in DECISIONS:
         return int(said)
     raise UsageError(

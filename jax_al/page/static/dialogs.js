@@ -41,7 +41,8 @@ export function openClasses(page, classes, changed) {
   byId("rename-form").onsubmit = async (event) => {
     event.preventDefault();
     const old = byId("rename-old").value, name = byId("rename-new").value.trim();
-    const isThere = classes.some((one) => one.name === name);
+    const isThere = classes.some((one) =>
+      one.name === name || (one.name !== old && one.name.normalize() === name.normalize()));
     if (!isThere) change("rename", old, name);
     else if (await confirmed(`All that is “${old}” becomes “${name}”, and “${old}” is gone. This cannot be undone.`))
       change("merge", old, name);
