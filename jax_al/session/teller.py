@@ -291,7 +291,7 @@ class Teller:
 
     def _class(self, name: str) -> int:
         classes = self.record().classes
-        wanted = spelled(name, classes.values())
+        wanted = spelled(name, classes.values()) if isinstance(name, str) else name
         for number, known in classes.items():
             if known == wanted:
                 return number
