@@ -21,7 +21,7 @@ BROWSER = $(NEEDS_BROWSER)$(shell command -v chromedriver >/dev/null && \
   { command -v chromium || command -v chromium-browser; })
 
 test: .venv/installed-test
-	@echo "All tests, offline: 18 minutes on two quiet cores, 11 the next time, as compiled" \
+	@echo "All tests, offline: 16 minutes on two quiet cores, 11 the next time, as compiled" \
 	  "programs are kept in build/; more on busy ones."
 	@[ -n "$(BROWSER)" ] || echo "No Chromium, so the pages are not tested in one:" \
 	  "apt-get install chromium chromium-driver"
