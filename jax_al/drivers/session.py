@@ -9,13 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jax_al.drivers.begun import (
-    at_least_two,
-    check_begun,
-    check_same_pool,
-    nobody,
-    strategy_and_name,
-)
+from jax_al.drivers.begun import at_least_two, check_begun, check_same_pool
 from jax_al.drivers.checks import (
     OF_A_SESSION,
     check_classes,
@@ -33,13 +27,13 @@ from jax_al.drivers.checks import (
     read_as,
 )
 from jax_al.drivers.engine import Engine, Looking, MakeLearner
-from jax_al.drivers.part import Driver, Part, Schedule, Tell
+from jax_al.drivers.part import Driver, Tell
 from jax_al.drivers.predictor import save_model
+from jax_al.drivers.session_study import session_study
 from jax_al.drivers.states import InMemory, opened
-from jax_al.drivers.study import Study, open_progress
+from jax_al.drivers.study import open_progress
 from jax_al.drivers.waiting import Request, open_request
 from jax_al.errors import UsageError
-from jax_al.features.pool import FeaturePool
 from jax_al.learners.naming import described
 from jax_al.pools.rows import whole_index
 from jax_al.pools.subset import subset
@@ -47,7 +41,9 @@ from jax_al.session.fold import Record
 from jax_al.session.locks import computing
 from jax_al.session.teller import Teller
 from jax_al.session.work import Ask, Asked, Closed, JoinedLate, Select, Train, Work
-from jax_al.types import Benchmark, Pool, Strategy
+from jax_al.types import Pool, Strategy
+
+Kinds = tuple[type[Select | Train], ...]
 
 
 class Session:
@@ -94,23 +90,18 @@ class Session:
         check_read("pool", pool)
         check_maker(learner)
         self._ids = distinct_ids(pool)
-        name, made = strategy_and_name(strategy)
         self._place = checked_directory(directory)
         self._tell, self._is_open, self._learner = guarded(tell), True, learner
-        kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
-        benchmark = Benchmark(pool, None, at_least_two(classes), name=kind)
-        schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)
-        # A name says all; a Strategy is told apart by what it was made of.
-        told = {} if isinstance(strategy, str) else {"made": {name: made.name}}
-        public = {"strategy": name, "learner": described(learner), **told}
         looking = Looking(chunk_size, num_samples)
-        study = Study(benchmark, learner, {name: made}, (seed,), schedule, looking, nobody, public)
-        part = Part(name, seed, made, self._place)
-        self._engine = Engine(benchmark, learner, looking)
-        self._engine.check(made)  # what it cannot have is refused before anything is begun
+        study, part = session_study(
+            pool, classes, learner, strategy, budget, seed, looking, self._place
+        )
+        self._engine = Engine(study.benchmark, learner, looking)
+        self._engine.check(part.strategy)  # what it cannot have is refused before anything begins
         with python_words(OF_A_SESSION):
             # On record are the classes that there are, and no more.
-            begun = study._replace(benchmark=benchmark._replace(classes=tuple(classes)))
+            named = study.benchmark._replace(classes=tuple(classes))
+            begun = study._replace(benchmark=named)
             journal, self._progress = open_progress(
                 begun, part, self._tell, may_grow=True, check_new=self._engine.check_learner
             )
@@ -118,7 +109,7 @@ class Session:
         self._data = self._progress.record.data
         self._teller = Teller(journal)
         self._driver = Driver(
-            self._engine, part, schedule, journal, self._progress, InMemory(), self._tell
+            self._engine, part, study.schedule, journal, self._progress, InMemory(), self._tell
         )
 
     def ask(self) -> Request | None:
@@ -348,19 +339,15 @@ class Session:
             self._driver = self._driver.with_engine(self._engine)
         return work
 
-    def _fit_to_come(self) -> Train | None:
-        work = self._plan()
-        return work if isinstance(work, Train) else None
-
     def _catch_up(self) -> None:
-        while self._fit_to_come() is not None:
-            self._compute(self._fit_to_come)
+        while isinstance(self._plan(), Train):
+            self._compute(self._plan, (Train,))
 
-    def _compute(self, plan: Callable[[], Work | None]) -> None:
+    def _compute(self, plan: Callable[[], Work | None], kinds: Kinds = (Select, Train)) -> None:
         """Computes what `plan` says where nobody else computes, who may have done so just now."""
         with self._alone():
             work = plan()
-            if isinstance(work, Select | Train):
+            if isinstance(work, kinds):
                 self._driver.compute(work)
 
     @contextlib.contextmanager
