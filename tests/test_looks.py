@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jax_al.pools.arrays import arrays
 from jax_al.record import looks
@@ -10,16 +11,24 @@ from jax_al.types import Signals
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), np.uint8)
 
 
-def test_the_map_is_the_two_directions_of_largest_variance():
-    rng = np.random.default_rng(1)
-    embedding = (rng.normal(size=(200, 5)) * [1, 9, 2, 5, 3]).astype(np.float32)
+@pytest.mark.parametrize("shape", [(200, 5), (4, 2), (2, 5), (9, 70)])
+def test_the_map_is_the_two_directions_of_largest_variance(shape):
+    scale = np.resize([1, 9, 2, 5, 3], shape[1])
+    embedding = (np.random.default_rng(1).normal(size=shape) * scale).astype(np.float32)
     found = looks.project(embedding)
     centred = embedding - embedding.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     expected = (left * singular)[:, :2]
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(looks.project(embedding + 7), found, atol=1e-3)
+
+
+def test_the_map_has_zeros_for_directions_that_are_not_there():
     assert looks.project(np.ones((3, 1), np.float32)).tolist() == [[0, 0]] * 3
+    line = np.outer(np.arange(50), [1, 2, 2]).astype(np.float32)
+    found = looks.project(line)
+    np.testing.assert_allclose(found[:, 0], 3 * (np.arange(50) - 24.5), atol=1e-3)
+    assert not found[:, 1].any()
 
 
 def test_the_map_of_an_embedding_read_in_blocks_is_the_map_of_the_whole(tmp_path, monkeypatch):

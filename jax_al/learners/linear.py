@@ -27,7 +27,7 @@ from jax_al.outside import plain
 from jax_al.types import Examples, Fit, Learner, Outputs, Spec
 
 SCALES = {"columns": by_column, "one": by_one_scale}
-CLOSE = 2e-3  # a bound; what a fit is off by in log-probabilities is mostly a tenth of it
+CLOSE = 1e-3  # a bound; what a fit is off by in log-probabilities is mostly a tenth of it
 
 
 class State(NamedTuple):

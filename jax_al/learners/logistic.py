@@ -13,7 +13,7 @@ from jax_al.learners.epoch import losses_and_hits
 from jax_al.learners.inputs import Normalizer, normalize
 from jax_al.types import Examples, Fit
 
-BLOCK = 128  # examples whose loss is summed together
+BLOCK = 256  # examples whose loss is summed together
 SMALL = 3e-7  # the largest slope at which a fit counts as converged: near float32's own noise
 _STEPS = 20  # of a line search, after which it has found nothing
 
@@ -50,19 +50,25 @@ def value_and_grad(
     head: Head, blocks: Examples, normalizer: Normalizer, penalty: jax.Array | float
 ) -> tuple[jax.Array, Head]:
     """Returns the weighted mean of the losses in nats plus penalty / 2 |W|^2, and its gradient."""
+    # A thin kernel lies across the rows it multiplies: along them both products take 2.5 times as
+    # long on a CPU, by 10 classes and 1,280 numbers.
+    turned = head._replace(kernel=head.kernel.T)
 
     def block(inputs, labels, weights):
-        def loss(head):
-            log_probs = log_probs_of(head, flat(inputs, normalizer))
-            return (weights * losses_and_hits(log_probs, labels)[0]).sum()
+        rows = flat(inputs, normalizer)
 
-        return *jax.value_and_grad(loss)(head), weights.sum()
+        def loss(turned):
+            scores = jnp.einsum("bf,cf->bc", rows, turned.kernel) + turned.bias[None]
+            losses, _ = losses_and_hits(jax.nn.log_softmax(scores), labels)
+            return (weights * losses).sum()
+
+        return *jax.value_and_grad(loss)(turned), weights.sum()
 
     loss, grad, weight = sum_of_blocks(block, blocks)
     weight = jnp.where(weight > 0, weight, 1.0)  # all that there is may be left out
     grad = jax.tree.map(lambda leaf: leaf / weight, grad)
     value = loss / weight + penalty / 2 * (head.kernel**2).sum()
-    return value, grad._replace(kernel=grad.kernel + penalty * head.kernel)
+    return value, Head(grad.kernel.T + penalty * head.kernel, grad.bias)
 
 
 def in_blocks(examples: Examples) -> Examples:
