@@ -2,8 +2,8 @@
 
     python benchmarks/compare.py runs/digits_compare --out docs/digits_compare
 
-writes docs/digits_compare.md (accuracy at the first, middle and last label count, the area under
-the curve with its 95% t interval, the paired difference to random) and
+writes docs/digits_compare.md (accuracy at the first, middle and last label count, or at those of
+--at, the area under the curve with its 95% t interval, the paired difference to random) and
 docs/digits_compare.png (the curves, a panel for each family of strategies). Without random, or with
 one strategy alone, there is nothing to subtract: then it shows the accuracies themselves.
 """
@@ -68,11 +68,12 @@ def read_curves(directory: Path) -> tuple[dict[str, Curve], str]:
     return curves, data
 
 
-def table(curves: dict[str, Curve]) -> str:
-    """Returns Markdown, the largest area first."""
+def table(curves: dict[str, Curve], at: Collection[int] | None = None) -> str:
+    """Returns Markdown, the largest area first; accuracies at those label counts, or at three."""
     everywhere = [set.intersection(*map(set, curve.values())) for curve in curves.values()]
     counts = sorted(set.intersection(*everywhere))
-    shown = list(dict.fromkeys([counts[0], counts[len(counts) // 2], counts[-1]] if counts else []))
+    three = [counts[0], counts[len(counts) // 2], counts[-1]] if counts else []
+    shown = list(dict.fromkeys(three if at is None else at))
     span = statistics.shared_range(list(curves.values())) or (0, 0)
     areas = {name: statistics.areas(curve, *span) for name, curve in curves.items()}
     has_reference = has_differences(curves)
@@ -165,10 +166,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--out", required=True, type=Path, help="without an ending")
+    parser.add_argument("--at", type=int, nargs="+", metavar="LABELS", help="what the table shows")
     args = parser.parse_args()
     curves, data = read_curves(args.directory)
     if not curves:
         parser.error(f"{args.directory} holds no finished run with test accuracies")
+    everywhere = set.intersection(*(set(one) for mine in curves.values() for one in mine.values()))
+    if not set(args.at or ()) <= everywhere:
+        parser.error(
+            f"the runs have accuracies at {', '.join(map(str, sorted(everywhere)))} labels"
+        )
     num_seeds = "/".join(map(str, sorted({len(curve) for curve in curves.values()})))
     who = next(iter(curves)) if len(curves) == 1 else f"{len(curves)} strategies"
     if has_differences(curves):
@@ -176,7 +183,7 @@ def main() -> None:
         who = f"{others} {'strategy' if others == 1 else 'strategies'} beside {REFERENCE}"
     title = f"{data}: {who}, {num_seeds} seed{'' if num_seeds == '1' else 's'}"
     draw(curves, title).savefig(args.out.with_suffix(".png"), dpi=120)
-    text = table(curves) + "\n"
+    text = table(curves, args.at) + "\n"
     args.out.with_suffix(".md").write_text(text)
     print(text)
 

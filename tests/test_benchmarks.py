@@ -49,6 +49,22 @@ def test_a_comparison_of_one_strategy_or_two_is_a_whole_table_and_a_picture(
         picture.load()
 
 
+def test_a_comparison_shows_the_label_counts_that_are_asked_for(fork, tmp_path):
+    make_root(tmp_path / "runs", {"random": 0, "margin": 0.1})
+    script = ROOT / "benchmarks" / "compare.py"
+    given = [script, tmp_path / "runs", "--out", tmp_path / "out", "--at"]
+    done = fork(*given, 20, 40, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    head = (tmp_path / "out.md").read_text().splitlines()[0]
+    assert [name for name in head.strip("| ").split(" | ") if name[:2] == "at"] == [
+        "at 20",
+        "at 40",
+    ]
+    refused = fork(*given, 21, cwd=ROOT)
+    assert refused.returncode == 2
+    assert "20, 30, 40 labels" in refused.stderr
+
+
 def test_a_table_by_class_holds_the_labels_and_the_accuracy_of_the_end(fork, tmp_path):
     root = make_root(tmp_path / "runs", {"random": 0, "margin": 0.1}, looks=True)
     done = fork(ROOT / "benchmarks" / "by_class.py", root, "--out", tmp_path / "out.md", cwd=ROOT)
