@@ -140,7 +140,7 @@ def test_home_is_meant_by_every_path_also_behind_an_equals_sign(place, capsys, m
     capsys.readouterr()
     for flag in ("--workdir=~nobody-here/pets", "~nobody-here/photos"):
         assert label.main(["--no-page", flag]) == 2
-        assert "there is no home directory for ~nobody-here/p" in capsys.readouterr().err
+        assert "There is no home directory for ~nobody-here/p" in capsys.readouterr().err
 
 
 def test_folders_whose_names_differ_after_a_point_are_two_projects(place, capsys):

@@ -122,6 +122,7 @@ def test_of_two_values_the_last_counts():
         ("--config.compare=(1)", "config.compare is '(1)', but must be names with commas"),
         ("--config.compare=('a'", "config.compare is \"('a'\", but must be names with commas"),
         ("--config.compare=a, ,b", "config.compare is 'a, ,b', but must be names with commas"),
+        ("--config.compare=a,,b", "config.compare is 'a,,b', but must be names with commas"),
         ("--config.compare=random,random", "config.compare names 'random' twice."),
         ("--config.data.pool_splits=()", "config.data.pool_splits is empty"),
         ("--config.data.cache_dir=", "data.cache_dir is empty, but must be a path or a name, or"),

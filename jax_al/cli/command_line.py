@@ -132,8 +132,9 @@ def _names(text: str) -> tuple[str, ...]:
             if not all(isinstance(name, str) for name in names):
                 raise ValueError("not names")
             return names
-    names = tuple(name.strip() for name in _NAMES.findall(text))
-    if not all(names):
+    found = _NAMES.findall(text)
+    names = tuple(name.strip() for name in found)
+    if not all(names) or ",".join(found) != text.removesuffix(","):
         raise ValueError("an empty name")
     return names
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jax_al.errors import UsageError, did_you_mean
+from jax_al.outside import expanded
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")  # as argparse has it: a value, and no flag
 _OF_ONE = re.compile(r"argument (\S+): (.*)", re.DOTALL)
@@ -64,12 +65,12 @@ def path_of(text: str) -> Path:
     A shell says so itself, but not in --flag=~/place.
 
     Raises:
-      ArgumentTypeError: there is no such user.
+      ArgumentTypeError: it is empty, or there is no such user.
     """
     try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise argparse.ArgumentTypeError(f"there is no home directory for {text}") from None
+        return expanded(text)
+    except UsageError as error:  # of which argparse would keep that it is a ValueError
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
 
 
 def _flag(word: str) -> str:
