@@ -680,6 +680,23 @@ def test_classes_are_added_renamed_and_merged(place):
         assert (status, sentence in said) == (2, True), said
 
 
+def test_a_batch_is_told_by_what_classes_were_called_when_it_was_filled_in(place):
+    place("ask", "--out", "batch.csv")
+    place.fill()
+    for words in (
+        ("--rename", "=red=crimson"),
+        ("--rename", "crimson=rose"),
+        ("--add", "pink"),
+        ("--merge", "rose=pink"),
+    ):
+        status, said = place("classes", *words)
+        assert status == 0, said
+    assert place("tell", "batch.csv")[0] == 0
+    _, said = place("classes")
+    assert [line.split()[1] for line in said.splitlines()] == ["blue", "pink"]
+    assert sum(int(line.split()[0]) for line in said.splitlines()) == BUDGET + BUDGET // 4
+
+
 ONE, TWO = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
 
 

@@ -125,6 +125,12 @@ def test_a_port_that_is_taken_is_one_sentence(desk, tmp_path):
             serve(desk, tmp_path, "127.0.0.1", port, False)
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_cannot_be_is_one_sentence(desk, tmp_path, port):
+    with pytest.raises(UsageError, match=f"--port is {port}, but must be from 0 to 65535"):
+        serve(desk, tmp_path, "127.0.0.1", port, False)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_other_machines_come_only_where_that_was_said(desk, tmp_path, host):
     with pytest.raises(UsageError, match="--allow-remote"):

@@ -105,6 +105,19 @@ def test_what_does_not_fit_is_a_sentence(places, tmp_path, options, sentence):
         opened(**options)
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("./photosx", r"There is no folder \./photosx; a file ends in \.npy or \.npz\."),
+        ("photos", r"data\.name=photos is a data set of TFDS; the folder is \./photos\."),
+    ],
+)
+def test_a_folder_that_is_not_there_or_named_as_a_data_set_is_told(places, name, sentence):
+    places("photos", ["cat/a.png"])
+    with pytest.raises(UsageError, match=sentence):
+        opened(name, labels="folders")
+
+
 def test_a_class_of_the_test_set_alone_is_a_sentence(places):
     places("photos", ["cat/a.png"])
     places("more", ["cow/d.png"], 10)

@@ -31,7 +31,9 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al features") -> i
         description="Features of a data set, fitted on its pool, as a .npy file float32 [N, F]: a "
         "row for each example. They are kept, so a run with --config.features has them at once.",
     )
-    parser.add_argument("data", help="digits, a TFDS data set, a .npy or .npz, or module:function")
+    parser.add_argument(
+        "data", help="digits, a TFDS data set, ./FOLDER, a .npy or .npz, or module:function"
+    )
     parser.add_argument(
         "--features", required=True,
         help="patches, pixels_pca, lite0, lite1, lite2, jimm:PATH_OR_NAME, module:function, .npy",

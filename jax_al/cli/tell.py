@@ -48,7 +48,8 @@ def _run(arguments: argparse.Namespace) -> None:
     items = project.items.all()
     rows = {item.id: row for row, item in enumerate(items)}
     classes, moved = record.classes.values(), project.other_names()
-    found = told(_content(arguments.batch), str(arguments.batch), rows, classes, moved)
+    batch = str(arguments.batch)
+    found = told(_content(arguments.batch), batch, rows, classes, moved, record.renamed())
     standing = {items[row].id: said for row, said in said_by_row(record).items()}
     changed = changes(found, standing)
     new = _not_in_yet(found, rows, record.data["size"], project.place)

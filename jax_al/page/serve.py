@@ -95,6 +95,8 @@ def listening(host: str, port: int, allow_remote: bool) -> socket.socket:
     Raises:
       UsageError: as `serve` does.
     """
+    if not 0 <= port < 2**16:
+        raise UsageError(f"--port is {port}, but must be from 0 to {2**16 - 1}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)

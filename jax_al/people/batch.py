@@ -107,6 +107,7 @@ def told(
     ids: Collection[str],
     classes: Collection[str],
     moved: Mapping[str, Collection[str]] = MappingProxyType({}),
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> Told:
     """Returns what a batch says, by ids.
 
@@ -119,6 +120,7 @@ def told(
       ids: all that there are.
       classes: their names.
       moved: by other names that examples go by, the ids of these.
+      renamed: by names that classes had before, what they are called now.
 
     Raises:
       UsageError: as `read_lines`.
@@ -133,7 +135,7 @@ def told(
     reviewed: set[str] = set()
     undecided = 0
     for line in lines:
-        said = _said(line, classes)
+        said = _said(line, classes, renamed)
         called = plain(line.id, names)
         whose = {*moved.get(called, ()), *([called] if called in ids else [])}
         id = min(whose, default="")
@@ -206,7 +208,9 @@ def word(said: str | int) -> str:
 _WORDS = {number: name for name, number in DECISIONS.items()}
 
 
-def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
+def _said(
+    line: Line, classes: Collection[str], renamed: Mapping[str, str]
+) -> str | int | Fault | None:
     """Returns the answer of a line, None where it says nothing yet."""
     # A class may be called anything, so what stands there whole comes first.
     label = line.label if line.label in classes else line.label.strip()
@@ -222,6 +226,8 @@ def _said(line: Line, classes: Collection[str]) -> str | int | Fault | None:
         return DECISIONS[decision]
     if (called := spelled(label, classes)) in classes:
         return called
+    if (called := spelled(label, renamed)) in renamed:
+        return renamed[called]
     if label.lower() in DECISIONS:
         return Fault(line.number, f"{label!r} is no class: it goes into the column decision")
     choice = did_you_mean(label, classes) if classes else "none has been named yet"

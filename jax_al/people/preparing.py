@@ -104,7 +104,7 @@ def _take_known(teller: Teller, pool: LedgerPool, known: Known, who: str, say: S
     record = teller.record()
     taken = _taken(record)
     rows = [row for row, name in enumerate(pool.ids) if name in known.labels and row not in taken]
-    now = {old: record.classes[record.label_of(id)] for old, id in record.called.items()}
+    now = record.renamed()
     classes: dict[str, str] = {}  # as they are called there -> as they are called now
     for name in sorted({known.labels[pool.ids[row]] for row in rows}):
         if (called := spelled(name, now)) in now:

@@ -1,5 +1,6 @@
 """Pools and benchmarks by name: digits, TFDS data sets, files of arrays, functions from outside."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -92,7 +93,11 @@ def benchmark(
             f"data.name is {name!r}, a file that is no {' or '.join(SUFFIXES)}: save its rows with "
             "numpy.save, and their labels likewise (data.labels)."
         )
+    elif name.startswith((".", "~", os.sep)):  # as no name of TFDS does
+        raise UsageError(f"There is no folder {name}; a file ends in {' or '.join(SUFFIXES)}.")
     else:
+        if any(files.values()) and Path(name).is_dir():
+            raise UsageError(f"data.name={name} is a data set of TFDS; the folder is ./{name}.")
         _refuse(name, files)
         if name == "digits":
             _refuse(name, keys)

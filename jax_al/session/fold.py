@@ -139,6 +139,10 @@ class Record(NamedTuple):
         """Returns `decision` after all merges."""
         return self.merged.get(decision, decision)
 
+    def renamed(self) -> dict[str, str]:
+        """Returns what each class is called now, by every name that one has had."""
+        return {name: self.classes[self.label_of(id)] for name, id in self.called.items()}
+
 
 def fold(events: Sequence[Event]) -> Record:
     """Returns what `events` come to; the first k of them give the record as of then."""
