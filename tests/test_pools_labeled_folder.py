@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_a_sentence(places, tmp_path, options, sentence):
     ("name", "sentence"),
     [
         ("./photosx", r"There is no folder \./photosx; a file ends in \.npy or \.npz\."),
-        ("photos", r"data\.name=photos is a data set of TFDS; the folder is \./photos\."),
+        ("photos", r"name=photos is a data set of TFDS; the folder is \./photos\."),
     ],
 )
 def test_a_folder_that_is_not_there_or_named_as_a_data_set_is_told(places, name, sentence):
