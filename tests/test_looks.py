@@ -23,6 +23,13 @@ def test_the_map_is_the_two_directions_of_largest_variance(shape):
     np.testing.assert_allclose(looks.project(embedding + 7), found, atol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e15])
+def test_the_map_is_as_large_as_the_embedding(scale):
+    embedding = np.random.default_rng(3).normal(size=(60, 7)).astype(np.float32)
+    found = looks.project((embedding * np.float32(scale)).astype(np.float32)) / scale
+    np.testing.assert_allclose(found, looks.project(embedding), atol=1e-5)
+
+
 def test_the_map_has_zeros_for_directions_that_are_not_there():
     assert looks.project(np.ones((3, 1), np.float32)).tolist() == [[0, 0]] * 3
     line = np.outer(np.arange(50), [1, 2, 2]).astype(np.float32)

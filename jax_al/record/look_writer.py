@@ -19,11 +19,11 @@ class LookWriter:
         place = pathlib.Path(event["directory"]) / "looks"
         signals, rows = event["signals"], event["rows"]
         probs = signals.log_probs if signals.log_probs is not None else signals.mc_probs
-        if signals.embedding is not None:
-            write_map(place, np.asarray(signals.embedding), event["embedding"])
         images = None
         base = base_of(event["pool"])  # a person looks at an image, not at features of it
         if base.spec.is_image:
             images = base.read(rows[:SHOWN])
         known = None if probs is None else np.asarray(probs)
         write_query(place, event["episode"], rows, event["scores"], known, images)
+        if signals.embedding is not None:
+            write_map(place, np.asarray(signals.embedding), event["embedding"])

@@ -118,6 +118,7 @@ def project(embedding: np.ndarray) -> np.ndarray:
         return found
     mean = sample.mean(axis=0)
     sample = sample - mean
+    sample /= np.abs(sample).max()  # whose squares float32 may not have
     side = min(sample.shape)
     # Threads of BLAS beside those of XLA wait for one another: 240 ms where one takes 5, by the
     # embedding of digits on two busy cores.
