@@ -44,8 +44,12 @@ def function_named(kind: str, name: str, made: type | None = None) -> Any:
     if made is not None and isinstance(function, made):
         return function
     if not callable(function):
-        mine = inspect.getmembers(module, inspect.isfunction)
-        functions = [key for key, value in mine if value.__module__ == module_name]
+        functions = [
+            key
+            for key, value in inspect.getmembers(module)
+            if (inspect.isfunction(value) and value.__module__ == module_name)
+            or (made is not None and isinstance(value, made))
+        ]
         hint = did_you_mean(function_name, functions) if functions else "it has none."
         raise UsageError(
             f"The {kind} {name!r} cannot be loaded: {module_name!r} has no function "

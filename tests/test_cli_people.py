@@ -18,6 +18,7 @@ from PIL import Image
 
 import jax_al as al
 from jax_al.cli import ask, check, classes, export, label, predict, review, tell
+from jax_al.cli import status as how_it_stands
 from jax_al.people.models import read_models
 from jax_al.people.project import begin_project, open_project
 from jax_al.people.settings import Settings, write_settings
@@ -28,7 +29,7 @@ from tests.runs import ROOT
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
-MODULES = (ask, check, classes, tell, predict, review, export)
+MODULES = (ask, check, classes, tell, predict, review, export, how_it_stands)
 COMMANDS = {one.__name__.rpartition(".")[2]: one for one in MODULES}
 COUNT, BUDGET, AUDIT = 30, 8, 4
 
@@ -517,6 +518,12 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
         (["tell", "b.csv", "--relabel=yes"], "--relabel takes no value."),
         (["classes", "--add=a", "--rename=a=b"], "not allowed with argument --add."),
         (["ask", "--out", "b.csv", "--workdir", "nowhere"], "nowhere is no project"),
+        (
+            ["ask", "--out", "b.csv", "--workdir", "run"],
+            "run is a run: name one of its parts, as in --workdir=run/parts/margin/seed_0.",
+        ),
+        (["status", "--workdir", "run"], "run is a run: name one of its parts"),
+        (["status", "--workdir", "nowhere"], "nowhere is no project"),
         (["ask", "--out", "letter.csv"], "letter.csv is there already, and is no batch"),
         (["ask", "--out", "PHOTOS/b.csv"], "where nothing is written"),
         (["tell", "missing.csv"], "missing.csv cannot be read: No such file or directory."),
@@ -543,6 +550,7 @@ def test_what_was_told_broken_or_has_gone_is_in_no_folder(taught, begun):
 )
 def test_a_mistake_is_a_sentence_and_changes_nothing(place, begun, words, sentence):
     (place.root / "letter.csv").write_text("dear,friend\n")
+    (place.root / "run/parts/margin/seed_0").mkdir(parents=True)
     before = place.journal()
     name, *rest = (word.replace("PHOTOS", str(begun / "photos")) for word in words)
     status, said = place(name, *rest)

@@ -122,6 +122,8 @@ def test_what_it_shows_of_fields_is_what_there_is(jax_al):
     [
         (["strategys"], "There is no command 'strategys': did you mean 'strategies'?"),
         (["run", "digits", "more"], "'more' is not a flag"),
+        (["fields", "model.penalty"], "'model.penalty' is no field, but an option of the learner"),
+        (["fields", "nonsense"], "There is no field 'nonsense'"),
         (["run", "digits", "--config=other"], "both name a recipe"),
         (["kcenter", "x.npy", "--num-picks=2", "--out=x.npy"], "name one more for --out"),
         (["kcenter", "y.npy", "--num-picks=2", "--out=x.npy", "--distances=x.npy"], "--distances"),

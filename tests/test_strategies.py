@@ -519,6 +519,7 @@ def test_a_strategy_from_outside_is_named_by_module_and_function(tmp_path, monke
     for name, options, sentence in (
         ("my_strategies:least", {}, "has no function 'least': did you mean 'least_sure'"),
         ("my_strategies:wanted", {}, "has no function 'wanted'"),
+        ("my_strategies:mad", {}, "has no function 'mad': did you mean 'made'"),
         ("my_strategies:made", {"power": 2}, "is a strategy already, so it takes no options"),
         ("my_strategies:nothing", {}, "returns int, but must return a strategy"),
         ("my_strategies:least_sure", {"powers": 2}, "no option 'powers': did you mean 'power'"),

@@ -10,7 +10,7 @@ from jax_al.cli.parser import Parser, path_of
 from jax_al.people.lists import num_passed_over
 from jax_al.people.models import read_models
 from jax_al.people.reconcile import CHANGED, GONE
-from jax_al.people.settings import only_project
+from jax_al.people.settings import only_project, read_settings
 from jax_al.people.standing import standing
 from jax_al.people.turns import is_anything_left
 from jax_al.session.fold import Record
@@ -40,6 +40,8 @@ def main(words: Sequence[str] | None = None, name: str = "jax-al status") -> int
 
 def _run(arguments: argparse.Namespace) -> None:
     place = arguments.workdir or only_project()
+    if not (place / "journal.jsonl").exists():
+        read_settings(place)  # or a sentence that says what it is
     record = Teller(place).record()
     for line in lines(record, place):
         print(line)

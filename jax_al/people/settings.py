@@ -94,6 +94,10 @@ def read_settings(directory: Path) -> Settings:
             raise UsageError(f"{path} is of a newer jax_al: update it.")
         return Settings(**{**content, "classes": tuple(content["classes"])})
     except FileNotFoundError:
+        if parts := sorted(directory.glob("parts/*/seed_*")):
+            raise UsageError(
+                f"{directory} is a run: name one of its parts, as in {workdir_flag(parts[0])}."
+            ) from None
         raise UsageError(
             f"{directory} is no project: there is no {PROJECT}. jax-al label DIR begins one."
         ) from None
