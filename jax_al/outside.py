@@ -94,7 +94,7 @@ def expanded(path: Any, what: str = "path") -> Path:
     Raises:
       UsageError: it is no path, or there is no such user.
     """
-    if not isinstance(path, str | os.PathLike) or path == "":
+    if not isinstance(path, str | os.PathLike) or path == "" or "\0" in str(path):
         raise UsageError(f"{what} is {path!r}, but must be a path.")
     try:
         return Path(path).expanduser()

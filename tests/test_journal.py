@@ -147,6 +147,8 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, event, sentence):
     [
         (b"", "Line 3 of .*journal.jsonl is not JSON"),
         (b"\xff", "Line 3 of .*journal.jsonl is not JSON"),
+        (b"[" * 100_000, "Line 3 of .*journal.jsonl is not JSON"),
+        (b'{"event": ["closed"]}', "Line 3 of .*journal.jsonl is not an event"),
         (b"[1]", "Line 3 of .*journal.jsonl is not an event"),
         (b'{"event": "undone", "at": 1}', "Line 3 of .*journal.jsonl .* lacks 'of'"),
         (b'{"event": "teleported", "at": 1}', "Line 3 of .*'teleported' of a newer format; update"),

@@ -120,7 +120,7 @@ def test_a_subset_of_a_table(files):
         ({"name": "text.npy"}, "text.npy cannot be read as a file of arrays"),
         ({"name": "text.npz"}, "text.npz cannot be read as a file of arrays"),
         ({"name": "table.csv", "labels": "y"}, "table.csv', a file that is no .npy or .npz: save"),
-        ({"name": "objects.npy"}, "objects.npy cannot be read as a file of arrays"),
+        ({"name": "objects.npy"}, "objects.npy holds Python objects: save numbers"),
         ({"name": "several.npz"}, r"must hold the rows as 'x'.*'a' \(60, 5\), 'b'"),
         ({"name": "y.npy"}, r"y.npy cannot be a pool. .*not of shape \(60,\)"),
         ({"name": "nan.npy"}, "nan.npy cannot be a pool. Row 1 of the examples holds NaN"),

@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 
 import jax_al as al
+from jax_al.drivers import session_study
 from jax_al.session.journal import Journal
 from jax_al.session.locks import computing
 from tests.made_up_benchmarks import nearest_mean_on_host
@@ -292,12 +294,45 @@ def test_a_strategy_that_wants_the_truth_is_refused(tmp_path):
     assert not (tmp_path / "session").exists()
 
 
+def test_a_strategy_of_ours_is_one_by_name_and_as_an_object(tmp_path):
+    with opened(tmp_path, strategy=al.make_strategy("margin")) as session:
+        session.ask()
+    for same in ("margin", al.make_strategy("margin")):
+        with opened(tmp_path, strategy=same) as session:
+            assert session.record.strategy == "margin"
+    for other in ("entropy", al.make_strategy("entropy")):
+        with pytest.raises(ValueError, match="is of margin, seed 0, and not of entropy"):
+            opened(tmp_path, strategy=other)
+
+
+def test_what_began_by_the_name_of_a_function_goes_on_so(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(session_study, "strategy_and_name", lambda made, place: ("select", made))
+        with opened(tmp_path, strategy=al.make_strategy("margin")) as session:
+            session.ask()
+    with opened(tmp_path, strategy=al.make_strategy("margin")) as session:
+        assert session.record.strategy == "select"
+
+
+def test_two_spellings_of_a_class_are_no_two_classes():
+    both = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
+    with pytest.raises(ValueError, match="classes must be different names"):
+        opened(classes=both)
+
+
+def test_a_link_to_nothing_is_no_directory(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="which is a link to nothing: name another"):
+        opened(tmp_path / "link")
+
+
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
         (lambda s: s.merge_class(None, "cat"), "There is no class None"),
         (lambda s: s.rename_class(3, "cow"), "There is no class 3"),
         (lambda s: s.export(None), "path is None, but must be a path"),
+        (lambda s: s.export("a\0b"), "but must be a path"),
         (lambda s: al.load_predictor(None), "path is None, but must be a path"),
         (lambda s: al.load_predictor("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),
         (lambda s: opened("~nobodyhere/x"), "no home directory for ~nobodyhere/x"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from jax_al.errors import UsageError
 from jax_al.session.fold import Record
+from jax_al.session.journal import Journal
 from jax_al.strategies.entries import strategies_named
 from jax_al.types import Benchmark, Strategy
 
@@ -53,8 +54,8 @@ def check_same_pool(place: Path | None, data: Mapping[str, Any], record: Record)
         )
 
 
-def strategy_and_name(strategy: str | Strategy) -> tuple[str, Strategy]:
-    """Returns the strategy and what it is called on record."""
+def strategy_and_name(strategy: str | Strategy, place: Path | None) -> tuple[str, Strategy]:
+    """Returns the strategy and what it is called on the record in `place`."""
     if isinstance(strategy, str):
         ((name, made),) = strategies_named([strategy]).items()
         return name, made
@@ -62,7 +63,11 @@ def strategy_and_name(strategy: str | Strategy) -> tuple[str, Strategy]:
         raise UsageError(
             f"strategy must be a name or a Strategy, as al.strategy makes it, not {strategy!r}."
         )
-    return getattr(inspect.unwrap(strategy.select), "__name__", "strategy"), strategy
+    own = getattr(inspect.unwrap(strategy.select), "__name__", "strategy")
+    # One of ours went by the name of its function once: what began so goes on so.
+    if not strategy.name or (place is not None and Journal(place).fold().strategy == own):
+        return own, strategy
+    return strategy.name.removesuffix("()"), strategy
 
 
 def at_least_two(classes: Iterable[str]) -> tuple[str, ...]:

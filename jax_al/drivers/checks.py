@@ -2,10 +2,12 @@
 
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -184,8 +186,9 @@ def checked_directory(directory: str | Path | None) -> Path | None:
     if not isinstance(directory, str | Path) or directory == "":
         raise UsageError(f"directory is {directory!r}, but must name one, or be None.")
     place = expanded(directory).absolute()
-    if place.exists() and not place.is_dir():
-        raise UsageError(f"directory is {str(directory)!r}, which is a file: name another.")
+    if os.path.lexists(place) and not place.is_dir():
+        what = "a file" if place.exists() else "a link to nothing"
+        raise UsageError(f"directory is {str(directory)!r}, which is {what}: name another.")
     return place
 
 
@@ -278,7 +281,11 @@ def check_classes(classes: Any, least: int = 2) -> None:
         raise UsageError("classes must be a list of names, not a NumPy array: give its tolist().")
     are_names = isinstance(classes, Sequence) and not isinstance(classes, str)
     are_names = are_names and all(is_text(one) and one for one in classes)
-    if not are_names or len(classes) < least or len(set(classes)) < len(classes):
+    if (
+        not are_names
+        or len(classes) < least
+        or len({normalize("NFC", one) for one in classes}) < len(classes)
+    ):
         many = "two or more different names" if least else "different names"
         raise UsageError(f"classes must be {many}, not {classes!r}.")
 

@@ -27,7 +27,7 @@ def session_study(
     Raises:
       UsageError: there is no such strategy.
     """
-    name, made = strategy_and_name(strategy)
+    name, made = strategy_and_name(strategy, place)
     kind = pool.name if isinstance(pool, FeaturePool) else type(pool).__name__
     benchmark = Benchmark(pool, None, at_least_two(classes), name=kind)
     schedule = Schedule(initial_size=0, budget=budget, max_episodes=None, keep_checkpoints=2)

@@ -1,6 +1,7 @@
 """Pools from .npy and .npz files: tables of features, or images, with labels beside or inside."""
 
 import pathlib
+import unicodedata
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,6 +125,10 @@ def _load(path: str) -> Any:
         found = np.load(where, mmap_mode="r", allow_pickle=False)
         return found if isinstance(found, np.ndarray) else {key: found[key] for key in found}
     except Exception as error:  # NumPy and zipfile have many for what is no such file
+        if "Python objects" in str(error):
+            raise UsageError(
+                f"{path} holds Python objects: save numbers, or labels as text, by .astype(str)."
+            ) from error
         raise UsageError(
             f"{path} cannot be read as a file of arrays ({' '.join(str(error).split())})."
         ) from error
@@ -174,16 +179,22 @@ def _checked(values: np.ndarray, what: str, x: np.ndarray) -> np.ndarray:
     if values.dtype.kind in "biuf":
         return values.astype(np.int64)
     if values.dtype.kind == "U":
-        return values.astype(np.str_)
+        return _one_spelling(values.astype(np.str_))
     if values.dtype.kind == "S":
         try:
-            return np.char.decode(values, "utf-8")
+            return _one_spelling(np.char.decode(values, "utf-8"))
         except UnicodeDecodeError as error:
             raise UsageError(
                 f"{what} holds labels of bytes that are no text ({error.reason}): save them as "
                 "strings, with values.astype(str)."
             ) from error
     raise UsageError(f"{what} must hold whole numbers or strings as labels, not {values.dtype}.")
+
+
+def _one_spelling(values: np.ndarray) -> np.ndarray:
+    """Text in which one accent is not written in two ways, which look alike."""
+    found, where = np.unique(values, return_inverse=True)
+    return np.array([unicodedata.normalize("NFC", text) for text in found.tolist()])[where]
 
 
 def _numbered(values: np.ndarray, classes: np.ndarray, what: str | None) -> np.ndarray:

@@ -72,7 +72,7 @@ def decode(line: bytes, number: int, place: object) -> Event:
     try:
         event = json.loads(line)
         fault = _fault(event, number)
-    except ValueError:
+    except (ValueError, RecursionError):
         fault = "is not JSON; mend it"
     if fault:
         raise UsageError(f"Line {number + 1} of {place} {fault}.")
@@ -81,7 +81,7 @@ def decode(line: bytes, number: int, place: object) -> Event:
 
 def _fault(event: Any, number: int) -> str:
     """Returns what is wrong with event `number` in words, empty if nothing is."""
-    if not isinstance(event, dict) or "event" not in event:
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return "is not an event; mend it"
     name = event["event"]
     if name not in FIELDS:
@@ -90,6 +90,9 @@ def _fault(event: Any, number: int) -> str:
         return f"is {name!r} and lacks {', '.join(map(repr, missing))}; mend it"
     if (name == "begun") != (number == 0):
         return f"is {name!r}, but 'begun' is the first event and no other; mend it"
+    kinds = {"format": int, "data": dict, "config": dict} if name == "begun" else {}
+    if wrong := [field for field, kind in kinds.items() if not isinstance(event[field], kind)]:
+        return f"is {name!r}, and its {wrong[0]} is {event[wrong[0]]!r}; mend it"
     if name == "begun" and event["format"] > FORMAT:
         return f"says format {event['format']}, which is newer than {FORMAT}; update jax_al"
     return ""
