@@ -132,3 +132,12 @@ def test_what_cannot_be_meant_is_a_sentence(options, sentence):
 def test_too_wide_for_a_covariance_is_a_sentence():
     with pytest.raises(UsageError, match="pca is for at most 8,192 numbers an example"):
         columns(pca=2).fit(arrays(np.zeros((3, 8193))))
+
+
+def test_a_large_mean_costs_the_embedding_of_a_table_no_component():
+    x = np.random.default_rng(5).normal(size=(400, 200)) * np.linspace(0.3, 2, 200)
+    kept = [
+        pixels_pca(arrays((x + offset).astype(np.float32))).var(axis=0).sum()
+        for offset in (0, 3000)
+    ]
+    assert kept[1] == pytest.approx(kept[0], rel=1e-3)

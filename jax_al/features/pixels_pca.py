@@ -29,6 +29,9 @@ def pixels_pca(pool: Pool) -> np.ndarray:
     for block in blocks_of(len(pool), size * rows.itemsize):
         read = pool.read(block).reshape(-1, size)
         rows[block] = read.astype(np.float32) / 255 if pool.spec.is_image else read
+    if not pool.spec.is_image:
+        # By squares of float32, a mean that is large beside the spread leaves wrong components.
+        rows -= rows.mean(axis=0, dtype=np.float64)
     num_components = min(PIXEL_COMPONENTS, *rows.shape)
     # The eigenvectors of the covariance: deterministic, unlike the randomised solver.
     return PCA(num_components, svd_solver="covariance_eigh").fit_transform(rows)
