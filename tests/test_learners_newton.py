@@ -75,7 +75,7 @@ def test_a_search_that_finds_nothing_ends_and_newton_goes_on_from_there():
     stalled = jax.jit(lambda: minimum(objective, zero, 200))()
     jax.effects_barrier()
     assert len(asked) < 200  # where each search in vain would ask twenty times
-    small = jnp.float32(2e-3 * 0.01 / np.sqrt(1280))
+    small = jnp.float32(1e-3 * 0.01 / np.sqrt(1280))
     assert length(stalled) > small
     best = jax.jit(lambda: refined(lambda head: objective(head)[1], stalled, small))()
     assert length(best) < 0.1 * length(stalled)

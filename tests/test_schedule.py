@@ -102,9 +102,9 @@ def test_one_from_outside_may_be_part_and_is_known_by_its_source(tmp_path, monke
         "    return al.by_score(key, -signals.log_probs[:, 0], pool, budget)\n"
         "made = al.strategy(pick, needs={'log_probs'})\n"
     )
-    (tmp_path / "outside_part.py").write_text(source)
+    (tmp_path / "outside_scheduled.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    made = make_strategy("outside_part:made:3,margin")
+    made = make_strategy("outside_scheduled:made:3,margin")
     assert fingerprints(made) == fingerprints(made.parts[0])
     assert fingerprints(make_strategy("typiclust:3,margin")) == {}
 

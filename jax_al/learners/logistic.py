@@ -72,8 +72,11 @@ def value_and_grad(
 
 
 def in_blocks(examples: Examples) -> Examples:
-    """Returns the arrays of `examples` as [blocks, BLOCK, ...], what is not there as zeros."""
-    room = -examples.labels.size % BLOCK
+    """Returns the arrays of `examples` as [blocks, BLOCK, ...], what is not there as zeros.
+
+    There are two blocks at least: XLA compiles a loop over a single one to other last bits.
+    """
+    room = max(2 * BLOCK - examples.labels.size, -examples.labels.size % BLOCK)
     is_there = jnp.arange(examples.labels.size + room) < examples.count
 
     def blocks(array):
