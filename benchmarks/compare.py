@@ -68,10 +68,15 @@ def read_curves(directory: Path) -> tuple[dict[str, Curve], str]:
     return curves, data
 
 
+def shared_counts(curves: dict[str, Curve]) -> list[int]:
+    """Returns the label counts at which every seed of every strategy has an accuracy, sorted."""
+    each = (set(scores) for curve in curves.values() for scores in curve.values())
+    return sorted(set.intersection(*each))
+
+
 def table(curves: dict[str, Curve], at: Collection[int] | None = None) -> str:
     """Returns Markdown, the largest area first; accuracies at those label counts, or at three."""
-    everywhere = [set.intersection(*map(set, curve.values())) for curve in curves.values()]
-    counts = sorted(set.intersection(*everywhere))
+    counts = shared_counts(curves)
     three = [counts[0], counts[len(counts) // 2], counts[-1]] if counts else []
     shown = list(dict.fromkeys(three if at is None else at))
     span = statistics.shared_range(list(curves.values())) or (0, 0)
@@ -171,11 +176,9 @@ def main() -> None:
     curves, data = read_curves(args.directory)
     if not curves:
         parser.error(f"{args.directory} holds no finished run with test accuracies")
-    everywhere = set.intersection(*(set(one) for mine in curves.values() for one in mine.values()))
-    if not set(args.at or ()) <= everywhere:
-        parser.error(
-            f"the runs have accuracies at {', '.join(map(str, sorted(everywhere)))} labels"
-        )
+    counts = shared_counts(curves)
+    if not set(args.at or ()) <= set(counts):
+        parser.error(f"the runs have accuracies at {', '.join(map(str, counts))} labels")
     num_seeds = "/".join(map(str, sorted({len(curve) for curve in curves.values()})))
     who = next(iter(curves)) if len(curves) == 1 else f"{len(curves)} strategies"
     if has_differences(curves):

@@ -58,6 +58,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(name, sorted(names), n=1)), "")
 
 
+def composed(text: str) -> str:
+    """Returns `text` with each accent written in the one way that Unicode composes it (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
 def spelled(name: str, names: Collection[str]) -> str:
     """Returns `name` as it is spelled in `names`, and as it is where none of them is that text.
 
@@ -65,8 +70,8 @@ def spelled(name: str, names: Collection[str]) -> str:
     """
     if name in names:
         return name
-    text = unicodedata.normalize("NFC", name)
-    return next((one for one in names if unicodedata.normalize("NFC", one) == text), name)
+    text = composed(name)
+    return next((one for one in names if composed(one) == text), name)
 
 
 def did_you_mean(name: str, names: Iterable[str], see_all: str = "") -> str:

@@ -12,8 +12,8 @@ from jax_al.errors import UsageError, did_you_mean
 
 WIDTH = 80
 OWN = {  # the groups whose members are not fields
-    "model.": "an option of the learner, which docs/learners.md tells",
-    "features_args.": "an option of the features, which docs/features.md tells",
+    "model": "an option of the learner, which docs/learners.md tells",
+    "features_args": "an option of the features, which docs/features.md tells",
 }
 
 
@@ -33,8 +33,9 @@ def described(field: str | None) -> str:
     names = [name for name in OPTIONS if field is None or name.startswith(f"{field}.")]
     if field is not None and not names:
         found = find(field)
-        if found is None and field.startswith(tuple(OWN)):
-            raise UsageError(f"{field!r} is no field, but {OWN[field.partition('.')[0] + '.']}.")
+        group, dot, _ = field.partition(".")
+        if found is None and dot and group in OWN:
+            raise UsageError(f"{field!r} is no field, but {OWN[group]}.")
         if found is None:
             raise UsageError(f"There is no field {field!r}: {did_you_mean(field, OPTIONS)}")
         names = [found]

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 
 from jax_al.drivers.part import Tell
-from jax_al.errors import UsageError, reworded
+from jax_al.errors import UsageError, composed, reworded
 from jax_al.features.pool import FeaturePool, with_features
 from jax_al.outside import expanded, is_text
 from jax_al.pools.rows import RowPool, base_of, check_ids
@@ -284,7 +283,7 @@ def check_classes(classes: Any, least: int = 2) -> None:
     if (
         not are_names
         or len(classes) < least
-        or len({normalize("NFC", one) for one in classes}) < len(classes)
+        or len({composed(one) for one in classes}) < len(classes)
     ):
         many = "two or more different names" if least else "different names"
         raise UsageError(f"classes must be {many}, not {classes!r}.")

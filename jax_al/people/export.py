@@ -8,13 +8,12 @@ file what it is called in the pool.
 import os
 import re
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from jax_al.durable import durable, sync_directory, write_atomically
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, composed
 from jax_al.people.predictions import Final, shown
 from jax_al.pools.progress import tracked
 from jax_al.pools.turns import turn
@@ -165,4 +164,4 @@ def _cut(text: str, most: int) -> str:
 
 def _folded(path: str) -> str:
     """Returns what paths have in common that some file system takes for one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    return composed(composed(path).casefold())

@@ -3,13 +3,12 @@
 import importlib.util
 import json
 import shlex
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jax_al.durable import make_directory, write_atomically
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, composed
 
 PROJECT = "project.json"
 COMPONENTS = 256  # of features, see `suited`
@@ -141,7 +140,7 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
       UsageError: one is empty, is there twice, has blanks around it or in it what cannot be seen,
         or is a word that answers have for something else.
     """
-    texts = [unicodedata.normalize("NFC", name) for name in classes]
+    texts = [composed(name) for name in classes]
     for name, text in zip(classes, texts, strict=True):
         if not name or name != name.strip():
             raise UsageError(

@@ -1,12 +1,11 @@
 """Pools from .npy and .npz files: tables of features, or images, with labels beside or inside."""
 
 import pathlib
-import unicodedata
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_al.errors import UsageError
+from jax_al.errors import UsageError, composed
 from jax_al.pools.arrays import arrays
 from jax_al.pools.rows import RowPool
 from jax_al.types import Benchmark, Pool, Spec
@@ -194,7 +193,7 @@ def _checked(values: np.ndarray, what: str, x: np.ndarray) -> np.ndarray:
 def _one_spelling(values: np.ndarray) -> np.ndarray:
     """Text in which one accent is not written in two ways, which look alike."""
     found, where = np.unique(values, return_inverse=True)
-    return np.array([unicodedata.normalize("NFC", text) for text in found.tolist()])[where]
+    return np.array([composed(text) for text in found.tolist()])[where]
 
 
 def _numbered(values: np.ndarray, classes: np.ndarray, what: str | None) -> np.ndarray:
